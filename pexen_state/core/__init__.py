@@ -1,0 +1,30 @@
+"""The pure core: what a run is, and what follows from what happens to it.
+
+It imports the standard library alone, reads no clock, opens no file and starts no thread, so that everything
+in it can be tested by telling it what happened. The shell around it (`sched.loop`) does three things: it hands
+inputs to `Plan.handle`, makes the decisions that come out durable, and then carries out the commands.
+
+    inputs --> Plan.handle --> decisions (the journal keeps them) --> Plan.apply
+                    |
+                    +--> commands (the pool and the caller get them)
+
+Read in this order:
+
+    states      the words: states, verdicts, causes; the law: which transition is legal for which cause
+    spec        what is known of a task before it runs
+    inputs      what happens to a plan from outside
+    decisions   what the plan decides: all that is ever stored
+    commands    what the shell is to do
+    plan        the plan itself: `handle` decides, `apply` changes
+
+and below the plan:
+
+    deps        who waits for whom: gates that count, nothing that is searched
+    locks       read-write locks by name, hierarchical ones included, and their queues
+    promises    which promises survive an ending
+    standstill  what will never run, and the sentence that says why
+    circles     tasks that wait for each other
+
+Beside it, for people: `check` (can all tasks run, before anything runs?), `explain` (why does this one not run?),
+and for tests `validate` (what must be true after every turn).
+"""

@@ -1,0 +1,98 @@
+"""Questions asked of a set of tasks before anything runs: can all of them run, at least if nothing fails?
+
+The answer is data; whoever asks makes an error or a warning of it. Satisfaction is simulated, which is linear;
+a circle is searched only when there is one, for the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from pexen_state.core.circles import circles
+from pexen_state.core.deps import Deps, Gate
+from pexen_state.core.locks import normal_name
+from pexen_state.core.spec import Name, TaskSpec
+
+#: Similar names are looked for on behalf of the first ones only: that is slow among many names.
+HINTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A name that a task requires and no task provides."""
+
+    name: Name
+    required_by: str
+    similar: Name | None  #: a provided name that looks like it
+    similar_by: str | None  #: and who provides that
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    remain: tuple[Name, ...]  #: every name, or glob, that stays unsatisfied even if nothing fails
+    missing: tuple[Missing, ...]
+    circle: tuple[str, ...]  #: keys of tasks that wait for each other, the first one again at the end
+
+
+def check_dependencies(specs: Sequence[TaskSpec]) -> Findings | None:
+    """Run the tasks in thought; None if all of them would run."""
+    deps = Deps()
+    ready, _ = deps.add(1, specs)
+    done = 0
+    while done < len(ready):
+        freed, _ = deps.end(ready[done], provided=True, skipped=False)
+        ready.extend(freed)
+        done += 1
+    if done == len(specs):
+        return None
+    ran = set(ready)
+    stuck = [task for task in range(1, len(specs) + 1) if task not in ran]
+    shut = [(task, gate) for task in stuck for gate in _unsatisfied(deps, task)]
+    missing: dict[Name, int] = {}
+    for task, gate in shut:
+        if not gate.providers:
+            missing.setdefault(gate.label, task)
+    names = dict.fromkeys(gate.label for _, gate in shut)
+    if not names:  # what comes after each other makes the circle
+        names = dict.fromkeys(gate.label for task in stuck for gate in deps.shut_gates(task))
+    circle: tuple[str, ...] = ()
+    if not missing:
+        found = next(circles(deps, stuck))
+        circle = tuple(specs[task - 1].key for task in (*found, found[0]))
+    return Findings(tuple(names), tuple(_missing(missing, specs)), circle)
+
+
+def _unsatisfied(deps: Deps, task: int) -> Iterator[Gate]:
+    yield from (gate for gate in deps[task].requires if not gate.kept)
+    yield from (gate for gate in deps[task].requires_all if not gate.all_kept)
+
+
+def _missing(missing: Mapping[Name, int], specs: Sequence[TaskSpec]) -> Iterator[Missing]:
+    """`missing` has for each name the first task that requires it."""
+    providers = {name: spec.key for spec in specs for name in spec.provides if isinstance(name, str)}
+    for count, (name, task) in enumerate(missing.items()):
+        similar: list[str] = []
+        if isinstance(name, str) and count < HINTS:
+            similar = get_close_matches(name, providers, 1)
+        hint = (similar[0], providers[similar[0]]) if similar else (None, None)
+        yield Missing(name, specs[task - 1].key, *hint)
+
+
+def unused_names(specs: Sequence[TaskSpec]) -> Iterator[tuple[Name, str]]:
+    """(name, key of a provider) of every provided name that no task requires, each once."""
+    required = {name for spec in specs for name in (*spec.requires, *spec.requires_all)}
+    told: set[Name] = set()
+    for spec in specs:
+        for name in spec.provides:
+            if name not in required and name not in told:
+                told.add(name)
+                yield name, spec.key
+
+
+def both_used_and_claimed(spec: TaskSpec) -> set[Name]:
+    """Lock names that a task wants to share and to have alone."""
+    if not spec.uses or not spec.claims:
+        return set()
+    return {normal_name(name) for name in spec.uses} & {normal_name(name) for name in spec.claims}

@@ -1,0 +1,62 @@
+"""What the plan decides, and the journal stores: the one sequence that, replayed, gives the plan again.
+
+Decisions are NamedTuples because millions are made (a frozen dataclass costs more than twice the time).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pexen_state.core.spec import Name, TaskSpec
+from pexen_state.core.states import Cause, Locks, State, Verdict
+
+
+class Transition(NamedTuple):
+    """A task goes from one state to another."""
+
+    task: int
+    attempt: int  #: the attempt's number, 0 before the first
+    old: State
+    new: State
+    cause: Cause
+    verdict: Verdict = Verdict.NONE  #: once it is final
+    provided: bool = False  #: it kept the promise of its `provides`
+    locks: Locks = Locks.FREED  #: what becomes of its locks, once it is final
+    reason: str | None = None  #: a sentence, where the cause does not say all
+
+
+class Added(NamedTuple):
+    """Tasks joined the run. `first` is the number of the first; the others follow."""
+
+    first: int
+    specs: tuple[TaskSpec, ...]
+
+
+class Paused(NamedTuple):
+    """Nothing new is started in this session. A run paused by a person is not resumed by itself."""
+
+    by: str  #: "pause", "interrupt", ...
+
+
+class Unlocked(NamedTuple):
+    """A person freed a lock that tasks which had ended still held."""
+
+    lock: Name
+
+
+Decision = Transition | Added | Paused | Unlocked
+
+
+class Restored(NamedTuple):
+    """Where a task stood when the journal was last written: the projection, applied instead of a replay."""
+
+    task: int
+    state: State
+    attempt: int
+    withdrawn: int  #: how many of its attempts never began
+    failures: int  #: how many were failures that were tried again
+    crashes: int  #: how many took their worker with them
+    verdict: Verdict = Verdict.NONE
+    provided: bool = False
+    locks: Locks = Locks.FREED  #: FREED also for a lock that was unlocked since
+    reason: str | None = None

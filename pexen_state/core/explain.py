@@ -1,0 +1,224 @@
+"""Why a task does not run (or ran, or never will): data first, then the sentence for people.
+
+Computed from the plan when somebody asks; nothing is kept and nothing changes. How long something has lasted is
+known to the journal alone, so no sentence here speaks of time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pexen_state.core.deps import Gate
+from pexen_state.core.plan import Plan, Task
+from pexen_state.core.spec import Name
+from pexen_state.core.standstill import listed
+from pexen_state.core.states import State, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A task that another one waits for."""
+
+    key: str
+    state: State
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that a task waits for."""
+
+    name: Name  #: the required name, or the glob that it comes after
+    order_only: bool  #: a glob
+    every: bool  #: every provider is needed, not just one
+    lost: bool  #: nothing can provide it any more
+    providers: tuple[Provider, ...]  #: those that have not ended; all of them, if it is lost
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """It needs what others have not done yet."""
+
+    key: str
+    needs: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a lock that is in the way."""
+
+    key: str
+    lock: Name  #: what it holds: the same name, or one above or below it
+    claim: bool
+    has_ended: bool  #: it left the lock held: only a person can free it
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """It needs a lock that others have."""
+
+    key: str
+    lock: Name  #: the first one that it lacks
+    claim: bool
+    holders: tuple[Holder, ...]
+    before: int  #: how many tasks wait for the same lock and come first
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """It may run as soon as the pool has room."""
+
+    key: str
+    before: int  #: how many ready tasks come first
+    tried: int  #: attempts that it has made already
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    key: str
+    state: State
+    nth: int  #: which attempt it is
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    key: str
+    state: State
+    verdict: Verdict
+    reason: str | None
+    still_holds: tuple[Name, ...]  #: locks that nobody freed
+
+
+Why = Waits | Locked | Ready | InFlight | Ended
+
+
+def why(plan: Plan, number: int) -> Why:
+    """What keeps the task from running, or what became of it. A lock is looked for as if it could run now."""
+    task = plan.tasks[number]
+    key = task.spec.key
+    if task.state.is_final:
+        held = tuple(name for name, holder, _ in plan.locks.kept() if holder == number)
+        return Ended(key, task.state, task.verdict, task.reason, held)
+    if task.state is State.WAITING:
+        return Waits(key, _needs(plan, number))
+    if task.state is State.READY:
+        return _why_ready(plan, task)
+    return InFlight(key, task.state, task.nth)
+
+
+def _needs(plan: Plan, number: int) -> tuple[Need, ...]:
+    waits = plan.deps[number]
+    needs = [_need(plan, gate, every=False) for gate in waits.requires if not gate.kept]
+    needs += [_need(plan, gate, every=True) for gate in waits.requires_all if not gate.all_kept]
+    needs += [_need(plan, gate, every=True) for gate in waits.after if gate.pending]
+    return tuple(needs)
+
+
+def _need(plan: Plan, gate: Gate, *, every: bool) -> Need:
+    tasks = [plan.tasks[number] for number in dict.fromkeys(gate.providers)]
+    awaited = [task for task in tasks if not task.state.is_final] or [task for task in tasks if not task.provided]
+    providers = tuple(Provider(task.spec.key, task.state, task.verdict) for task in awaited)
+    return Need(gate.label, gate.order_only, every, not gate.pending, providers)
+
+
+def _why_ready(plan: Plan, task: Task) -> Why:
+    want = None
+    if not plan.locks.holds(task.number):
+        want = plan.locks.wants(task.number) or next(
+            (request for request in task.requests if plan.locks.holders(request)), None
+        )
+    if want is None:
+        mine = (task.spec.priority, task.number)
+        before = sum(
+            other.state is State.READY
+            and (other.spec.priority, other.number) < mine
+            and not plan.locks.is_waiting(other.number)
+            for other in plan.tasks.values()
+        )
+        return Ready(task.spec.key, before, task.nth)
+    holders = tuple(
+        Holder(plan.tasks[number].spec.key, name, claim, plan.tasks[number].state.is_final)
+        for name, number, claim in plan.locks.holders(want)
+    )
+    return Locked(task.spec.key, want.lock.name, want.write, holders, plan.locks.before(task.number))
+
+
+# -- sentences ----------------------------------------------------------------------------------------------
+
+
+def sentence(why: Why) -> str:
+    """One to three plain sentences."""
+    match why:
+        case Waits(key, needs):
+            return " ".join(_needed(key, need) for need in needs)
+        case Locked():
+            return _locked(why)
+        case Ready(key, before, tried):
+            again = f"has made {_count(tried, 'attempt')}, will be tried again and " if tried else ""
+            return f"{key} {again}is ready and waits for a free worker.{_before(before)}"
+        case InFlight(key, State.RUNNING, nth):
+            return f"{key} is running{_nth(nth)}."
+        case InFlight(key, State.SUBMITTED, nth):
+            return f"{key} was handed to the pool{_nth(nth)}; no worker has begun it yet."
+        case InFlight(key, state, nth):
+            return f"{key} is {state.word}{_nth(nth)}."
+        case Ended():
+            return _ended(why)
+
+
+def _needed(key: str, need: Need) -> str:
+    who = listed([one.key if need.lost else f"{one.key} ({one.state.word})" for one in need.providers])
+    if need.order_only:
+        return f"{key} comes after {need.name}: {who} must end first."
+    what = f"{key} requires {need.name!r}"
+    if need.lost and not need.providers:
+        return f"{what}, but no task provides it."
+    if need.lost:
+        return f"{what}, but nobody can provide it any more: {who} ended without."
+    if len(need.providers) == 1:
+        return f"{what} and waits for {who}."
+    return f"{what} and waits for {'each' if need.every else 'any'} of {who}."
+
+
+def _locked(why: Locked) -> str:
+    names = [
+        f"{'claimed' if one.claim else 'used'} by {one.key}" + (f" as {one.lock}" if one.lock != why.lock else "")
+        for one in why.holders
+    ]
+    held = f", {listed(names)}" if names else ", which queued writers are to have first"
+    text = f"{why.key} waits for the lock {why.lock}{held}.{_before(why.before)}"
+    if left := [one for one in why.holders if one.has_ended]:
+        text += f" {listed([one.key for one in left])} left it held: 'pexen unlock {left[0].lock}' frees it."
+    return text
+
+
+def _ended(why: Ended) -> str:
+    verdict = why.verdict.word.replace("_", " ")
+    text = f"{why.key} {_HOW_ENDED[why.state]}, verdict {verdict}" + (f": {why.reason}." if why.reason else ".")
+    if why.still_holds:
+        names = listed([str(name) for name in why.still_holds])
+        text += f" It still holds the {'locks' if len(why.still_holds) > 1 else 'lock'} {names}."
+    return text
+
+
+_HOW_ENDED = {
+    State.SUCCEEDED: "succeeded",
+    State.FAILED: "failed",
+    State.TIMED_OUT: "timed out",
+    State.SKIPPED: "was skipped",
+    State.CANCELLED: "was cancelled",
+}
+
+
+def _before(count: int) -> str:
+    if not count:
+        return ""
+    return f" {_count(count, 'task')} {'is' if count == 1 else 'are'} before it."
+
+
+def _nth(nth: int) -> str:
+    return f", attempt {nth}" if nth > 1 else ""
+
+
+def _count(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"

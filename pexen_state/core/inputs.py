@@ -1,0 +1,107 @@
+"""What happens to a plan from outside. Inputs are never stored: the plan turns them into decisions."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pexen_state.core.spec import Name, TaskSpec
+from pexen_state.core.states import Cause, Verdict
+
+
+class RunOpened(NamedTuple):
+    """A session began: from now on tasks may be submitted."""
+
+
+class PoolHasRoom(NamedTuple):
+    """The pool can take that many more tasks. The latest word counts."""
+
+    count: int  # type: ignore[assignment]  # nobody counts its items
+
+
+class Started(NamedTuple):
+    """A worker began an attempt."""
+
+    task: int
+    attempt: int
+
+
+class Ending(NamedTuple):
+    """How an attempt ended, in plain words, whoever ran it.
+
+    `deps_ok` and `locks_ok` count for the cause FAILED alone: what TaskFailError said.
+    """
+
+    cause: Cause
+    verdict: Verdict
+    deps_ok: bool = True
+    locks_ok: bool = True
+    reason: str | None = None
+
+
+class Finished(NamedTuple):
+    """An attempt came to its own end, or to a time limit."""
+
+    task: int
+    attempt: int
+    ending: Ending
+
+
+class Lost(NamedTuple):
+    """An attempt is over without an ending of its own.
+
+    WORKER_DIED, RUNNER_DIED, STOPPED or CANCELLED; WITHDRAWN if it surely never began. `surely_dead` is
+    False if a process of it could not be killed.
+    """
+
+    task: int
+    attempt: int
+    cause: Cause
+    surely_dead: bool = True
+    reason: str | None = None
+
+
+class TasksAdded(NamedTuple):
+    specs: tuple[TaskSpec, ...]
+
+
+class TaskGone(NamedTuple):
+    """A task of the journal is no longer there; if it is unfinished, it never will be finished."""
+
+    task: int
+
+
+class PauseAsked(NamedTuple):
+    """Start nothing new, let what runs end."""
+
+    by: str
+
+
+class StopAsked(NamedTuple):
+    """Start nothing new, stop what runs. The run can be resumed."""
+
+    by: str
+
+
+class CancelAsked(NamedTuple):
+    """A person ends one task, or the whole run (task None). Nothing of it will be resumed."""
+
+    task: int | None = None
+
+
+class UnlockAsked(NamedTuple):
+    lock: Name
+
+
+Input = (
+    RunOpened
+    | PoolHasRoom
+    | Started
+    | Finished
+    | Lost
+    | TasksAdded
+    | TaskGone
+    | PauseAsked
+    | StopAsked
+    | CancelAsked
+    | UnlockAsked
+)

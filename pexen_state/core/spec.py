@@ -1,0 +1,50 @@
+"""What the plan knows about a task before it runs: plain, frozen data, the same for every kind of task.
+
+How a task is run (the callable, its arguments, its environment) is no business of the core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from pexen_state.core.states import RETRIED, Cause
+
+Name = Hashable
+NO_NAMES: tuple[Name, ...] = ()
+
+
+class Declared(IntEnum):
+    """How a task was declared; it decides which promises survive a failure (`core.promises`)."""
+
+    CALLABLE = 0  #: a plain callable, or one made by a factory in python: as the original
+    TASK = 1  #: by the decorator `pexen_state.task`
+    EXECUTABLE = 2  #: an executable of a tree, or a line of a task list
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """One task. `key` names it for people; within a plan a task is known by its number, 1, 2, ...
+
+    Names are any hashable values. `timeout` and `idle_timeout` are seconds for one attempt, None for no
+    limit; the plan does not enforce them (it reads no clock), it only carries them.
+    """
+
+    key: str
+    requires: tuple[Name, ...] = NO_NAMES  #: any one provider of each
+    requires_all: tuple[Name, ...] = NO_NAMES  #: every provider of each
+    provides: tuple[Name, ...] = NO_NAMES
+    after: tuple[str, ...] = ()  #: globs of keys: order only, whatever the verdict
+    uses: tuple[Name, ...] = NO_NAMES  #: locks to share
+    claims: tuple[Name, ...] = NO_NAMES  #: locks to have alone
+    priority: float = 0  #: lower first
+    always: bool = False  #: runs even if what it requires was lost
+    retries: int = 0  #: failures that are tried again
+    retry_on: frozenset[Cause] = RETRIED
+    max_crashes: int | None = 1  #: deaths of its worker that are tried again; None: without limit
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    declared: Declared = Declared.CALLABLE
+    on_fail_locks: str | None = None  #: "free" or "hold": instead of the table of promises
+    on_fail_deps: str | None = None  #: "break" or "keep"

@@ -1,0 +1,45 @@
+"""How people write things down: durations such as `5m`, and words that are nearly right.
+
+Pure functions on text. What a word means is known where it is used.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}  # in the order in which they are written
+_NUMBER = r"(?:\d+(?:\.\d+)?)"
+_BARE = re.compile(_NUMBER, re.ASCII)
+_DURATION = re.compile("".join(rf"(?:({_NUMBER}){unit})?" for unit in _UNITS), re.ASCII)
+
+
+def seconds_of(duration: object) -> float:
+    """The seconds of `90`, `1.5`, `"90"`, `"5m"`, `"1h30m"`, `"2d"`, `"250ms"`.
+
+    Raises ValueError, whose message says what is wanted, for anything else and for what is not above zero.
+    """
+    seconds = math.nan
+    if isinstance(duration, int | float) and not isinstance(duration, bool):
+        seconds = float(duration)
+    elif isinstance(duration, str):
+        text = duration.replace(" ", "").lower()
+        if _BARE.fullmatch(text):
+            seconds = float(text)
+        elif match := _DURATION.fullmatch(text):
+            seconds = sum(float(n) * size for n, size in zip(match.groups(), _UNITS.values(), strict=True) if n)
+    if not (0 < seconds < math.inf):
+        raise ValueError(f"{duration!r} is not a duration: write seconds above zero, or for example '5m' or '1h30m'")
+    return seconds
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`" Did you mean 'requires'?"`, or nothing if no known word is near. To be put after a sentence."""
+    # Imported here: it is needed on the way to an error only.
+    from difflib import get_close_matches
+
+    candidates = list(known)
+    by_lower = {name.lower(): name for name in candidates}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

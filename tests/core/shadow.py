@@ -1,0 +1,190 @@
+"""A second opinion on a run: told every decision in its order, it checks each against plain definitions.
+
+It shares no code with the plan. It is slow: everything is looked up anew by walking over all tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from pexen_state.core.decisions import Added, Decision, Restored, Transition, Unlocked
+from pexen_state.core.spec import Name, TaskSpec
+from pexen_state.core.states import Cause, Locks, State, Verdict
+
+Claim = tuple[Name, bool]  #: (name, whether it is claimed)
+
+OWN_ENDING = {State.SUBMITTED, State.RUNNING, State.LOST}
+
+
+def conflict(one: Claim, other: Claim) -> bool:
+    if not (one[1] or other[1]):
+        return False
+    return one[0] == other[0] or _covers(one[0], other[0]) or _covers(other[0], one[0])
+
+
+def _covers(name: Name, other: Name) -> bool:
+    if not (isinstance(name, str) and isinstance(other, str) and name[:1] == other[:1] == "/"):
+        return False
+    parts, others = [p for p in name.split("/") if p], [p for p in other.split("/") if p]
+    return others[: len(parts)] == parts
+
+
+@dataclass
+class ShadowTask:
+    spec: TaskSpec
+    state: State = State.WAITING
+    attempt: int = 0
+    withdrawn: int = 0
+    failures: int = 0
+    crashes: int = 0
+    verdict: Verdict = Verdict.NONE
+    provided: bool = False
+    locks: Locks = Locks.FREED
+    reason: str | None = None
+    ended_at: int | None = None  #: index of the decision
+    holds: list[Claim] = field(default_factory=list)
+
+    @property
+    def ran(self) -> bool:
+        return self.attempt > self.withdrawn
+
+    @property
+    def wants(self) -> list[Claim]:
+        return [(name, True) for name in self.spec.claims] + [(name, False) for name in self.spec.uses]
+
+
+class Shadow:
+    def __init__(self, specs: Iterable[TaskSpec]) -> None:
+        self.tasks: list[ShadowTask] = [ShadowTask(one) for one in specs]
+        self.log: list[Decision] = []
+
+    def task(self, number: int) -> ShadowTask:
+        return self.tasks[number - 1]
+
+    # -- definitions -------------------------------------------------------------------------------------
+
+    def is_satisfied(self, number: int) -> bool:
+        """Whether nothing that the task requires, or comes after, keeps it waiting."""
+        spec = self.task(number).spec
+        for name in spec.requires:
+            providers = [task for task in self.tasks if name in task.spec.provides]
+            hopeless = not any(task.ended_at is None for task in providers)
+            if not any(task.provided for task in providers) and not (spec.always and hopeless):
+                return False
+        for name in spec.requires_all:
+            providers = [task for task in self.tasks if name in task.spec.provides]
+            if any(task.ended_at is None for task in providers):
+                return False
+            if not spec.always and not (providers and all(task.provided for task in providers)):
+                return False
+        return all(
+            task.ended_at is not None or pattern in task.spec.after
+            for pattern in spec.after
+            for task in self.tasks
+            if fnmatchcase(task.spec.key, pattern)
+        )
+
+    def has_conflict(self, number: int) -> bool:
+        """Whether what others hold is in the way of the task's locks."""
+        return any(
+            conflict(want, held)
+            for other, task in enumerate(self.tasks, 1)
+            if other != number
+            for held in task.holds
+            for want in self.task(number).wants
+        )
+
+    def could_run(self, number: int) -> bool:
+        task = self.task(number)
+        if task.holds:  # it kept its locks for another attempt
+            return True
+        return (self.is_satisfied(number) or task.attempt > 0) and not self.has_conflict(number)
+
+    # -- told --------------------------------------------------------------------------------------------
+
+    def tell(self, decision: Decision) -> None:
+        self.log.append(decision)
+        match decision:
+            case Added(first, specs):
+                assert first == len(self.tasks) + 1
+                self.tasks.extend(ShadowTask(one) for one in specs)
+            case Unlocked(lock):
+                for task in self.tasks:
+                    if task.ended_at is not None:
+                        task.holds = [held for held in task.holds if _normal(held[0]) != _normal(lock)]
+                        if not task.holds:
+                            task.locks = Locks.FREED
+            case Transition():
+                self._transition(decision)
+
+    def _transition(self, told: Transition) -> None:
+        task = self.task(told.task)
+        key = task.spec.key
+        assert task.ended_at is None, f"{key} has ended, and went on"
+        # `waiting` and `ready` follow from others; a task that was never submitted may be in either.
+        implied = {State.WAITING, State.READY}
+        assert told.old is task.state or (not task.attempt and {told.old, task.state} <= implied), key
+        if told.new is State.SUBMITTED:
+            assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
+            assert self.could_run(told.task), f"{key} was submitted, but cannot run"
+            task.attempt = told.attempt
+            task.holds = task.wants
+        assert told.attempt == task.attempt, key
+        task.state, task.locks, task.reason = told.new, told.locks, told.reason
+        if told.new is State.READY:
+            if told.cause is Cause.WITHDRAWN:
+                task.withdrawn += 1
+            elif told.cause is not Cause.RETRY:
+                task.failures += 1
+            assert told.locks.kept == (task.ran and bool(task.wants)), f"{key} keeps its locks for another attempt"
+        if told.cause is Cause.WORKER_DIED and told.new is State.LOST:
+            task.crashes += 1
+        if told.new >= State.SUCCEEDED:
+            assert told.verdict, key
+            task.ended_at, task.verdict, task.provided = len(self.log), told.verdict, told.provided
+            if told.old not in OWN_ENDING:
+                assert not told.provided, key
+        if not told.locks.kept:
+            task.holds = []
+
+    # -- asked -------------------------------------------------------------------------------------------
+
+    def projection(self) -> list[Restored | Unlocked]:
+        """What a journal would say: those that ended first, as they ended, and what was unlocked at its place."""
+        places: list[tuple[int, Restored | Unlocked]] = []
+        for number, task in enumerate(self.tasks, 1):
+            if task.ended_at is not None or task.attempt:
+                place = len(self.log) + 1 if task.ended_at is None else task.ended_at
+                places.append((place, self._restored(number)))
+        places += [(place, one) for place, one in enumerate(self.log, 1) if type(one) is Unlocked]
+        return [one for _, one in sorted(places, key=lambda place: place[0])]
+
+    def _restored(self, number: int) -> Restored:
+        task = self.task(number)
+        return Restored(
+            number,
+            task.state,
+            task.attempt,
+            task.withdrawn,
+            task.failures,
+            task.crashes,
+            task.verdict,
+            task.provided,
+            self._locks_as_stored(task),
+            task.reason,
+        )
+
+    def _locks_as_stored(self, task: ShadowTask) -> Locks:
+        """The journal writes what becomes of the locks with the transition, and does not touch it again."""
+        for one in reversed(self.log):
+            if type(one) is Transition and self.task(one.task) is task:
+                return one.locks
+        return Locks.FREED
+
+
+def _normal(name: Name) -> Name:
+    if isinstance(name, str) and name.startswith("/"):
+        return "/" + "/".join(part for part in name.split("/") if part)
+    return name

@@ -1,0 +1,126 @@
+"""Twice as many tasks cost twice as much, not four times: steps are counted, time is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from pexen_state.core.check import check_dependencies
+from pexen_state.core.commands import Submit
+from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.plan import Plan
+from pexen_state.core.spec import Declared, TaskSpec
+from pexen_state.core.states import Cause, Verdict
+
+PASSED = Ending(Cause.RETURNED, Verdict.PASS)
+BROKE = Ending(Cause.RAISED, Verdict.ERROR)
+
+Shape = Callable[[int], list[TaskSpec]]
+
+
+def one_lock(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n}", claims=("disk",)) for n in range(count)]
+
+
+def readers_and_writers(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n}", uses=("disk",)) if n % 4 else TaskSpec(f"t{n}", claims=("disk",)) for n in range(count)]
+
+
+def hierarchy(count: int) -> list[TaskSpec]:
+    names = ("/", "/a", "/a/b", "/c", "/c/d")
+    return [
+        TaskSpec(f"t{n}", uses=(names[n % 5],)) if n % 3 else TaskSpec(f"t{n}", claims=(names[n % 5],))
+        for n in range(count)
+    ]
+
+
+def chain(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n}", requires=(n - 1,) if n else (), provides=(n,)) for n in range(count)]
+
+
+def one_parent(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n}", requires=("x",) if n else (), provides=() if n else ("x",)) for n in range(count)]
+
+
+def one_child(count: int) -> list[TaskSpec]:
+    return [
+        *(TaskSpec(f"t{n}", provides=("x", n)) for n in range(count)),
+        TaskSpec("all", requires=tuple(range(count)), requires_all=("x",), after=("t*",)),
+    ]
+
+
+def in_order(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n:06}", after=(f"t{n - 1:06}",)) for n in range(count)]
+
+
+SHAPES = [one_lock, readers_and_writers, hierarchy, chain, one_parent, one_child, in_order]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_run_that_goes_well(shape: Shape) -> None:
+    assert_linear(lambda count: run(shape(count), PASSED))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_run_in_which_everything_fails(shape: Shape) -> None:
+    assert_linear(lambda count: run(shape(count), BROKE))
+
+
+def test_many_locks_that_are_left_held_with_somebody_waiting_for_each() -> None:
+    def pairs(count: int) -> list[TaskSpec]:
+        return [TaskSpec(f"t{n}", claims=(n // 2,), declared=Declared.CALLABLE) for n in range(count)]
+
+    assert_linear(lambda count: run(pairs(count), BROKE))
+
+
+def test_many_circles() -> None:
+    def circles(count: int) -> list[TaskSpec]:
+        return [TaskSpec(f"t{n}", requires=(n ^ 1,), provides=(n,)) for n in range(count)]
+
+    assert_linear(lambda count: run(circles(count), PASSED))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_check_before_a_run(shape: Shape) -> None:
+    assert_linear(lambda count: check_dependencies(shape(count)))
+
+
+def test_the_check_of_a_long_circle() -> None:
+    assert_linear(
+        lambda count: check_dependencies([*chain(count), TaskSpec("t", requires=(count,), provides=(-1,))][1:])
+    )
+
+
+def run(specs: Sequence[TaskSpec], ending: Ending, room: int = 8) -> None:
+    plan = Plan(specs)
+    turn = plan.handle(RunOpened(), PoolHasRoom(room))
+    while not plan.is_over:
+        submitted = [one for one in turn.commands if type(one) is Submit]
+        ends = [Finished(one.task, one.attempt, ending) for one in submitted]
+        turn = plan.handle(*ends, PoolHasRoom(room))
+
+
+def assert_linear(job: Callable[[int], object], count: int = 250) -> None:
+    once, twice = steps(job, count), steps(job, 2 * count)
+    # Heaps and sorted lists add a little more than twice.
+    assert twice < 2.5 * once, f"{once} steps for {count}, {twice} for {2 * count}"
+
+
+def steps(job: Callable[[int], object], count: int) -> int:
+    """How many lines of python the job takes."""
+    lines = 0
+
+    def trace(frame: object, event: str, arg: object) -> object:
+        nonlocal lines
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        job(count)
+    finally:
+        sys.settrace(before)
+    return lines
