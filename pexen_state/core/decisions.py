@@ -44,7 +44,14 @@ class Unlocked(NamedTuple):
     lock: Name
 
 
-Decision = Transition | Added | Paused | Unlocked
+class Cancelled(NamedTuple):
+    """A person ended some tasks, or the whole run. What of it is in flight will not be tried again."""
+
+    tasks: tuple[int, ...]  #: those that were in flight then
+    whole_run: bool
+
+
+Decision = Transition | Added | Paused | Unlocked | Cancelled
 
 
 class Restored(NamedTuple):

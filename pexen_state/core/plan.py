@@ -1,24 +1,20 @@
 """The plan of a run: what may run, in what order, under which locks, and what follows from each ending.
 
-`handle` decides, `apply` evolves. The state of a run changes in `Plan.apply` alone; live running and resuming
-both go through it, so whoever stores the decisions can build the same plan again. The plan reads no clock,
-opens no file and starts no thread.
+`handle` decides; `apply`, which it inherits from the run's standing, evolves. The plan reads no clock, opens no
+file and starts no thread. It knows the mood of the session: whether it still starts tasks.
 
-Beside the state, the plan keeps indexes over it, which are rebuilt rather than stored: the heap of what is
-ready, the queues of the locks, what was lost. And it knows the mood of the session: whether it still starts
-tasks. A turn of the shell is: `handle` the inputs, write the decisions to disk, then carry out the commands.
+A turn of the shell is: `handle` the inputs, write the decisions to disk, then carry out the commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum, auto
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from pexen_state.core.commands import Command, Kill, Submit, Yield
-from pexen_state.core.decisions import Added, Decision, Paused, Restored, Transition, Unlocked
-from pexen_state.core.deps import Deps
+from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Restored, Transition, Unlocked
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -34,74 +30,13 @@ from pexen_state.core.inputs import (
     TasksAdded,
     UnlockAsked,
 )
-from pexen_state.core.locks import LockTable, Requests
 from pexen_state.core.promises import promises_after
 from pexen_state.core.spec import TaskSpec
+from pexen_state.core.standing import FREED, READY, SUBMITTED, WAITING, IllegalTransition, Standing, Task
 from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in_vain
-from pexen_state.core.states import ATTEMPT_STATE, DECIDABLE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
 
-# Every task passes these several times, and a global is found faster than a member of an enum.
-WAITING, READY, SUBMITTED, RUNNING, LOST = State.WAITING, State.READY, State.SUBMITTED, State.RUNNING, State.LOST
-FREED = Locks.FREED
-
-
-class IllegalTransition(Exception):
-    """A decision that the table of legal transitions, or the task's state, does not allow. Nothing changed."""
-
-
-class Task:
-    """Where one task stands."""
-
-    __slots__ = (
-        "attempt",
-        "crashes",
-        "failures",
-        "locks",
-        "number",
-        "provided",
-        "rank",
-        "reason",
-        "requests",
-        "spec",
-        "state",
-        "verdict",
-        "withdrawn",
-    )
-
-    def __init__(self, number: int, spec: TaskSpec, requests: Requests) -> None:
-        self.number = number
-        self.spec = spec
-        self.requests = requests
-        self.state = State.WAITING
-        self.attempt = 0  #: number of its latest attempt
-        self.withdrawn = 0  #: attempts that never began; nobody counts them
-        self.failures = 0  #: failures that were tried again
-        self.crashes = 0  #: workers that it took with it
-        self.verdict = Verdict.NONE
-        self.provided = False
-        self.locks = Locks.FREED
-        self.reason: str | None = None
-        self.rank = 0  #: when it ended, among those that ended
-
-    @property
-    def nth(self) -> int:
-        """Which attempt it is, for the task and for people."""
-        return self.attempt - self.withdrawn
-
-    def facts(self) -> tuple[object, ...]:
-        return (
-            self.spec,
-            self.state,
-            self.attempt,
-            self.withdrawn,
-            self.failures,
-            self.crashes,
-            self.verdict,
-            self.provided,
-            self.locks,
-            self.reason,
-            self.rank,
-        )
+__all__ = ["IllegalTransition", "Mood", "Plan", "Task", "Turn"]
 
 
 def _holding(task: Task) -> Locks:
@@ -123,23 +58,14 @@ class Turn(NamedTuple):
     commands: Sequence[Command]
 
 
-class Plan:
+class Plan(Standing):
     """All tasks of a run. `record=True` keeps every task's story, for tests."""
 
     def __init__(self, specs: Iterable[TaskSpec] = (), *, record: bool = False) -> None:
-        self.tasks: dict[int, Task] = {}
-        self.in_flight: set[int] = set()
-        self.unfinished = 0
+        super().__init__(record=record)
         self.mood = Mood.CLOSED
         self.paused_by: str | None = None  #: who paused this session
-        self.deps = Deps()
-        self.locks = LockTable()
-        self._story: dict[int, list[str]] | None = {} if record else None
-        self._ended = 0
-        self._ready: list[tuple[float, int]] = []
-        self._in_vain: list[int] = []  # tasks that wait for what was lost just now
-        self._lost: list[int] = []  # the same, looked at: may run if somebody adds a provider, else never
-        self._cancelled: set[int] = set()  # tasks in flight that are being killed for good
+        self._lost: list[int] = []  # wait in vain, unless somebody adds a provider
         self._room = 0
         self._decisions: list[Decision] = []
         self._commands: list[Command] = []
@@ -160,12 +86,19 @@ class Plan:
         }
         self._add(Added(1, tuple(specs)))
 
-    @property
-    def is_over(self) -> bool:
-        """Every task has ended."""
-        return not self.unfinished
+    @classmethod
+    def restored(
+        cls, specs: Iterable[TaskSpec], saved: Iterable[Restored | Unlocked | Cancelled], *, record: bool = False
+    ) -> Plan:
+        """The plan as the journal's projection tells it.
 
-    # == handle: decide ==================================================================================
+        `saved` may leave out tasks that nothing happened to. Those that have ended must come in the order
+        in which they ended, because a name is satisfied by the first provider that kept its promise.
+        """
+        plan = cls(specs, record=record)
+        for one in saved:
+            plan.apply(one)
+        return plan
 
     def handle(self, *inputs: Input) -> Turn:
         """Take what happened, decide what follows from it, and apply it.
@@ -183,6 +116,10 @@ class Plan:
         while self._is_at_a_standstill() and self._give_up_what_cannot_run():
             self._dispatch()
         return Turn(self._decisions, self._commands)
+
+    def _woken(self, number: int) -> None:
+        if self._given:
+            self._follows[number] = self._given
 
     def _decide(self, decision: Decision) -> None:
         self.apply(decision)
@@ -314,13 +251,14 @@ class Plan:
     def _on_cancel(self, asked: CancelAsked) -> None:
         if asked.task is None:
             self.mood = Mood.DRAINING
-            targets: Iterable[Task] = self.tasks.values()
-            running = sorted(self.in_flight)
+            targets = list(self.tasks.values())
         else:
-            targets = (self.tasks[asked.task],)
-            running = [asked.task] if asked.task in self.in_flight else []
-        self._cancelled.update(running)
-        self._kill(running, Cause.CANCELLED)
+            targets = [self.tasks[asked.task]]
+        if all(task.state.is_final for task in targets):
+            return
+        in_flight = tuple(task.number for task in targets if task.state.in_flight)
+        self._decide(Cancelled(in_flight, asked.task is None))
+        self._kill(in_flight, Cause.CANCELLED)
         for task in targets:
             if not task.state.is_final and not task.state.in_flight:
                 self._cancel(task)
@@ -428,199 +366,10 @@ class Plan:
         verdict = Verdict.SKIP if cause is Cause.DOES_NOT_APPLY else Verdict.NOT_RUN
         self._decide(Transition(task.number, task.attempt, task.state, state, cause, verdict, reason=reason))
 
-    # == apply: evolve ===================================================================================
-
-    def apply(self, decision: Decision | Restored) -> None:
-        """Change the state of the run by one decision: the only place where it changes.
-
-        Raises IllegalTransition, and changes nothing, if the decision does not fit.
-        """
-        if type(decision) is Transition:
-            self._transit(decision)
-            return
-        match decision:
-            case Added():
-                self._add(decision)
-            case Unlocked():
-                for number in self.locks.unlock(decision.lock):
-                    if not self.locks.holds(number):
-                        self.tasks[number].locks = Locks.FREED
-            case Restored():
-                self._restore(decision)
-            case Paused():
-                pass  # tells the next session what a person wanted; no task changes
-
-    def _transit(self, transition: Transition) -> None:
-        number, attempt, old, new, cause, verdict, provided, locks, reason = transition
-        task = self.tasks.get(number)
-        if task is None:
-            raise IllegalTransition(f"there is no task {number}")
-        expected = task.attempt + 1 if new is SUBMITTED else task.attempt
-        if task.state is not old or attempt != expected or cause not in DECIDABLE.get((old, new), ()):
-            raise IllegalTransition(
-                f"{task.spec.key}: {old.word} -> {new.word} ({cause.word}, attempt {attempt}) "
-                f"is illegal: it is {task.state.word} in attempt {task.attempt}"
-            )
-        held = task.locks
-        task.state = new
-        task.locks = locks
-        task.reason = reason
-        if self._story is not None:
-            self._tell(number, old, new, cause)
-        if new is SUBMITTED:
-            task.attempt = attempt
-            self.in_flight.add(number)
-            if task.requests and held is FREED:
-                self.locks.take(number, task.requests)
-        elif new is READY:
-            self._back_to_ready(task, cause)
-        elif new is LOST:
-            self.in_flight.discard(number)
-            task.crashes += cause is Cause.WORKER_DIED
-        elif new is not RUNNING:
-            self._finish(task, verdict, provided)
-
-    def _back_to_ready(self, task: Task, cause: Cause) -> None:
-        self.in_flight.discard(task.number)
-        if cause is Cause.WITHDRAWN:
-            task.withdrawn += 1
-            if task.requests and not task.locks.kept:
-                self.locks.release(task.number)
-        else:
-            task.failures += cause in FAILURES
-        heappush(self._ready, (task.spec.priority, task.number))
-
-    def _finish(self, task: Task, verdict: Verdict, provided: bool) -> None:
-        number = task.number
-        self.in_flight.discard(number)
-        self._cancelled.discard(number)
-        self.unfinished -= 1
-        self._ended += 1
-        task.rank = self._ended
-        task.verdict = verdict
-        task.provided = provided
-        if task.requests:
-            if task.locks is FREED:
-                self.locks.release(number)
-            else:
-                self.locks.keep(number)
-        freed, in_vain = self.deps.end(number, provided=provided, skipped=verdict is Verdict.SKIP)
-        self._in_vain.extend(in_vain)
-        for follower in freed:
-            self._wake(self.tasks[follower], Cause.PROVIDED)
-
-    def _wake(self, task: Task, cause: Cause) -> None:
-        """`waiting -> ready` follows from what others did: it is implied, and has no row in the journal."""
-        if task.state is not WAITING:
-            return
-        task.state = State.READY
-        if self._given:
-            self._follows[task.number] = self._given
-        if self._story is not None:
-            self._tell(task.number, WAITING, READY, cause)
-        heappush(self._ready, (task.spec.priority, task.number))
-
-    def _hold_back(self, task: Task) -> None:
-        """`ready -> waiting`, implied like the way there: a task was added that one has to wait for."""
-        if task.state is not READY or task.attempt:
-            return
-        task.state = State.WAITING
-        self.locks.release(task.number)  # it leaves the queue
-        if self._story is not None:
-            self._tell(task.number, State.READY, State.WAITING, Cause.HELD_BACK)
-
-    def _add(self, added: Added) -> None:
-        if added.first != len(self.tasks) + 1:
-            raise IllegalTransition(f"tasks {added.first}, ... were added, but {len(self.tasks)} are known")
-        for number, spec in enumerate(added.specs, added.first):
-            requests = self.locks.requests(spec.uses, spec.claims) if spec.uses or spec.claims else ()
-            self.tasks[number] = Task(number, spec, requests)
-        self.unfinished += len(added.specs)
-        free, held_back = self.deps.add(added.first, added.specs)
-        for number in free:
-            self._wake(self.tasks[number], Cause.START)
-        for number in held_back:
-            self._hold_back(self.tasks[number])
-        self._in_vain.extend(
-            number
-            for number in range(added.first, added.first + len(added.specs))
-            if self.tasks[number].state is WAITING and self.deps[number].lost
-        )
-
-    # -- restoring ---------------------------------------------------------------------------------------
-
-    @classmethod
-    def restored(cls, specs: Iterable[TaskSpec], saved: Iterable[Restored], *, record: bool = False) -> Plan:
-        """The plan as the journal's projection tells it.
-
-        `saved` may leave out tasks that nothing happened to. Those that have ended must come in the order
-        in which they ended, because a name is satisfied by the first provider that kept its promise.
-        """
-        plan = cls(specs, record=record)
-        for one in saved:
-            plan.apply(one)
-        return plan
-
-    def _restore(self, saved: Restored) -> None:
-        task = self.tasks[saved.task]
-        if task.attempt or task.state not in (State.WAITING, State.READY):
-            raise IllegalTransition(f"{task.spec.key} was restored twice")
-        task.attempt = saved.attempt
-        task.withdrawn = saved.withdrawn
-        task.failures = saved.failures
-        task.crashes = saved.crashes
-        task.reason = saved.reason
-        if saved.state is WAITING or (saved.state is READY and not saved.attempt):
-            return  # follows from those that have ended
-        task.state = saved.state
-        task.locks = saved.locks
-        if task.requests and (saved.locks.kept or saved.state in (State.SUBMITTED, State.RUNNING)):
-            self.locks.take(task.number, task.requests)
-        match saved.state:
-            case State.SUBMITTED | State.RUNNING:
-                self.in_flight.add(task.number)
-            case State.READY:
-                heappush(self._ready, (task.spec.priority, task.number))
-            case state if state.is_final:
-                self._finish(task, saved.verdict, saved.provided)
-            case _:
-                pass
-
-    # == looking =========================================================================================
-
-    def story(self, key: str) -> list[str]:
-        """Every transition of a task since this plan was made; needs `record=True`."""
-        assert self._story is not None, "made without record=True"
-        (number,) = (number for number, task in self.tasks.items() if task.spec.key == key)
-        return self._story.get(number, [])
-
-    def _tell(self, number: int, old: State, new: State, cause: Cause) -> None:
-        assert self._story is not None
-        self._story.setdefault(number, []).append(f"{old.word} -> {new.word}: {cause.word}")
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Plan):
-            return NotImplemented
-        return self._state() == other._state()
-
-    __hash__ = None  # type: ignore[assignment]
+    # -- looking -----------------------------------------------------------------------------------------
 
     def validate(self) -> None:
         """Check every invariant; raises AssertionError that names the task. For tests, after each turn."""
         from pexen_state.core.validate import validate
 
         validate(self)
-
-    def _state(self) -> tuple[object, ...]:
-        return (
-            {number: task.facts() for number, task in self.tasks.items()},
-            list(self.locks.held()),
-            {gate.label: (gate.pending, gate.kept) for gate in self.deps.gates()},
-            self.in_flight,
-            self.unfinished,
-        )
-
-    def still_held(self) -> Iterator[tuple[object, Task]]:
-        """(lock, task) of locks that tasks which have ended still hold."""
-        for name, number, _ in self.locks.kept():
-            yield name, self.tasks[number]

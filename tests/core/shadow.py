@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pexen_state.core.decisions import Added, Decision, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, Restored, Transition, Unlocked
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Cause, Locks, State, Verdict
 
@@ -110,6 +110,8 @@ class Shadow:
             case Added(first, specs):
                 assert first == len(self.tasks) + 1
                 self.tasks.extend(ShadowTask(one) for one in specs)
+            case Cancelled():
+                pass  # what follows from it are transitions
             case Unlocked(lock):
                 for task in self.tasks:
                     if task.ended_at is not None:
@@ -151,15 +153,19 @@ class Shadow:
 
     # -- asked -------------------------------------------------------------------------------------------
 
-    def projection(self) -> list[Restored | Unlocked]:
-        """What a journal would say: those that ended first, as they ended, and what was unlocked at its place."""
+    def projection(self) -> list[Restored | Unlocked | Cancelled]:
+        """What a journal would say: those that ended first, as they ended, and what was unlocked at its place.
+
+        What was cancelled comes last: it is about tasks that are in flight still.
+        """
         places: list[tuple[int, Restored | Unlocked]] = []
         for number, task in enumerate(self.tasks, 1):
             if task.ended_at is not None or task.attempt:
                 place = len(self.log) + 1 if task.ended_at is None else task.ended_at
                 places.append((place, self._restored(number)))
         places += [(place, one) for place, one in enumerate(self.log, 1) if type(one) is Unlocked]
-        return [one for _, one in sorted(places, key=lambda place: place[0])]
+        cancelled = [one for one in self.log if type(one) is Cancelled]
+        return [*(one for _, one in sorted(places, key=lambda place: place[0])), *cancelled]
 
     def _restored(self, number: int) -> Restored:
         task = self.task(number)
