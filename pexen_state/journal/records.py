@@ -1,0 +1,141 @@
+"""What is handed to the journal and comes out of it: plain values, and the words that only the journal knows.
+
+The API speaks the plan's task numbers, 1, 2, ... within a run; ids of rows are the journal's own business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pexen_state.core.decisions import Restored
+from pexen_state.core.spec import TaskSpec
+from pexen_state.core.states import Cause, State, Verdict, Word
+from pexen_state.journal.specs import spec_from_json
+
+
+class RunState(Word):
+    UNFINISHED = 0  #: can be resumed; only the lock knows whether somebody runs it
+    FINISHED = 1  #: every task has ended
+    CANCELLED = 2  #: a person, or a limit, ended it
+    SUPERSEDED = 3  #: a newer run of the same suite began
+
+
+class HowEnded(Word):
+    """How one life of the runner ended."""
+
+    FINISHED = 1
+    STOPPED = 2  #: asked to stop, by a signal or by whoever took the results
+    PAUSED = 3  #: a person asked to start nothing new
+    PARKED = 4  #: given up until a person looks
+    FAILED = 5  #: the journal, or pexen itself, failed
+    KILLED = 6  #: found dead by the next session, in the same boot
+    REBOOTED = 7  #: a task asked for it
+    SHUTDOWN = 8  #: somebody else shut the box down
+    CRASHED = 9  #: found dead by the next session, in another boot
+
+
+class EventKind(Word):
+    """What a `run_event` is. Its data is JSON: the fields of the decision, by name."""
+
+    ADDED = 1  #: {"first": n, "count": n}; the specs are with the tasks
+    PAUSED = 2
+    UNLOCKED = 3
+    CANCELLED = 4
+
+
+#: A task's row id is the run's id, shifted by so many bits, plus the task's number. More tasks do not fit in a run.
+TASK_BITS = 24
+
+
+def task_base(run: int) -> int:
+    """What to add to a task's number for the id of its row."""
+    return run << TASK_BITS
+
+
+def ids_of(run: int) -> tuple[int, int]:
+    """The first and the last row id that a task of the run may have."""
+    return task_base(run), task_base(run + 1) - 1
+
+
+class NewTask(NamedTuple):
+    spec: TaskSpec
+    fingerprint: bytes | None = None  #: 16 bytes that change when the task's code does
+
+
+class AttemptBegan(NamedTuple):
+    """A worker began an attempt that has not ended yet."""
+
+    task: int
+    attempt: int
+    worker: int | None
+    pid: int | None
+    at_us: int  #: microseconds since 1970
+
+
+class AttemptEnd(NamedTuple):
+    """What an attempt left. `ret`, `shared` and `error` are JSON as `codec` makes it, None for nothing."""
+
+    worker: int | None = None
+    pid: int | None = None
+    began_us: int | None = None  #: microseconds since 1970
+    seconds: float | None = None  #: by the monotonic clock
+    exit_code: int | None = None
+    signal: int | None = None
+    output: str | None = None  #: path of its output file, None if there is none
+    ret: str | None = None
+    shared: str | None = None
+    error: str | None = None
+
+
+NOTHING_LEFT = AttemptEnd()
+
+
+class RunRecord(NamedTuple):
+    id: int
+    uuid: str
+    name: str
+    target: Any
+    options: Mapping[str, Any]
+    shared: str | None  #: JSON of what the run began with
+    state: RunState
+    verdict: Verdict
+    began_us: int
+    how_ended: HowEnded | None  #: how its last session ended; None: it had none, or it was cut off or still lives
+    sessions: int
+
+
+class SavedTask(NamedTuple):
+    """A task as it stood when the journal was last written."""
+
+    number: int
+    key: str
+    fingerprint: bytes | None
+    restored: Restored
+    ended_seq: int | None  #: `seq` of the transition that ended it
+    spec_json: str | None
+
+    @property
+    def spec(self) -> TaskSpec:
+        """As it was recorded. Made when asked for: a resume needs few of them."""
+        return spec_from_json(self.key, self.spec_json)
+
+
+class SavedResult(NamedTuple):
+    """The result of a task that ended by an attempt, for a replay."""
+
+    number: int
+    key: str
+    attempt: int  #: the plan's number
+    nth: int  #: as people count
+    state: State
+    verdict: Verdict
+    cause: Cause
+    reason: str | None
+    ret: str | None  #: JSON
+    shared: str | None  #: JSON
+    error: str | None  #: JSON
+    exit_code: int | None
+    signal: int | None
+    seconds: float | None
+    output: str | None

@@ -1,0 +1,254 @@
+"""What a journal says about a run, for whoever goes on with it: the projection, the results, every decision.
+
+Works on any connection: `Fetch` runs a query and returns all of its rows. What may be long is read in pages, so that
+no cursor stays open over a write, and a million results are never in memory at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Restored, Transition, Unlocked
+from pexen_state.core.states import Cause, Locks, State, Verdict
+from pexen_state.journal.errors import JournalError
+from pexen_state.journal.records import (
+    EventKind,
+    HowEnded,
+    RunRecord,
+    RunState,
+    SavedResult,
+    SavedTask,
+    ids_of,
+    task_base,
+)
+from pexen_state.journal.specs import exact_key, spec_from_json
+from pexen_state.journal.values import from_json
+
+Row = tuple[Any, ...]
+Fetch = Callable[[str, Row], list[Row]]
+
+_PAGE = 5000
+
+# Enums by number: looking into a list is much faster than calling the enum.
+_STATES = list(State)
+_VERDICTS = list(Verdict)
+_LOCKS = list(Locks)
+
+_RUN = """
+SELECT id, uuid, name, recorded, shared, state, verdict, began_us,
+  (SELECT how_ended FROM session WHERE run = run.id ORDER BY id DESC LIMIT 1),
+  (SELECT count(*) FROM session WHERE run = run.id)
+FROM run
+"""
+
+_TASKS = """
+SELECT id, key, spec, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
+  ended
+FROM task WHERE id BETWEEN ? AND ? ORDER BY id
+"""
+
+# Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
+# is left of it is a reason.
+_RESULTS = """
+SELECT k.ended, k.id, k.key, k.spec, k.attempt, k.withdrawn, k.state, k.verdict, e.cause, k.reason, a.ret, a.shared,
+  a.error, a.exit_code, a.signal, a.took_us, a.output
+FROM transition e JOIN task k ON k.id = e.task AND k.ended = e.seq
+LEFT JOIN attempt a ON a.id = k.submitted
+WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6 AND (e.cause <= 20 OR (e.cause = 23 AND k.attempt > k.withdrawn))
+ORDER BY e.seq LIMIT ?
+"""
+
+_TRANSITIONS = """
+SELECT seq, task, attempt, old, new, cause, verdict, provided, locks, reason
+FROM transition WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
+"""
+
+_EVENTS = "SELECT seq, kind, data FROM run_event WHERE run = ? ORDER BY seq"
+_SPECS = "SELECT key, spec FROM task WHERE id BETWEEN ? AND ? ORDER BY id"
+_RANGES = "SELECT first_seq - 1, coalesce(last_seq, 9223372036854775807) FROM session WHERE run = ? ORDER BY id"
+
+
+def runs(fetch: Fetch, where: str, params: Row) -> list[RunRecord]:
+    """Runs, newest first. `where` is SQL of ours, never of a user."""
+    return [
+        RunRecord(
+            run,
+            uuid,
+            name,
+            *_recorded(recorded),
+            shared,
+            RunState(state),
+            Verdict(verdict),
+            began_us,
+            None if how is None else HowEnded(how),
+            sessions,
+        )
+        for run, uuid, name, recorded, shared, state, verdict, began_us, how, sessions in fetch(
+            f"{_RUN} WHERE {where} ORDER BY id DESC", params
+        )
+    ]
+
+
+def _recorded(text: str) -> tuple[Any, dict[str, Any]]:
+    said = json.loads(text)
+    return said["target"], said["options"]
+
+
+def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
+    """Every task of the run: first those that have ended, in the order in which they did, then the others."""
+    ended: list[tuple[int, SavedTask]] = []
+    others: list[SavedTask] = []
+    base = task_base(run)
+    for (
+        row_id,
+        key,
+        spec,
+        fingerprint,
+        state,
+        attempt,
+        withdrawn,
+        failures,
+        crashes,
+        verdict,
+        provided,
+        locks,
+        reason,
+        seq,
+    ) in fetch(_TASKS, ids_of(run)):
+        number = row_id - base
+        saved = SavedTask(
+            number,
+            key if spec is None else exact_key(key, spec),
+            fingerprint,
+            Restored(
+                number,
+                _STATES[state],
+                attempt,
+                withdrawn,
+                failures,
+                crashes,
+                _VERDICTS[verdict],
+                provided == 1,
+                _LOCKS[locks],
+                reason,
+            ),
+            seq,
+            spec,
+        )
+        if seq is None:
+            others.append(saved)
+        else:
+            ended.append((seq, saved))
+    ended.sort(key=lambda pair: pair[0])
+    return [saved for _, saved in ended] + others
+
+
+def saved_results(fetch: Fetch, run: int) -> Iterator[SavedResult]:
+    """The result of every task that an attempt ended, in the order in which they ended."""
+    for first, last in fetch(_RANGES, (run,)):
+        at = first
+        while page := fetch(_RESULTS, (at, last, _PAGE)):
+            at = page[-1][0]
+            yield from (_result(row, task_base(run)) for row in page)
+
+
+def _result(row: Row, base: int) -> SavedResult:
+    (_, row_id, key, spec, attempt, withdrawn, state, verdict, cause, reason, ret, shared, error, code, signal) = row[
+        :15
+    ]
+    took_us, output = row[15:]
+    return SavedResult(
+        row_id - base,
+        exact_key(key, spec),
+        attempt,
+        attempt - withdrawn,
+        _STATES[state],
+        _VERDICTS[verdict],
+        Cause(cause),
+        reason,
+        ret,
+        shared,
+        error,
+        code,
+        signal,
+        None if took_us is None else took_us / 1e6,
+        output,
+    )
+
+
+def decisions(fetch: Fetch, run: int) -> Iterator[Decision]:
+    """Every decision of the run, in order. `Added` comes with the specs as they were recorded."""
+    for _, decision in numbered_decisions(fetch, run):
+        yield decision
+
+
+def numbered_decisions(fetch: Fetch, run: int) -> Iterator[tuple[int, Decision]]:
+    """The same, each with its `seq`."""
+    events = fetch(_EVENTS, (run,))
+    at = 0
+    for seq, transition in _transitions(fetch, run):
+        while at < len(events) and events[at][0] < seq:
+            yield events[at][0], _event(fetch, run, *events[at][1:])
+            at += 1
+        yield seq, transition
+    for event in events[at:]:
+        yield event[0], _event(fetch, run, *event[1:])
+
+
+def interventions(fetch: Fetch, run: int) -> list[tuple[int, Unlocked | Cancelled]]:
+    """What a person did to the run that is no task's state: locks freed, tasks cancelled. Each with its `seq`."""
+    found: list[tuple[int, Unlocked | Cancelled]] = []
+    for seq, kind, data in fetch(_EVENTS, (run,)):
+        if kind == EventKind.UNLOCKED:
+            found.append((seq, Unlocked(**_fields(data))))
+        elif kind == EventKind.CANCELLED:
+            found.append((seq, Cancelled(**_fields(data))))
+    return found
+
+
+def _fields(data: str) -> dict[str, Any]:
+    return {name: from_json(value) for name, value in json.loads(data).items()}
+
+
+def _transitions(fetch: Fetch, run: int) -> Iterator[tuple[int, Transition]]:
+    base = task_base(run)
+    for first, last in fetch(_RANGES, (run,)):
+        at = first
+        while page := fetch(_TRANSITIONS, (at, last, _PAGE)):
+            at = page[-1][0]
+            for seq, task, attempt, old, new, cause, verdict, provided, locks, reason in page:
+                yield (
+                    seq,
+                    Transition(
+                        task - base,
+                        attempt,
+                        _STATES[old],
+                        _STATES[new],
+                        Cause(cause),
+                        _VERDICTS[verdict],
+                        provided == 1,
+                        _LOCKS[locks],
+                        reason,
+                    ),
+                )
+
+
+def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
+    said = _fields(data)
+    match kind:
+        case EventKind.ADDED:
+            first, count = said["first"], said["count"]
+            base = task_base(run)
+            rows = fetch(_SPECS, (base + first, base + first + count - 1))
+            specs = tuple(spec_from_json(key, spec) for key, spec in rows)
+            return Added(first, specs)
+        case EventKind.PAUSED:
+            return Paused(**said)
+        case EventKind.UNLOCKED:
+            return Unlocked(**said)
+        case EventKind.CANCELLED:
+            return Cancelled(**said)
+        case _:
+            raise JournalError(f"run {run} holds a run event of an unknown kind, {kind}. A newer pexen wrote it.")

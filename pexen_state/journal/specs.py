@@ -1,0 +1,69 @@
+"""A task's spec as JSON, and back. Only what is not the default is kept, so most tasks need nothing.
+
+The key is a column of its own. It is repeated here if SQL text cannot hold it exactly (lone surrogates).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any
+
+from pexen_state.core.spec import Declared, TaskSpec
+from pexen_state.core.states import Cause
+from pexen_state.journal.values import from_json, to_json
+
+_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
+_FIELDS = tuple(field.name for field in fields(TaskSpec) if field.name != "key")
+_values = attrgetter(*_FIELDS)
+_DEFAULTS: tuple[Any, ...] = _values(TaskSpec("default"))
+
+
+def sql_text(text: str) -> str:
+    """What SQL can hold of a text: lone surrogates become `\\udc80`, for people to read."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def spec_to_json(spec: TaskSpec) -> str | None:
+    """Raises NotEncodable if a name is not made of JSON scalars and tuples."""
+    values = _values(spec)
+    exact = sql_text(spec.key) == spec.key
+    if exact and values == _DEFAULTS:
+        return None
+    kept: dict[str, Any] = {} if exact else {"key": to_json(spec.key, "the key")}
+    for name, value, default in zip(_FIELDS, values, _DEFAULTS, strict=True):
+        if value == default:
+            continue
+        if name in _NAMES:
+            kept[name] = [to_json(one, f"{name} of {spec.key}") for one in value]
+        elif name == "retry_on":
+            kept[name] = sorted(map(int, value))
+        elif name == "after":
+            kept[name] = [to_json(one, f"after of {spec.key}") for one in value]
+        else:
+            kept[name] = to_json(int(value) if name == "declared" else value, f"{name} of {spec.key}")
+    return json.dumps(kept, separators=(",", ":"), allow_nan=False)
+
+
+def spec_from_json(key: str, text: str | None) -> TaskSpec:
+    """Fields that this version does not know are left out: a newer pexen may have added them."""
+    if text is None:
+        return TaskSpec(key)
+    kept = json.loads(text)
+    known: dict[str, Any] = {"key": key}
+    for name, value in kept.items():
+        if name in _NAMES or name == "after":
+            known[name] = tuple(map(from_json, value))
+        elif name == "retry_on":
+            known[name] = frozenset(map(Cause, value))
+        elif name == "declared":
+            known[name] = Declared(value)
+        elif name == "key" or name in _FIELDS:
+            known[name] = from_json(value)
+    return TaskSpec(**known)
+
+
+def exact_key(key: str, text: str | None) -> str:
+    """The key as it was given, where its column could not hold it."""
+    return spec_from_json(key, text).key if text is not None and text.startswith('{"key":') else key

@@ -1,0 +1,77 @@
+"""The SQL of the writer, named and in one place. Parameters go by position: the driver is fed with tuples."""
+
+from __future__ import annotations
+
+INSERT_TASK = "INSERT INTO task(id, state, key, priority, spec, fingerprint) VALUES (?,?,?,?,?,?)"
+
+INSERT_TRANSITION = (
+    "INSERT INTO transition(seq, task, attempt, withdrawn, old, new, cause, verdict, provided, locks, reason, at_us)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+
+INSERT_EVENT = "INSERT INTO run_event(seq, run, kind, data, at_us) VALUES (?,?,?,?,?)"
+
+# The projection, by compare-and-swap: a task that is not where the decision says is not touched, and the number of
+# rows changed tells.
+SUBMIT_TASK = (
+    "UPDATE task SET state = 2, attempt = ?, submitted = ?, locks = ?, reason = NULL"
+    " WHERE id = ? AND state IN (0, 1) AND attempt = ?"
+)
+
+FINISH_TASK = (
+    "UPDATE task SET state = ?, verdict = ?, provided = ?, locks = ?, reason = ?, ended = ?"
+    " WHERE id = ? AND state BETWEEN ? AND ? AND attempt = ?"
+)
+
+MOVE_TASK = (
+    "UPDATE task SET state = ?, attempt = ?, submitted = coalesce(?, submitted), ended = ?,"
+    " withdrawn = withdrawn + ?, failures = failures + ?, crashes = crashes + ?,"
+    " verdict = ?, provided = ?, locks = ?, reason = ?"
+    " WHERE id = ? AND state BETWEEN ? AND ? AND attempt = ?"
+)
+
+# An attempt whose beginning was written has a row already.
+END_ATTEMPT = (
+    "INSERT OR REPLACE INTO attempt(id, ended, worker, pid, wait_us, took_us, exit_code, signal, output, ret, shared,"
+    " error) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+)
+CLOSE_ATTEMPT = "INSERT INTO attempt(id, ended) VALUES (?,?) ON CONFLICT(id) DO UPDATE SET ended = excluded.ended"
+BEGIN_ATTEMPT = "INSERT OR REPLACE INTO attempt(id, worker, pid, wait_us) VALUES (?,?,?,?)"
+
+# Tasks that had ended, and kept locks, when a lock was unlocked.
+KEPT_LOCKS = "SELECT id, key, spec, ended FROM task WHERE id BETWEEN ? AND ? AND locks > 0 AND ended < ?"
+FREE_LOCKS = "UPDATE task SET locks = 0 WHERE id = ?"
+
+STANDING = "SELECT key, state, attempt FROM task WHERE id = ?"
+
+LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT max(seq) FROM run_event), 0))"
+
+SUPERSEDE_RUNS = "UPDATE run SET state = 3, ended_us = ? WHERE name = ? AND state = 0"
+INSERT_RUN = (
+    "INSERT INTO run(id, uuid, name, target, params, recorded, shared, parent, began_us)"
+    " VALUES ((SELECT coalesce(max(id), 0) + 1 FROM run),?,?,?,?,?,?,?,?) RETURNING id"
+)
+END_RUN = "UPDATE run SET state = ?, verdict = ?, ended_us = ? WHERE id = ?"
+REOPEN_RUN = "UPDATE run SET state = 0, verdict = 0, ended_us = NULL WHERE id = ?"
+
+# Whoever did not say how it ended is dead: only one runner at a time holds the journal. It lived at least until its
+# last decision.
+OPEN_SESSIONS = (
+    "SELECT id, boot_id, began_us, first_seq,"
+    " (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1)"
+    " FROM session WHERE how_ended IS NULL"
+)
+END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
+INSERT_SESSION = (
+    "INSERT INTO session(run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq, began_us)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id"
+)
+INSERT_FACT = "INSERT INTO fact(session, name, value) VALUES (?,?,?)"
+
+# What the writer has to remember of a run that goes on.
+LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"
+WITHDRAWN = "SELECT id, withdrawn FROM task WHERE id BETWEEN ? AND ? AND withdrawn > 0"
+IN_FLIGHT = (
+    "SELECT k.id, k.attempt, t.seq, t.at_us FROM task k JOIN transition t ON t.seq = k.submitted"
+    " WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)"
+)

@@ -1,0 +1,129 @@
+"""The file as its writer holds it: one connection, transactions, and what is done when the disk fails.
+
+Knows no tables. After a write that failed nothing more is written through this connection: whether the last
+transaction is in the file is unknown until somebody opens it anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
+from pexen_state.journal.errors import JournalError, JournalFull, JournalGone, JournalWriteError, corrupt
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.reserve import Reserve
+
+Row = tuple[Any, ...]
+
+
+class Store:
+    """Takes the reserve when it is made, and gives it back when it is closed. Methods raise JournalError."""
+
+    def __init__(self, connection: Connection, paths: JournalPaths) -> None:
+        self._paths = paths
+        self._connection = connection
+        self._file = _identity_of(paths.db)
+        self._reserve = Reserve(paths)
+        self._reserve.hold()
+        self.failure: JournalError | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing, and on the disk when it ends."""
+        if self.failure is not None:
+            raise JournalWriteError(f"the journal is not written to any more, since a write failed: {self.failure}")
+        try:
+            with sqlite_errors(self._paths.db), self._connection.begin():
+                yield
+        except JournalError as error:
+            self.failure = error
+            if isinstance(error, JournalFull):
+                self._reserve.give_back()
+            raise
+
+    @contextmanager
+    def all_or_the_end(self) -> Iterator[None]:
+        """A transaction during which somebody remembers more than the file holds.
+
+        So whatever gets in between, an interrupt from the keyboard included, is the end of writing.
+        """
+        with self.transaction():
+            self.failure = JournalWriteError(f"a turn was not written to its end in {self._paths.db}")
+            yield
+        self.failure = None
+
+    def run(self, statement: str, rows: list[Row]) -> int:
+        """Run it for each row; return how many rows changed. Within a transaction."""
+        if not rows:
+            return 0
+        one = rows[0] if len(rows) == 1 else rows
+        return self._connection.exec_driver_sql(statement, one).rowcount
+
+    def fetch(self, query: str, params: Row) -> list[Row]:
+        """Within a transaction."""
+        return driver_of(self._connection).execute(query, params).fetchall()
+
+    def read(self, query: str, params: Row) -> list[Row]:
+        """The same, in a transaction of its own."""
+        with self.transaction():
+            return self.fetch(query, params)
+
+    @contextmanager
+    def sense(self) -> Iterator[None]:
+        """Rows that no pexen has written are damage that SQLite cannot see."""
+        try:
+            yield
+        except (ValueError, LookupError, TypeError) as error:
+            raise corrupt(self._paths.db, f"what it holds makes no sense: {error!r}") from error
+
+    def look_around(self, need_bytes: int) -> None:
+        """Before a write: is there room for it, and is the file still where it was?"""
+        if self.failure is not None:
+            return
+        try:
+            self._reserve.check(need_bytes)
+            self._still_there()
+        except JournalWriteError as error:
+            self.failure = error
+            raise
+
+    def refresh(self) -> None:
+        """Another connection, for the last words: one on which a commit failed cannot be believed."""
+        self._reserve.give_back()
+        self._still_there()
+        disconnect(self._connection)
+        self._connection = connect(self._paths.db)
+        self.failure = None
+
+    def close(self) -> None:
+        """Move everything from the write-ahead log into the file, and close it.
+
+        What cannot be moved now, because a reader stays or the disk is full, is as safe in the log.
+        """
+        if self.failure is None:
+            with suppress(JournalError), sqlite_errors(self._paths.db):
+                driver_of(self._connection).execute("PRAGMA busy_timeout=0")
+                driver_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        disconnect(self._connection)
+        self._reserve.give_back()
+
+    def _still_there(self) -> None:
+        """SQLite goes on writing into a file that was deleted, without a word."""
+        if _identity_of(self._paths.db) != self._file:
+            raise JournalGone(
+                f"the journal {self._paths.db} was deleted, moved or replaced while it was written to. What was "
+                "decided before is in the old file. Put it back, then `pexen resume`."
+            )
+
+
+def _identity_of(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

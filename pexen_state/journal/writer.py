@@ -1,0 +1,331 @@
+"""The journal as its only writer sees it: runs, sessions, and one transaction a turn.
+
+What is decided is written here, and flushed, before anybody may see it or act on it. The truth is appended
+(`transition`, `run_event`); the projection in `task` changes in the same transaction, by compare-and-swap. After a
+write that failed nothing more is written, but for the end of the session, through a fresh connection: whether the
+last turn is in the file is unknown until somebody opens it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
+
+from sqlalchemy.engine import Connection
+
+import pexen_state
+from pexen_state.core.decisions import Cancelled, Decision, Unlocked
+from pexen_state.core.locks import normal_name
+from pexen_state.core.states import State, Verdict
+from pexen_state.journal import restore, statements
+from pexen_state.journal.errors import JournalConflict, JournalError
+from pexen_state.journal.identity import boot_id, process_identity
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.opening import open_journal
+from pexen_state.journal.records import (
+    AttemptBegan,
+    AttemptEnd,
+    HowEnded,
+    NewTask,
+    RunRecord,
+    RunState,
+    SavedResult,
+    SavedTask,
+    ids_of,
+    task_base,
+)
+from pexen_state.journal.specs import spec_from_json, sql_text
+from pexen_state.journal.store import Store
+from pexen_state.journal.turn import Memory, Open, Row, Rows, added_event, lay_out, task_rows
+from pexen_state.journal.values import encode
+
+_DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
+
+Clock = Callable[[], int]
+
+
+def wall_clock_us() -> int:
+    """Microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+class Journal:
+    """Made by `open`, under the run lock. Methods raise JournalError."""
+
+    def __init__(self, connection: Connection, lock: RunLock, clock: Clock) -> None:
+        self.paths = lock.paths
+        self._store = Store(connection, lock.paths)
+        self._clock = clock
+        self._base = f"{lock.paths.parent}/"
+        self._memory: Memory | None = None
+        self._session: int | None = None
+        self._added: list[Row] = []
+
+    @classmethod
+    def open(cls, lock: RunLock, create: bool = True, clock: Clock = wall_clock_us) -> Journal:
+        """Open the journal whose lock is held; make it, or upgrade it after a backup, where that is due."""
+        return cls(open_journal(lock.paths, create=create), lock, clock)
+
+    # == runs and sessions ===============================================================================
+
+    def begin_run(
+        self,
+        name: str,
+        target: Any,
+        options: Mapping[str, Any],
+        tasks: Sequence[NewTask],
+        shared_json: str | None = None,
+        parent: int | None = None,
+    ) -> int:
+        """A new run of the suite `name`, which supersedes an unfinished one. Returns its id.
+
+        `target` and `options` are what `json` can write. Raises NotEncodable if a name that a task requires,
+        provides or locks is not made of JSON scalars and tuples.
+        """
+        at_us = self._clock()
+        params = options.get("params")
+        said = (
+            str(uuid.uuid4()),
+            sql_text(name),
+            _for_people(target),
+            json.dumps(params) if params else None,
+            json.dumps({"target": target, "options": dict(options)}),
+            shared_json,
+            parent,
+            at_us,
+        )
+        with self._store.transaction():
+            self._store.run(statements.SUPERSEDE_RUNS, [(at_us, sql_text(name))])
+            (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
+            seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
+            memory = Memory(run, seq)
+            rows = _join(memory, 1, tasks)
+            self._store.run(statements.INSERT_TASK, rows)
+            if rows:
+                memory.seq += 1
+                self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(rows), at_us)])
+        self._memory = memory
+        return int(run)
+
+    def add_tasks(self, first_number: int, tasks: Sequence[NewTask]) -> None:
+        """Tasks that join the run. They are written with the next `append`, which holds the decision `Added`."""
+        self._added.extend(_join(self._of_run(), first_number, tasks))
+
+    def unfinished_run(self, name: str | None = None) -> RunRecord | None:
+        """The newest unfinished run of that suite, or of any."""
+        found = restore.runs(self._store.read, "state = 0 AND (? IS NULL OR name = ?)", (name, name and sql_text(name)))
+        return found[0] if found else None
+
+    def run(self, run_id: int) -> RunRecord | None:
+        found = restore.runs(self._store.read, "id = ?", (run_id,))
+        return found[0] if found else None
+
+    def begin_session(self, run_id: int, facts: Mapping[str, Any] | None = None) -> int:
+        """From now on this process writes decisions of that run. Returns the session's id.
+
+        Sessions that never said how they ended are closed: `killed`, or `crashed` if the box booted since.
+        """
+        at_us, boot, box = self._clock(), boot_id(), os.uname()
+        who = process_identity(os.getpid())
+        assert who is not None
+        told = [(sql_text(name), _plain(value, name)) for name, value in (facts or {}).items()]
+        with self._store.transaction():
+            last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
+            for session, its_boot, began_us, _, last_us in self._store.fetch(statements.OPEN_SESSIONS, ()):
+                how = HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
+                ended_us = max(began_us, last_us or began_us)
+                self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
+            memory = self._memory
+            if memory is None or memory.run != run_id:
+                memory = self._remember(run_id, last_seq)
+            self._store.run(statements.REOPEN_RUN, [(run_id,)])
+            (session,) = self._store.fetch(
+                statements.INSERT_SESSION,
+                (
+                    run_id,
+                    who.pid,
+                    who.start,
+                    boot,
+                    box.nodename,
+                    box.release,
+                    pexen_state.__version__,
+                    platform.python_version(),
+                    memory.seq + 1,
+                    at_us,
+                ),
+            )[0]
+            self._store.run(statements.INSERT_FACT, [(session, *fact) for fact in told])
+        self._memory, self._session = memory, session
+        return int(session)
+
+    def _remember(self, run_id: int, seq: int) -> Memory:
+        if not self._store.fetch("SELECT id FROM run WHERE id = ?", (run_id,)):
+            raise JournalError(f"the journal {self.paths.db} has no run {run_id}. `pexen runs` lists them.")
+        ids, base = ids_of(run_id), task_base(run_id)
+        memory = Memory(run_id, seq, (self._store.fetch(statements.LAST_TASK, ids)[0][0] or base) - base)
+        for task, withdrawn in self._store.fetch(statements.WITHDRAWN, ids):
+            memory.withdrawn[task - base] = withdrawn
+        for task, attempt, opened, at_us in self._store.fetch(statements.IN_FLIGHT, ids):
+            memory.open[task - base] = Open(attempt, opened, at_us)
+        return memory
+
+    def end_session(self, how_ended: HowEnded | str) -> None:
+        """Say how this life of the runner ended. After a failed write this goes through a fresh connection."""
+        if self._session is None:
+            return
+        if self._store.failure is not None:
+            self._store.refresh()
+            self._memory = None  # may be ahead of the file
+        how = HowEnded[how_ended.upper()] if isinstance(how_ended, str) else how_ended
+        with self._store.transaction():
+            last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
+            self._store.run(statements.END_SESSION, [(int(how), last_seq, self._clock(), self._session)])
+        self._session = None
+
+    def end_run(self, state: RunState | str, verdict: Verdict | str = Verdict.NONE) -> None:
+        """The run is over: `finished` or `cancelled`."""
+        how = RunState[state.upper()] if isinstance(state, str) else state
+        what = Verdict[verdict.upper()] if isinstance(verdict, str) else verdict
+        with self._store.transaction():
+            self._store.run(statements.END_RUN, [(int(how), int(what), self._clock(), self._of_run().run)])
+
+    # == a turn ==========================================================================================
+
+    def append(
+        self,
+        decisions: Sequence[Decision],
+        began: Iterable[AttemptBegan] = (),
+        ended: Mapping[tuple[int, int], AttemptEnd] | None = None,
+    ) -> None:
+        """Write a turn in one transaction, and wait for the disk.
+
+        `ended` holds what attempts left, by (task, attempt); an attempt that ends without is closed all the same.
+        Times are taken here, one for the turn, in microseconds since 1970.
+
+        Raises JournalConflict if a task is not where its decision starts from: another process wrote to this run,
+        and nothing was written. Raises JournalWriteError if the disk failed.
+        """
+        if self._session is None:
+            raise JournalError("decisions are written within a session: call begin_session() first")
+        memory = self._of_run()
+        self._store.look_around(len(decisions) * _DECISION_BYTES)
+        with self._store.all_or_the_end():
+            rows = lay_out(decisions, began, ended or {}, memory, self._clock(), self._base)
+            self._write(rows)
+
+    def _write(self, rows: Rows) -> None:
+        if self._added:
+            self._store.run(statements.INSERT_TASK, self._added)
+            self._added = []
+        self._store.run(statements.INSERT_TRANSITION, rows.transitions)
+        changed = (
+            self._store.run(statements.SUBMIT_TASK, rows.submits)
+            + self._store.run(statements.FINISH_TASK, rows.finishes)
+            + self._store.run(statements.MOVE_TASK, rows.moves)
+        )
+        if changed != rows.projected:
+            self._conflict(rows)
+        self._store.run(statements.END_ATTEMPT, rows.ends)
+        self._store.run(statements.CLOSE_ATTEMPT, rows.closes)
+        self._store.run(statements.BEGIN_ATTEMPT, rows.begins)
+        self._store.run(statements.INSERT_EVENT, rows.events)
+        for seq, lock in rows.unlocked:
+            self._unlock(seq, Unlocked(lock))
+
+    def _unlock(self, seq: int, unlocked: Unlocked) -> None:
+        """Free the locks of tasks that had ended and have nothing else left to hold."""
+        run = self._of_run().run
+        name = normal_name(unlocked.lock)
+        freed = [
+            (at, normal_name(one.lock))
+            for at, one in restore.interventions(self._store.fetch, run)
+            if isinstance(one, Unlocked) and at <= seq
+        ]
+        for task, key, spec_json, ended in self._store.fetch(statements.KEPT_LOCKS, (*ids_of(run), seq)):
+            spec = spec_from_json(key, spec_json)
+            held = {normal_name(one) for one in (*spec.claims, *spec.uses)}
+            if name in held and held <= {lock for at, lock in freed if at > ended}:
+                self._store.run(statements.FREE_LOCKS, [(task,)])
+
+    def _conflict(self, rows: Rows) -> NoReturn:
+        """Find the first task that is not where it should be, for the message; the caller's transaction ends."""
+        last = {row[1]: row for row in rows.transitions}
+        for seq, task, attempt, _, old, new, *_ in last.values():
+            known = self._store.fetch(statements.STANDING, (task,))
+            key, state, its_attempt = known[0] if known else ("?", State.WAITING, 0)
+            if (state, its_attempt) != (new, attempt):
+                raise JournalConflict(
+                    f"{key}: decision {seq}, {State(old).word} -> {State(new).word} of attempt {attempt}, does not fit "
+                    f"what the journal {self.paths.db} says: {State(state).word}, attempt {its_attempt}. Somebody else "
+                    "wrote to this run. Nothing was written; `pexen db check` looks closer."
+                )
+        raise JournalConflict(f"another process wrote to the journal {self.paths.db}. Nothing was written.")
+
+    # == what was written ================================================================================
+
+    def saved_tasks(self, run_id: int | None = None) -> list[SavedTask]:
+        """Every task: first those that have ended, in the order in which they did. Of this run if none is named."""
+        with self._store.sense():
+            return restore.saved_tasks(self._store.read, self._which(run_id))
+
+    def saved_results(self, run_id: int | None = None) -> Iterator[SavedResult]:
+        """The results of tasks that an attempt ended, in the order in which they ended. Streamed."""
+        results = restore.saved_results(self._store.read, self._which(run_id))
+        while True:
+            with self._store.sense():
+                result = next(results, None)
+            if result is None:
+                return
+            output = result.output
+            yield result if output is None else result._replace(output=os.path.join(self.paths.parent, output))
+
+    def decisions(self, run_id: int | None = None) -> Iterator[Decision]:
+        """All that was decided, for a replay: what `append` was given, and `Added` for the tasks of `begin_run`."""
+        return restore.decisions(self._store.read, self._which(run_id))
+
+    def interventions(self, run_id: int | None = None) -> list[tuple[int, Unlocked | Cancelled]]:
+        """(seq, decision) of each lock that a person freed, to be woven in by SavedTask.ended_seq, and of what was
+        cancelled, which is about tasks that may be in flight still and so comes after all of them.
+        """
+        return restore.interventions(self._store.read, self._which(run_id))
+
+    def close(self) -> None:
+        """Close the file. The lock stays the caller's."""
+        self._store.close()
+
+    def _of_run(self) -> Memory:
+        if self._memory is None:
+            raise JournalError("no run is open: call begin_run() or begin_session() first")
+        return self._memory
+
+    def _which(self, run_id: int | None) -> int:
+        return self._of_run().run if run_id is None else run_id
+
+
+def _for_people(target: Any) -> str:
+    if isinstance(target, str):
+        return sql_text(target)
+    if isinstance(target, list | tuple) and all(isinstance(one, str) for one in target):
+        return sql_text(shlex.join(target))
+    return json.dumps(target)
+
+
+def _plain(fact: Any, name: str) -> Any:
+    if fact is None or isinstance(fact, int | float):
+        return fact
+    return sql_text(fact) if isinstance(fact, str) else encode(fact, f"the fact {name}")
+
+
+def _join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> list[Row]:
+    if first_number != memory.tasks + 1:
+        raise ValueError(f"the run has {memory.tasks} tasks, so the next one is not {first_number}")
+    if memory.tasks + len(tasks) >= task_base(1):
+        raise JournalError(f"a run holds at most {task_base(1) - 1} tasks. Make several runs of them.")
+    memory.tasks += len(tasks)
+    return list(task_rows(memory.run, first_number, tasks))

@@ -1,0 +1,255 @@
+"""One runner per journal: told by real processes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pexen_state.journal.errors import JournalBusy, JournalMissing, JournalReadOnly
+from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
+from pexen_state.journal.lock import RunLock, holder_of, is_held
+
+HOLD = """
+import sys
+from pexen_state.journal.lock import RunLock
+lock = RunLock.acquire(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+# A runner whose keeper has the lock's descriptor, and a child of its own; the keeper never ends by itself.
+HOLD_WITH_KEEPER = """
+import os, signal, sys, time
+from pexen_state.journal.lock import RunLock
+lock = RunLock.acquire(sys.argv[1])
+ready, told = os.pipe()
+keeper = os.fork()
+if keeper == 0:
+    child = os.fork()
+    if child:
+        os.write(told, b"%d " % child)
+    while True:
+        time.sleep(1000)
+lock.record_keeper(keeper)
+print(keeper, os.read(ready, 100).decode(), flush=True)
+time.sleep(1000)
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@contextmanager
+def holder(path: Path, program: str = HOLD) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process that holds the lock; and the line that it said."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout.readline()
+        finally:
+            process.kill()
+
+
+def test_a_second_runner_is_refused_and_told_who_it_waits_for(path: Path) -> None:
+    with holder(path) as (process, _), pytest.raises(JournalBusy) as caught:
+        RunLock.acquire(path, patience_s=0.1)
+
+    assert caught.value.pid == process.pid
+    assert caught.value.since is not None
+    assert f"is held by the process {process.pid}, since 20" in str(caught.value)
+
+
+def test_a_second_lock_in_the_same_process_is_refused_too(path: Path) -> None:
+    with RunLock.acquire(path), pytest.raises(JournalBusy, match=f"the process {os.getpid()}"):
+        RunLock.acquire(path, patience_s=0.1)
+
+
+def test_the_lock_can_be_had_again_when_it_was_released(path: Path) -> None:
+    with holder(path) as (process, _):
+        assert is_held(path)
+        process.communicate("")
+        RunLock.acquire(path).release()
+
+    assert not is_held(path)
+    assert holder_of(path) is None
+
+
+def test_who_holds_it_can_be_read_without_waiting(path: Path) -> None:
+    with holder(path) as (process, _):
+        found = holder_of(path)
+
+    assert found is not None
+    assert found.runner.pid == process.pid
+
+
+def test_a_killed_runner_leaves_the_lock_free(path: Path) -> None:
+    with holder(path) as (process, _):
+        process.kill()
+        process.wait()
+
+        RunLock.acquire(path, wait_s=5).release()
+
+
+def test_the_keeper_of_a_killed_runner_is_ended_with_all_below_it(path: Path) -> None:
+    with holder(path, HOLD_WITH_KEEPER) as (process, said):
+        left = [who for pid in map(int, said.split()) if (who := process_identity(pid)) is not None]
+        assert len(left) == 2
+        process.kill()
+        process.wait()
+        assert is_held(path)
+
+        RunLock.acquire(path).release()
+
+    assert not any(map(is_alive, left))
+
+
+def test_a_keeper_that_no_longer_holds_the_lock_is_ended_too(path: Path) -> None:
+    sleeper = subprocess.Popen(["/bin/sleep", "1000"])
+    who = process_identity(sleeper.pid)
+    assert who is not None
+    dead = {"pid": 4_000_000, "start": 1, "boot_id": who.boot_id, "since": 0}
+    Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [], "workers": [[who.pid, who.start]]}))
+
+    RunLock.acquire(path).release()
+
+    assert sleeper.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("differs", ["start", "boot_id"])
+def test_a_process_that_only_has_the_same_pid_is_left_alone(path: Path, differs: str) -> None:
+    with subprocess.Popen(["/bin/sleep", "1000"]) as sleeper:
+        who = process_identity(sleeper.pid)
+        assert who is not None
+        start = who.start - 1 if differs == "start" else who.start
+        boot = "another" if differs == "boot_id" else who.boot_id
+        dead = {"pid": 4_000_000, "start": 1, "boot_id": boot, "since": 0}
+        Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [[who.pid, start]], "workers": []}))
+
+        RunLock.acquire(path).release()
+
+        assert sleeper.poll() is None
+        assert kill(who)
+        assert not kill(who._replace(start=0))
+
+
+def test_a_holder_that_has_not_said_who_it_is_is_waited_for_to_the_end(path: Path) -> None:
+    fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    began = time.monotonic()
+
+    with pytest.raises(JournalBusy, match="has not said who it is") as caught:
+        RunLock.acquire(path, wait_s=0.3, patience_s=0.1)
+
+    assert caught.value.pid is None
+    assert time.monotonic() - began >= 0.3
+    os.close(fd)
+
+
+def test_releasing_frees_the_lock_for_a_child_that_still_has_the_descriptor(path: Path) -> None:
+    lock = RunLock.acquire(path)
+    child = os.fork()
+    if child == 0:
+        signal.pause()
+    lock.release()
+
+    RunLock.acquire(path, wait_s=1).release()
+
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def test_a_program_that_is_executed_does_not_inherit_the_lock(path: Path) -> None:
+    lock = RunLock.acquire(path)
+    with subprocess.Popen(["/bin/sleep", "1000"], close_fds=False) as sleeper:
+        os.close(lock.fd)
+        try:
+            # It may hold it for an instant longer than Popen takes: descriptors are closed at the end of an exec.
+            RunLock.acquire(path).release()
+        finally:
+            sleeper.kill()
+
+
+def test_a_lock_file_that_was_replaced_protects_nothing(path: Path) -> None:
+    first = RunLock.acquire(path)
+    os.unlink(f"{path}.lock")
+
+    second = RunLock.acquire(path, wait_s=1)
+
+    assert os.fstat(second.fd).st_ino == os.stat(f"{path}.lock").st_ino
+    second.release()
+    first.release()
+
+
+def test_twelve_that_want_it_at_once_and_one_gets_it(path: Path) -> None:
+    program = """
+import sys
+from pexen_state.journal.errors import JournalBusy
+from pexen_state.journal.lock import RunLock
+sys.stdin.readline()
+try:
+    lock = RunLock.acquire(sys.argv[1], patience_s=0.5)
+except JournalBusy as error:
+    print("busy", error.pid, flush=True)
+else:
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+    many = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(12)
+    ]
+    for one in many:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = {one.pid: one.stdout.readline().split() for one in many if one.stdout is not None}
+    for one in many:
+        one.communicate()
+
+    (winner,) = (pid for pid, words in said.items() if words == ["held"])
+    assert all(words == ["busy", str(winner)] for pid, words in said.items() if pid != winner)
+
+
+def test_a_missing_directory_and_a_place_that_cannot_be_written_to_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(JournalMissing, match=r"there is no directory .*/nowhere for the journal journal\.db"):
+        RunLock.acquire(tmp_path / "nowhere" / "journal.db")
+    with pytest.raises(JournalReadOnly, match="cannot be written to"):
+        RunLock.acquire("/proc/journal.db")
+
+
+def test_what_is_left_of_a_dead_process_is_nobody() -> None:
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # dead, and not yet buried
+
+    assert process_identity(child) is None
+    os.waitpid(child, 0)
+
+
+def test_descendants_are_found_over_generations() -> None:
+    with subprocess.Popen(["/bin/sh", "-c", "sleep 1000 & echo; wait"], stdout=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        shell.stdout.readline()
+        below = descendants(shell.pid)
+
+        assert len(below) == 1
+        assert isinstance(below[0], ProcessIdentity)
+        assert shell.pid in {who.pid for who in descendants(os.getpid())}
+        kill(below[0])

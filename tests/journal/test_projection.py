@@ -1,0 +1,166 @@
+"""Whatever happens to a run: the projection, a replay of every decision, and the live plan say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pexen_state.core.decisions import Added, Cancelled, Restored, Unlocked
+from pexen_state.core.inputs import (
+    CancelAsked,
+    Ending,
+    Finished,
+    Input,
+    Lost,
+    PauseAsked,
+    PoolHasRoom,
+    RunOpened,
+    Started,
+    TaskGone,
+    TasksAdded,
+    UnlockAsked,
+)
+from pexen_state.core.spec import Declared, TaskSpec
+from pexen_state.core.states import FAILURES, RETRIED, Cause, State
+from pexen_state.journal.check import check, replay
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.reader import reader
+from pexen_state.journal.records import NewTask
+from pexen_state.journal.writer import Journal
+from tests.stories import VERDICT, Plan
+
+NAMES = ("x", "y", ("z", 1))
+LOCKS = ("/", "/a", "/a//b/", "flat", 7)
+Draw = Callable[[int], int]
+
+
+def some(things: tuple[object, ...], most: int) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.lists(st.sampled_from(things), max_size=most, unique=True).map(tuple)
+
+
+specs = st.builds(
+    TaskSpec,
+    key=st.sampled_from("abcdef"),
+    requires=some(NAMES, 1),
+    requires_all=some(NAMES, 1),
+    provides=some(NAMES, 2),
+    after=some(("a", "?"), 1),
+    uses=some(LOCKS[:2], 1),
+    claims=some(LOCKS[2:], 2),
+    priority=st.sampled_from((0, -1.5, 3)),
+    always=st.booleans(),
+    retries=st.integers(0, 2),
+    retry_on=st.sampled_from((RETRIED, FAILURES)),
+    max_crashes=st.sampled_from((1, 0, None)),
+    timeout=st.none() | st.floats(0.5, 100),
+    declared=st.sampled_from(Declared),
+    on_fail_locks=st.sampled_from((None, "free", "hold")),
+)
+
+
+class JournaledPlan:
+    """A plan whose every turn goes into a journal; whoever resumes has that alone."""
+
+    def __init__(self, journal: Journal, tasks: list[TaskSpec]) -> None:
+        self.journal = journal
+        self.id = journal.begin_run("suite", "target", {}, [NewTask(spec) for spec in tasks])
+        journal.begin_session(self.id)
+        self.plan = Plan(tasks)
+        self.turn(RunOpened(), PoolHasRoom(2))
+
+    def turn(self, *inputs: Input) -> None:
+        turn = self.plan.handle(*inputs)
+        for decision in turn.decisions:
+            if isinstance(decision, Added):
+                self.journal.add_tasks(decision.first, [NewTask(spec) for spec in decision.specs])
+        self.journal.append(turn.decisions)
+
+    def something_happens(self, draw: Draw, later: list[TaskSpec]) -> None:
+        """One of all that can, to one of all tasks. Inputs that come too late are among them."""
+        plan = self.plan
+        number = sorted(plan.in_flight)[draw(len(plan.in_flight))] if plan.in_flight else 1 + draw(len(plan.tasks))
+        attempt = plan.tasks[number].attempt
+        cause = list(VERDICT)[draw(len(VERDICT))]
+        lost = (Cause.WORKER_DIED, Cause.WITHDRAWN, Cause.STOPPED, Cause.CANCELLED)[draw(4)]
+        if plan.tasks[number].state is State.RUNNING and lost is Cause.WITHDRAWN:
+            lost = Cause.RUNNER_DIED  # what has begun is not withdrawn
+        happened: list[Input] = [
+            Finished(number, attempt, Ending(Cause.RETURNED, VERDICT[Cause.RETURNED])),
+            Finished(number, attempt, Ending(cause, VERDICT[cause], bool(draw(2)), bool(draw(2)), "a reason")),
+            Lost(number, attempt, lost, bool(draw(2)), "it was lost"),
+            Started(number, attempt),
+            UnlockAsked(LOCKS[draw(len(LOCKS))]),
+            CancelAsked(1 + draw(len(plan.tasks)) if draw(4) else None),
+            TaskGone(1 + draw(len(plan.tasks))),
+            TasksAdded(tuple(later[:1])),
+            PauseAsked("pause"),
+        ]
+        which = draw(24)
+        if which < len(happened):
+            if which == 7:
+                del later[:1]
+            self.turn(happened[which], PoolHasRoom(draw(3)))
+        elif which == 23:
+            self.cut_off()
+        else:
+            self.turn(*happened[which % 3 :: 3][:1], PoolHasRoom(2))
+
+    def cut_off(self) -> None:
+        """The runner dies, and another one goes on with what it finds."""
+        self.compare()
+        self.plan = self.restored()
+        self.journal.begin_session(self.id)
+        left = sorted(self.plan.in_flight)
+        self.turn(*(Lost(number, self.plan.tasks[number].attempt, Cause.RUNNER_DIED) for number in left), RunOpened())
+
+    def restored(self) -> Plan:
+        saved = self.journal.saved_tasks(self.id)
+        done = self.journal.interventions(self.id)
+        told: list[tuple[int, Restored | Unlocked | Cancelled]] = [one for one in done if isinstance(one[1], Unlocked)]
+        told += [(task.ended_seq or 1 << 60, task.restored) for task in saved]
+        told.sort(key=lambda pair: pair[0])
+        told += [one for one in done if isinstance(one[1], Cancelled)]
+        tasks = [task.spec for task in sorted(saved, key=lambda task: task.number)]
+        plan = Plan.restored(tasks, [one for _, one in told])
+        plan.validate()
+        assert isinstance(plan, Plan)
+        return plan
+
+    def compare(self) -> None:
+        with reader(self.journal.paths.db) as connection:
+            assert list(replay(lambda query, params: connection.execute(query, params).fetchall(), self.id)) == []
+        assert self.restored() == self.plan
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
+    # One journal for all examples: runs that lie side by side must not mix.
+    with RunLock.acquire(tmp_path_factory.mktemp("projection") / "journal.db") as lock:
+        journal = Journal.open(lock)
+        yield journal
+        journal.close()
+
+
+@given(
+    tasks=st.lists(specs, min_size=1, max_size=6, unique_by=lambda spec: spec.key),
+    cut=st.integers(0, 3),
+    tape=st.lists(st.integers(0, 9999), min_size=20, max_size=200),
+)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_restore_equals_replay_equals_live(journal: Journal, tasks: list[TaskSpec], cut: int, tape: list[int]) -> None:
+    first = tasks[: max(1, len(tasks) - cut)]
+    later = tasks[len(first) :]
+    numbers = iter(tape)
+    run = JournaledPlan(journal, first)
+
+    while (number := next(numbers, None)) is not None:
+        run.something_happens(lambda below, number=number: next(numbers, number) % below, later)  # type: ignore[misc]
+
+    run.compare()
+
+
+def test_the_journal_of_all_these_runs_is_sound(journal: Journal) -> None:
+    assert check(journal.paths.db) == []
