@@ -1,0 +1,155 @@
+"""Makes tasks of the executable files of a directory tree."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+from pexen_state.core.spec import Declared
+from pexen_state.factory.base import BaseFactory, FactoryError
+from pexen_state.factory.root import suite_root
+from pexen_state.sched.executable import Executable, StatusTable
+from pexen_state.util import PexenWarning
+
+Place = tuple[int, int]  # device and inode
+
+
+class FilesystemFactory(BaseFactory):
+    """Walks a directory and gives a task for each executable file in it and below.
+
+    A task runs its file in the directory of the file, and returns a `subprocess.CompletedProcess`; it raises
+    `subprocess.CalledProcessError` if the file's exit status is not zero. Extra arguments go to
+    `subprocess.Popen`: `stdout=subprocess.PIPE` captures output, for one.
+
+    Arguments:
+        follow   - go into symbolic links to directories, too
+        root     - the directory that keys are relative to (`suite_root` of what is walked, if not given)
+        statuses - which exit status means what (`sched.executable`)
+        declared - whether a failure keeps the promises of a plain callable or of an executable (`core.spec`)
+
+    Files come before directories, both sorted by name. Hidden ones are left out. No directory is walked
+    twice, so loops of symbolic links end; one that is reached both directly and by a link is known by its
+    own name. A link to an executable file is a task of its own.
+    """
+
+    def __init__(
+        self,
+        follow: bool = False,
+        *,
+        root: str | os.PathLike[str] | None = None,
+        statuses: StatusTable = "plain",
+        declared: Declared = Declared.CALLABLE,
+        **popen: Any,
+    ) -> None:
+        super().__init__()
+        self.follow = follow
+        self.root = root
+        self.statuses = statuses
+        self.declared = declared
+        self.popen = popen
+
+    def __call__(self, start: str | os.PathLike[str]) -> Iterator[Executable]:
+        """Walk a directory; or take one file, which has to be executable. Raises FactoryError."""
+        top = os.fspath(start)
+        root = os.path.abspath(self.root) if self.root is not None else suite_root(top)
+        # As it was typed, or, within another factory, where that one stands.
+        place = list(self.callpath) or [name for name in os.path.normpath(top).split(os.sep) if name not in ("", ".")]
+        if os.path.isdir(top):
+            for names in self._walk(top):
+                yield self._task(os.path.join(top, *names), [*place, *names], root)
+        elif not os.path.exists(top):
+            raise FactoryError(f"cannot walk {top}: there is no such file or directory")
+        elif not _is_executable_file(top):
+            raise FactoryError(f"{top} cannot be run: it is no executable file; try: chmod +x {top}")
+        else:
+            yield self._task(top, place, root)
+
+    def _task(self, path: str, place: list[str], root: str) -> Executable:
+        full = os.path.abspath(path)
+        directory, name = os.path.split(full)
+        task = Executable(
+            [name],
+            cwd=directory,
+            executable=full,
+            popen=self.popen,
+            statuses=self.statuses,
+            declared=self.declared,
+        )
+        self.callpath_burn(task, path=place, key=os.path.relpath(full, root))
+        return task
+
+    def _walk(self, top: str) -> Iterator[list[str]]:
+        """The names, from `top` downwards, of every executable file."""
+        # Directories are found by their own names first, so that a link that sorts before one of them does
+        # not take its place.
+        seen = set(map(_place_of, _directories(top))) if self.follow else set()
+        pending: list[tuple[list[str], bool]] = [([], False)]
+        while pending:
+            here, through_link = pending.pop()
+            deeper = []
+            for entry in _listed(os.path.join(top, *here), must_be_there=not here):
+                names = [*here, entry.name]
+                if not _is_directory(entry):
+                    if _is_executable_file(entry.path):
+                        yield names
+                elif not entry.is_symlink() and not through_link:
+                    deeper.append((names, False))
+                elif self.follow and (place := _place_of(entry.path)) not in seen:
+                    seen.add(place)
+                    deeper.append((names, True))
+            pending.extend(reversed(deeper))
+
+
+def _directories(top: str) -> Iterator[str]:
+    """Every directory that is reached without a link."""
+    pending = [top]
+    while pending:
+        path = pending.pop()
+        yield path
+        below = _listed(path, must_be_there=path == top)
+        pending.extend(entry.path for entry in below if entry.is_dir(follow_symlinks=False))
+
+
+def _listed(directory: str, must_be_there: bool) -> list[os.DirEntry[str]]:
+    """What is in a directory, sorted, without what is hidden.
+
+    One that cannot be read is an error: tests that are there and are not run must not look like a success.
+    One that went away meanwhile is a warning.
+    """
+    try:
+        with os.scandir(directory) as entries:
+            return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    except FileNotFoundError as error:
+        if must_be_there:
+            raise FactoryError(f"cannot walk {directory}: {error.strerror}") from error
+        warnings.warn(f"{directory} went away while it was walked; it gives no tasks", PexenWarning, stacklevel=2)
+        return []
+    except OSError as error:
+        raise FactoryError(
+            f"cannot walk {directory}: {error.strerror}; make it readable, or hide it by a dot before its name"
+        ) from error
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads in a circle
+
+
+def _is_executable_file(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except OSError:
+        return False  # a link that leads nowhere, or a file that went away meanwhile
+
+
+def _place_of(directory: str) -> Place | None:
+    try:
+        status = os.stat(directory)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

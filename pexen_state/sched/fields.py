@@ -1,0 +1,257 @@
+"""What metadata there is: the fields of a task's metadata, what each takes, and what it means when nobody says.
+
+A `SchedMeta` refuses what it does not know, so that a misspelt lock is an error and not a race. Where it is
+kept, and how it is read from a callable, is no business of this file (`sched.meta`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, Literal, TypedDict, Unpack
+
+from pexen_state.core.states import FAILURES, Cause
+from pexen_state.util import PexenError
+from pexen_state.words import did_you_mean, seconds_of
+
+Name = Hashable
+
+#: What may be listed in `retry_on`.
+RETRYABLE = {cause.word: cause for cause in sorted(FAILURES)}
+_ON_FAIL = {"locks": ("free", "hold"), "deps": ("break", "keep")}
+
+
+class MetaError(PexenError, AttributeError):
+    """Metadata that does not exist, has the wrong type, or cannot be kept on that callable."""
+
+
+class OnFail(TypedDict, total=False):
+    """What becomes of the locks and the `provides` of a task that failed, instead of the usual."""
+
+    locks: Literal["free", "hold"]
+    deps: Literal["break", "keep"]
+
+
+class Fields(TypedDict, total=False):
+    """The keyword arguments of `SchedMeta`, `func_meta`, `assign_val` and `task`."""
+
+    requires: list[Any] | set[Any] | frozenset[Any]
+    requires_all: list[Any] | set[Any] | frozenset[Any]
+    provides: list[Any] | set[Any] | frozenset[Any]
+    uses: list[Any] | set[Any] | frozenset[Any]
+    claims: list[Any] | set[Any] | frozenset[Any]
+    after: list[str] | set[str] | frozenset[str]
+    tags: list[str] | set[str] | frozenset[str]
+    priority: float
+    kwargs: dict[str, Any]
+    always: bool
+    timeout: float | str | None
+    idle_timeout: float | str | None
+    retries: int
+    retry_on: list[str] | set[str] | frozenset[str] | None
+    max_crashes: int | None
+    name: str | None
+    on_fail: OnFail
+    summary: str | None
+
+
+def _wrong(field: str, value: object, want: str = "") -> MetaError:
+    return MetaError(f"{type(value)} cannot be used for {field}" + (f": {want}" if want else ""))
+
+
+def _names(field: str, value: object) -> set[Name]:
+    if not isinstance(value, list | set | frozenset):
+        raise _wrong(field, value, f"give a list or a set, such as [{value!r}]")
+    try:
+        return set(value)
+    except TypeError as error:
+        raise MetaError(f"{field} takes only names that are hashable: {error} in {value!r}") from None
+
+
+def _words(field: str, value: object) -> set[str]:
+    words = _names(field, value)
+    for word in words:
+        if not isinstance(word, str):
+            raise MetaError(f"{field} takes only strings, and {word!r} is none")
+    return words  # type: ignore[return-value]  # each was looked at
+
+
+def _retry_on(field: str, value: object) -> set[str] | None:
+    if value is None:
+        return None
+    words = {name.word if isinstance(name, Cause) else name for name in _names(field, value)}
+    for word in words:
+        if word not in RETRYABLE:
+            hint = did_you_mean(str(word), RETRYABLE)
+            raise MetaError(f"{field} does not know {word!r}.{hint} Known are: {' '.join(RETRYABLE)}")
+    return {str(word) for word in words}
+
+
+def _priority(field: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise _wrong(field, value, f"give a number, lower runs first, not {value!r}")
+    return value
+
+
+def _kwargs(field: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _wrong(field, value, "give a dict of keyword arguments")
+    for key in value:
+        if not isinstance(key, str):
+            raise MetaError(f"{field} takes only strings for keys, and {key!r} is none")
+    return value
+
+
+def _truth(field: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(field, value, "give True or False")
+    return value
+
+
+def _duration(field: str, value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return seconds_of(value)
+    except ValueError as error:
+        raise MetaError(f"{field}: {error}; None is no limit") from None
+
+
+def _count(field: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong(field, value, "give a whole number")
+    if value < 0:
+        raise MetaError(f"{field} cannot be below zero, and {value} is")
+    return value
+
+
+def _count_or_none(field: str, value: object) -> int | None:
+    return None if value is None else _count(field, value)
+
+
+def _text(field: str, value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise _wrong(field, value, "give a string")
+    return value
+
+
+def _name(field: str, value: object) -> str | None:
+    if value == "":
+        raise MetaError(f"{field} cannot be empty: it is what the task is known by")
+    return _text(field, value)
+
+
+def _on_fail(field: str, value: object) -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        raise _wrong(field, value, "give a dict such as {'locks': 'free', 'deps': 'keep'}")
+    for promise, word in value.items():
+        if promise not in _ON_FAIL:
+            raise MetaError(f"{field} does not know {promise!r}.{did_you_mean(str(promise), _ON_FAIL)}")
+        if word not in _ON_FAIL[promise]:
+            known = " or ".join(map(repr, _ON_FAIL[promise]))
+            raise MetaError(f"{field}: {promise} can be {known}, and {word!r} is neither")
+    return dict(value)
+
+
+#: What each field takes. A field that is not here does not exist.
+_TAKES: dict[str, Callable[[str, object], object]] = {
+    "requires": _names,
+    "requires_all": _names,
+    "provides": _names,
+    "uses": _names,
+    "claims": _names,
+    "after": _words,
+    "tags": _words,
+    "priority": _priority,
+    "kwargs": _kwargs,
+    "always": _truth,
+    "timeout": _duration,
+    "idle_timeout": _duration,
+    "retries": _count,
+    "retry_on": _retry_on,
+    "max_crashes": _count_or_none,
+    "name": _name,
+    "on_fail": _on_fail,
+    "summary": _text,
+}
+FIELDS = tuple(_TAKES)
+
+
+class SchedMeta:
+    """What a task says of itself. Fields are attributes; lists become sets; durations become seconds.
+
+    Raises MetaError, an AttributeError, for a field that does not exist and for a value that it cannot take.
+    """
+
+    requires: set[Name]  #: names that must be provided first, by any one provider of each
+    requires_all: set[Name]  #: the same, by every provider of each
+    provides: set[Name]  #: names that are provided when this task has ended well
+    uses: set[Name]  #: locks to share
+    claims: set[Name]  #: locks to have alone
+    after: set[str]  #: globs of keys: order only, whatever their verdict
+    tags: set[str]  #: words to select by
+    priority: float  #: lower first
+    kwargs: dict[str, Any]  #: given to the callable
+    always: bool  #: runs even if what it requires was lost
+    timeout: float | None  #: seconds for one attempt
+    idle_timeout: float | None  #: seconds without output
+    retries: int  #: failures that are tried again
+    retry_on: set[str] | None  #: endings that count as such; None: all but the controlled ones
+    max_crashes: int | None  #: deaths of its worker that are tried again; None: without limit
+    name: str | None  #: what it is known by; None: found from where it is defined
+    on_fail: dict[str, str]  #: see OnFail
+    summary: str | None  #: one line for people
+
+    def __init__(self, **fields: Unpack[Fields]) -> None:
+        # Not through __setattr__: these were not said by anybody.
+        vars(self).update(
+            {field: set() for field in ("requires", "requires_all", "provides", "uses", "claims", "after", "tags")},
+            priority=0,
+            kwargs={},
+            always=False,
+            timeout=None,
+            idle_timeout=None,
+            retries=0,
+            retry_on=None,
+            max_crashes=1,
+            name=None,
+            on_fail={},
+            summary=None,
+            _said=set(),
+        )
+        self.update(fields)
+
+    def __setattr__(self, field: str, value: object) -> None:
+        take = _TAKES.get(field)
+        if take is None:
+            raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}")
+        vars(self)[field] = take(field, value)
+        vars(self)["_said"].add(field)
+
+    def __delattr__(self, field: str) -> None:
+        raise MetaError(f"{field} cannot be deleted: set it to what it is to be")
+
+    def update(self, fields: Mapping[str, Any]) -> None:
+        """Set several fields: all of them, or none if one is refused."""
+        before = dict(vars(self), _said=set(vars(self)["_said"]))
+        try:
+            for field, value in fields.items():
+                setattr(self, field, value)
+        except MetaError:
+            vars(self).update(before)
+            raise
+
+    def says(self, field: str) -> bool:
+        """Whether the field was set by somebody, be it to the value that it has by default."""
+        return field in vars(self)["_said"]
+
+    def copy(self) -> SchedMeta:
+        """Another one that says the same; its sets and dicts are its own, their content is shared."""
+        other = SchedMeta()
+        vars(other).update({field: copy.copy(value) for field, value in vars(self).items()})
+        return other
+
+    def __repr__(self) -> str:
+        usual = vars(SchedMeta())
+        said = [f"{field}={value!r}" for field in FIELDS if (value := getattr(self, field)) != usual[field]]
+        return f"SchedMeta({', '.join(said)})"

@@ -1,0 +1,115 @@
+"""Call a task as its documentation says, and turn its end, whatever that is, into a value.
+
+A task whose first positional parameter is free gets `shared` there; its metadata's `kwargs` go by name. This
+is the one file that catches BaseException: user code may raise anything, SystemExit and KeyboardInterrupt
+included, and none of that is to end the worker that called it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pexen_state.core.inputs import Ending
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.sched.common import ExceptionInfo, Skip, TaskFailError
+from pexen_state.sched.meta import get_kwargs
+
+PASSED = Ending(Cause.RETURNED, Verdict.PASS)
+
+
+class Call(NamedTuple):
+    """How a call ended, and what it left."""
+
+    ending: Ending
+    ret: Any = None
+    excinfo: ExceptionInfo | None = None
+
+
+_RETURNED_NONE = Call(PASSED)
+
+
+def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
+    """Call a task. Never raises."""
+    try:
+        if type(body) is types.FunctionType and not body.__dict__:
+            # Most tasks by far; looking closer costs more than many of them do.
+            ret = body(shared) if body.__code__.co_argcount else body()
+        else:
+            kwargs = get_kwargs(body)
+            ret = body(shared, **kwargs) if takes_shared(body, kwargs) else body(**kwargs)
+    except BaseException as error:  # noqa: BLE001  # see above
+        return failed(error)
+    return Call(PASSED, ret) if ret is not None else _RETURNED_NONE
+
+
+def failed(error: BaseException) -> Call:
+    """What an exception that left a task means."""
+    excinfo = ExceptionInfo(type(error), error, _own_frames(error.__traceback__))
+    match error:
+        case TaskFailError():
+            ending = Ending(Cause.FAILED, Verdict.FAIL, bool(error.deps_ok), bool(error.locks_ok), words_for(error))
+        case _ if isinstance(error, _skips()):
+            ending = Ending(Cause.SKIPPED, Verdict.SKIP, reason=_text(error) or None)
+        case AssertionError():
+            ending = Ending(Cause.ASSERTED, Verdict.FAIL, reason=words_for(error))
+        case SystemExit(code=None | 0):
+            # A script's usual last line; it says that all went well.
+            return Call(PASSED)
+        case _:
+            ending = Ending(Cause.RAISED, Verdict.ERROR, reason=words_for(error))
+    return Call(ending, None, excinfo)
+
+
+def _skips() -> tuple[type[BaseException], ...]:
+    # unittest is slow to import, and who raises its SkipTest has imported it.
+    unittest = sys.modules.get("unittest.case")
+    return (Skip, unittest.SkipTest) if unittest is not None else (Skip,)
+
+
+def words_for(error: BaseException) -> str:
+    """`ValueError: no such disk`, on one line."""
+    name, text = type(error).__name__, _text(error)
+    return f"{name}: {text}" if text else name
+
+
+def _text(error: BaseException) -> str:
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001  # `__str__` is user code, too
+        return "(its text cannot be made)"
+    return " ".join(text.split())
+
+
+def _own_frames(trace: types.TracebackType | None) -> types.TracebackType | None:
+    """Without the frame of `invoke`, which says nothing to the task's author."""
+    if trace is not None and trace.tb_frame.f_code is invoke.__code__ and trace.tb_next is not None:
+        return trace.tb_next
+    return trace
+
+
+def takes_shared(body: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a task has a positional parameter for `shared`, one that its `kwargs` do not fill.
+
+    `*args` alone are none. A builtin that does not tell its parameters is called without.
+    """
+    # Plain functions are answered from their code, which is much faster than `inspect`.
+    if type(body) is types.FunctionType and not body.__dict__.keys() & _INSPECTED:
+        code = body.__code__
+        return code.co_argcount > 0 and code.co_varnames[0] not in kwargs
+    try:
+        parameters = inspect.signature(body).parameters.values()
+    except (ValueError, TypeError):
+        return False
+    first = next(iter(parameters), None)
+    if first is None:
+        return False
+    if first.kind is first.POSITIONAL_ONLY:
+        return True
+    return first.kind is first.POSITIONAL_OR_KEYWORD and first.name not in kwargs
+
+
+_INSPECTED = {"__wrapped__", "__signature__"}

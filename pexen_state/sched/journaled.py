@@ -1,0 +1,264 @@
+"""A session of a run that is journaled: take the lock, begin the run or match it with what the journal knows,
+replay, go on.
+
+The order matters. The run lock comes first. The keeper is forked before the journal is opened, so that no
+child has a descriptor of it. What the last session left in flight is settled in the first turn, and only once
+that is durable may the notes about it (the slot file) be replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+from pexen_state.core.commands import Submit
+from pexen_state.core.decisions import Cancelled, Decision, Restored, Unlocked
+from pexen_state.core.plan import Plan
+from pexen_state.core.spec import TaskSpec
+from pexen_state.core.states import Verdict
+from pexen_state.journal import codec
+from pexen_state.journal.errors import JournalError
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.records import (
+    AttemptBegan,
+    AttemptEnd,
+    HowEnded,
+    NewTask,
+    RunRecord,
+    RunState,
+    SavedTask,
+)
+from pexen_state.journal.writer import Journal
+from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
+from pexen_state.sched.control import Control
+from pexen_state.sched.executable import Executable
+from pexen_state.sched.identity import fingerprint
+from pexen_state.sched.inbox import Inbox
+from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
+from pexen_state.sched.match import Callables, Match, check_keys, match_tasks
+from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
+from pexen_state.sched.pool.slots import begun_marks
+from pexen_state.sched.pool.tree import kill_strays
+from pexen_state.sched.replay import lost_attempts, replay
+from pexen_state.sched.shared import SharedStore
+from pexen_state.util import PexenWarning
+
+if TYPE_CHECKING:
+    from pexen_state.sched.planner import Sched
+
+#: Seconds to wait for a journal that somebody else holds, unless it is clear that they go on.
+LOCK_WAIT = 10.0
+
+
+class JournalLedger:
+    """Hands each turn to the journal, in its words."""
+
+    def __init__(self, journal: Journal, new_slots: str, slots: str) -> None:
+        self._journal = journal
+        self._new_slots: str | None = new_slots
+        self._slots = slots
+
+    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[Attempt, Outcome]) -> None:
+        self._journal.append(
+            decisions,
+            [AttemptBegan(one.task, one.attempt, one.worker, one.pid, one.at_us) for one in began],
+            {attempt: _end_of(outcome) for attempt, outcome in ended.items()},
+        )
+        _warn_of_text_only(ended.values())
+        if self._new_slots is not None:
+            # Only now is it durable what became of the attempts that the last session's slot file tells of.
+            os.replace(self._new_slots, self._slots)
+            self._new_slots = None
+
+
+def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
+    """Say it now, not at the resume, when what a task returned will not come back."""
+    told = [one.ret_json for one in outcomes if one.ret_json is not None and codec.is_text_only(one.ret_json)]
+    if told:
+        warnings.warn(
+            f"{len(told)} return values cannot be written to the journal exactly, such as {codec.decode(told[0])}: "
+            "a resumed run has their text alone",
+            PexenWarning,
+            stacklevel=2,
+        )
+
+
+def _end_of(outcome: Outcome) -> AttemptEnd:
+    return AttemptEnd(
+        outcome.worker,
+        outcome.pid,
+        outcome.began_us,
+        outcome.seconds,
+        outcome.exit_code,
+        outcome.signal,
+        outcome.output,
+        outcome.ret_json,
+        outcome.shared_json,
+        outcome.error_json,
+    )
+
+
+def run_journaled(
+    sched: Sched, path: str, pool: Pool, bodies: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
+) -> Iterator[TaskRes]:
+    """One session: the results of earlier sessions first, then those of what is left."""
+    check_keys(specs)
+    paths = JournalPaths.of(path)
+    with ExitStack() as stack:
+        lock = stack.enter_context(RunLock.acquire(path, wait_s=LOCK_WAIT))
+        marks = begun_marks(paths.slots)
+        new_slots = f"{paths.slots}.new"
+        stack.callback(pool.close, STOP_GRACE)
+        pool.open(journaled=True, slots=new_slots, keep_fds=[lock.fd])
+        if pool.keeper_pid is not None:
+            lock.record_keeper(pool.keeper_pid)
+        journal = Journal.open(lock)
+        stack.callback(journal.close)
+        left = journal.unfinished_run()
+        if left is not None:
+            kill_strays(left.uuid, paths.slots)  # the keeper did, unless it was killed itself
+        run, match, in_flight = _begin_or_match(sched, journal, Callables(bodies, specs))
+        journal.begin_session(run.id)
+        base = codec.decode(run.shared) if run.shared is not None else {}
+        sched.plan = plan = Plan(match.specs)
+        shared = SharedStore(plan, base)
+        control = stack.enter_context(Control.open(path, plan))
+        with _Session(journal, plan):
+            if sched.announce is not None:
+                sched.announce(_opened(run, match, in_flight))
+            if match.is_resumed:
+                yield from replay(
+                    plan, _in_order(match.saved, journal.interventions()), journal.saved_results(), shared, match.bodies
+                )
+            begun = marks.begun if marks is not None and marks.run == str(run.id) else None
+            before = [*lost_attempts(plan, begun), *match.before]
+            if match.added:
+                journal.add_tasks(len(plan.tasks) + 1, match.added)
+            job_of = _JobMaker(sched, paths, run, match.bodies, plan, shared)
+            ledger = JournalLedger(journal, new_slots, paths.slots)
+            yield from Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of).run(before)
+
+
+def _opened(run: RunRecord, match: Match, in_flight: tuple[str, ...]) -> Opened:
+    finished = sum(task.restored.state.is_final for task in match.saved)
+    tasks = len(match.specs) + len(match.added)
+    return Opened(run.id, run.name, match.is_resumed, tasks, finished, in_flight, match.superseded)
+
+
+def _in_order(
+    saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Unlocked | Cancelled]]
+) -> Iterator[Restored | Unlocked | Cancelled]:
+    """The tasks as they were saved, with each lock that a person freed at its place among those that had ended.
+
+    What was cancelled comes last: it is about tasks that are in flight still.
+    """
+    unlocked = deque(one for one in interventions if isinstance(one[1], Unlocked))
+    for task in saved:
+        while unlocked and (task.ended_seq is None or unlocked[0][0] < task.ended_seq):
+            yield unlocked.popleft()[1]
+        yield task.restored
+    yield from (decision for _, decision in unlocked)
+    yield from (decision for _, decision in interventions if isinstance(decision, Cancelled))
+
+
+def _begin_or_match(sched: Sched, journal: Journal, callables: Callables) -> tuple[RunRecord, Match, tuple[str, ...]]:
+    """(the run, its tasks, keys of those that the last session left in flight)."""
+    record = _run_to_resume(sched, journal)
+    if record is not None:
+        match = match_tasks(callables, journal.saved_tasks(record.id))
+        in_flight = tuple(task.key for task in match.saved if task.restored.state.in_flight)
+        return record, match, in_flight
+    before = journal.unfinished_run(sched.name)
+    base = codec.encode(sched.shared) if sched.shared else None
+    tasks = [NewTask(spec, fingerprint(body)) for body, spec in zip(callables.bodies, callables.specs, strict=True)]
+    run_id = journal.begin_run(sched.name, sched.target, sched.options, tasks, base)
+    record = journal.run(run_id)
+    assert record is not None
+    match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))
+    match.superseded = before.id if before is not None else None
+    return record, match, ()
+
+
+def _run_to_resume(sched: Sched, journal: Journal) -> RunRecord | None:
+    if sched.run_id is not None:
+        record = journal.run(sched.run_id)
+        if record is None:
+            raise SchedulerError(f"there is no run {sched.run_id} in {journal.paths.db}: `pexen runs` lists them")
+        if record.state is not RunState.UNFINISHED:
+            raise RunOver(f"nothing to resume: run {record.id} is {record.state.word}. `pexen run` begins another.")
+        return record
+    return journal.unfinished_run(sched.name) if sched.resume else None
+
+
+class _JobMaker:
+    """Makes the pool's job of a submission: input, limits, and where its files go."""
+
+    def __init__(
+        self,
+        sched: Sched,
+        paths: JournalPaths,
+        run: RunRecord,
+        bodies: Mapping[int, Body],
+        plan: Plan,
+        shared: SharedStore,
+    ) -> None:
+        self._capture = sched.capture
+        self._paths = paths
+        self._run = run
+        self._bodies = bodies
+        self._plan = plan
+        self._shared = shared
+
+    def __call__(self, submit: Submit) -> Job:
+        number, attempt, nth = submit.task, submit.attempt, submit.nth
+        spec = self._plan.tasks[number].spec
+        body = self._bodies[number]
+        shared = self._shared.input_of(submit.parents)
+        limits = Limits(spec.timeout, spec.idle_timeout)
+        cookie = f"{self._run.uuid}-{number}-{attempt}"
+        run = str(self._run.id)
+        if not self._capture and not isinstance(body, Executable):
+            # No directory for a task that writes nothing there: there may be a million of them.
+            return Job(number, attempt, body, shared, limits, Context(run, spec.key, cookie, nth, None, None))
+        task_dir = self._paths.task_dir(self._run.id, spec.key, number)
+        directory = os.path.join(task_dir, str(nth))
+        context = Context(run, spec.key, cookie, nth, directory, os.path.join(task_dir, "data"))
+        return Job(number, attempt, body, shared, limits, context, os.path.join(directory, "output.log"))
+
+
+class _Session:
+    """Writes how the session ended, and the run's end if it is over."""
+
+    def __init__(self, journal: Journal, plan: Plan) -> None:
+        self._journal = journal
+        self._plan = plan
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, JournalError):
+            with suppress(JournalError):  # the next session finds out what was written
+                self._journal.end_session(HowEnded.FAILED)
+        elif self._plan.is_over:
+            state = RunState.CANCELLED if self._plan.is_cancelled else RunState.FINISHED
+            self._journal.end_run(state, worst_verdict(self._plan))
+            self._journal.end_session(HowEnded.FINISHED)
+        elif kind is not None and issubclass(kind, Exception):
+            self._journal.end_session(HowEnded.FAILED)
+        else:
+            paused = self._plan.paused_by is not None
+            self._journal.end_session(HowEnded.PAUSED if paused else HowEnded.STOPPED)
+
+
+def worst_verdict(plan: Plan) -> Verdict:
+    """The run's verdict. A task that could not run is as bad as one that failed."""
+    verdicts = {task.verdict for task in plan.tasks.values()}
+    not_run = Verdict.NOT_RUN in verdicts
+    worst = max(verdicts - {Verdict.NOT_RUN}, default=Verdict.NONE)
+    return max(worst, Verdict.FAIL) if not_run else worst

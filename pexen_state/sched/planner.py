@@ -1,0 +1,191 @@
+"""`Sched`: what a program uses to run tasks.
+
+It collects tasks, checks that they can run, and wires up a session: the plan, the pool, the loop, and the
+journal if there is one. How a turn works is in `loop`, how a run is resumed in `journaled`.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from pexen_state.core.commands import Submit
+from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
+from pexen_state.core.plan import Plan
+from pexen_state.core.spec import Name, TaskSpec
+from pexen_state.core.states import Verdict
+from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
+from pexen_state.sched.common import Opened, SchedulerError, TaskRes
+from pexen_state.sched.identity import key_of
+from pexen_state.sched.inbox import Inbox
+from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
+from pexen_state.sched.pool.base import Body, Job, Limits, Pool
+from pexen_state.sched.shared import SharedStore
+from pexen_state.sched.specs import Defaults, spec_of
+from pexen_state.util import PexenWarning
+
+
+class Sched:
+    """Runs tasks in the right order, in parallel, under locks.
+
+    tasks       callables; what they say of themselves is in `sched.meta`
+    journal     path of a journal; without one nothing is stored
+    name        the suite's name in the journal: a run of that name can be resumed
+    resume      go on with the newest unfinished run of that name, if there is one; False begins another,
+                which supersedes it
+    run_id      go on with exactly this run of the journal
+    defaults    limits and budgets of tasks that do not say their own
+    target, options     what the journal keeps about how the run was started, as JSON
+    capture     under a journal: what python tasks print goes to their output files, too
+    announce    called once, when a journaled session is open and before anything runs
+
+    Raises DepcheckError if a required name is provided by nobody, MutexError if a task both uses and claims
+    a lock.
+    """
+
+    def __init__(
+        self,
+        tasks: Iterable[Body] = (),
+        *,
+        journal: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        resume: bool = True,
+        run_id: int | None = None,
+        defaults: Defaults | None = None,
+        target: object = None,
+        options: Mapping[str, Any] | None = None,
+        capture: bool = False,
+        announce: Callable[[Opened], None] | None = None,
+    ) -> None:
+        self.journal = os.fspath(journal) if journal is not None else None
+        self.name = name or "main"
+        self.resume = resume
+        self.run_id = run_id
+        self.defaults = defaults
+        self.target = target
+        self.options = dict(options or {})
+        self.capture = capture
+        self.announce = announce
+        self.shared: dict[str, Any] = {}
+        self.plan: Plan | None = None  #: of the run that goes on, or of the last one
+        self._tasks: dict[int, Body] = {}  # by id(): a task is the same object, not an equal one
+        self._told: set[Name] = set()
+        self._inbox: Inbox | None = None
+        if tasks:
+            self.add_tasks(tasks)
+
+    # -- before a run ------------------------------------------------------------------------------------
+
+    def add_tasks(self, new: Iterable[Body]) -> None:
+        """Add tasks; those that are there already are not added twice.
+
+        Raises DepcheckError and MutexError, and adds nothing then.
+        """
+        if self._inbox is not None:
+            raise SchedulerError("tasks cannot be added while the run goes on: add them before run() or after it")
+        tasks = dict(self._tasks)
+        tasks.update((id(task), task) for task in new)
+        specs = self._specs(tasks.values())
+        check_locks(list(tasks.values()), specs)
+        check_names(specs)
+        self._tasks = tasks
+        warn_of_unused_names(specs, self._told)
+
+    def add_shared(self, **kwargs: Any) -> None:
+        """Set what every task finds in its `shared`, unless a parent wrote something else."""
+        self.shared.update(kwargs)
+
+    def _specs(self, tasks: Iterable[Body]) -> list[TaskSpec]:
+        return [spec_of(task, key_of(task), self.defaults) for task in tasks]
+
+    # -- during a run, from anywhere ---------------------------------------------------------------------
+
+    def pause(self, by: str = "pause") -> None:
+        """Start nothing new; what runs may end. Then the run can be resumed."""
+        self._ask(PauseAsked(by))
+
+    def stop(self, by: str = "stop") -> None:
+        """Start nothing new, and stop what runs. Then the run can be resumed."""
+        self._ask(StopAsked(by))
+
+    def cancel(self) -> None:
+        """End the run: what runs is killed, what did not run never will."""
+        self._ask(CancelAsked())
+
+    def unlock(self, lock: Name) -> None:
+        """Free a lock that a task which has ended still holds."""
+        self._ask(UnlockAsked(lock))
+
+    def _ask(self, asked: Input) -> None:
+        if self._inbox is not None:
+            self._inbox.put(asked)
+
+    # -- the run -----------------------------------------------------------------------------------------
+
+    def run(self, pool: Pool | None = None) -> Iterator[TaskRes]:
+        """Run all tasks, and give the result of each as it ends.
+
+        Nothing new is started while the caller has a result in hand. Leaving the loop early stops what runs;
+        under a journal the run can be resumed then. `pool` is a ThreadWorkerPool of one worker if not given.
+        """
+        if not self._tasks:
+            return
+        if self._inbox is not None:
+            raise SchedulerError("this Sched is running already: end the first run() before you begin another")
+        with ExitStack() as stack:
+            self._inbox = Inbox()
+            stack.callback(self._forget_inbox, self._inbox)
+            if pool is None:
+                from pexen_state.sched.pool import ThreadWorkerPool
+
+                pool = ThreadWorkerPool()
+            tasks = list(self._tasks.values())
+            specs = self._specs(tasks)
+            check_locks(tasks, specs)
+            check_names(specs)
+            pool.register(tasks)
+            if self.journal is None:
+                yield from self._run_in_memory(pool, tasks, specs, self._inbox)
+            else:
+                # Not before it is needed: a program without a journal does not load a database.
+                from pexen_state.sched.journaled import run_journaled
+
+                yield from run_journaled(self, self.journal, pool, tasks, specs, self._inbox)
+            assert self.plan is not None
+            warn_of_what_is_left(self.plan)
+
+    def _forget_inbox(self, inbox: Inbox) -> None:
+        self._inbox = None
+        inbox.close()
+
+    def _run_in_memory(
+        self, pool: Pool, tasks: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
+    ) -> Iterator[TaskRes]:
+        self.plan = plan = Plan(specs)
+        bodies = dict(enumerate(tasks, 1))
+        shared = SharedStore(plan, self.shared)
+
+        def job_of(submit: Submit) -> Job:
+            spec = plan.tasks[submit.task].spec
+            limits = Limits(spec.timeout, spec.idle_timeout)
+            return Job(submit.task, submit.attempt, bodies[submit.task], shared.input_of(submit.parents), limits)
+
+        with ExitStack() as stack:
+            stack.callback(pool.close, STOP_GRACE)
+            pool.open(journaled=False)
+            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of).run()
+
+
+def warn_of_what_is_left(plan: Plan) -> None:
+    """At the end of a run: a PexenWarning each for tasks that could not run and for locks that nobody freed."""
+    if not plan.is_over:
+        return
+    unmet = sum(task.verdict is Verdict.NOT_RUN and plan.deps[task.number].lost > 0 for task in plan.tasks.values())
+    if unmet:
+        warnings.warn(f"{unmet} tasks skipped due to unmet deps", PexenWarning, stacklevel=3)
+    locks = {name for name, _ in plan.still_held()}
+    if locks:
+        warnings.warn(f"{len(locks)} locks still held at exit", PexenWarning, stacklevel=3)

@@ -1,0 +1,152 @@
+"""What the loop and a pool say to each other: jobs, reports, and the protocol between them.
+
+Data and signatures only. A pool runs attempts; it knows nothing of states, locks, budgets or the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from pexen_state.core.inputs import Ending
+from pexen_state.core.states import Cause
+from pexen_state.sched.common import ExceptionInfo
+
+Body = Callable[..., Any]
+
+
+class Context(NamedTuple):
+    """Who an attempt is, as the task itself may know it."""
+
+    run: str
+    key: str
+    attempt_id: str  #: unique over all runs: the cookie by which strays are found
+    nth: int
+    directory: str | None  #: of this attempt: artifacts/, shared.json; None without a journal
+    data: str | None  #: of this task, kept over its attempts
+
+
+class Limits(NamedTuple):
+    """Seconds; None is no limit. `grace` lies between TERM and KILL, and again between KILL and giving up."""
+
+    timeout: float | None = None
+    idle_timeout: float | None = None
+    grace: float = 10.0
+
+
+NO_LIMITS = Limits()
+
+
+class Job(NamedTuple):
+    """One attempt to run. `shared` is its own copy of what its parents left."""
+
+    task: int
+    attempt: int
+    body: Body
+    shared: dict[str, Any]
+    limits: Limits = NO_LIMITS
+    context: Context | None = None
+    output: str | None = None  #: file for stdout and stderr; None: they are inherited
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an attempt left. Times are taken by this machine's monotonic clock, and told in the runner's."""
+
+    worker: int
+    pid: int
+    began_us: int  #: microseconds since 1970
+    seconds: float
+    exit_code: int | None = None
+    signal: int | None = None
+    output: str | None = None  #: the file, if it was written to
+    ret: Any = None  #: under a journal, from a process: decoded from what the journal keeps
+    shared: dict[str, Any] = field(default_factory=dict)  #: all of it, as the children see it
+    excinfo: ExceptionInfo | None = None
+    ret_json: str | None = None
+    shared_json: str | None = None
+    error_json: str | None = None
+
+
+class Began(NamedTuple):
+    """A worker began an attempt. Not reported for an attempt whose end is reported at the same time."""
+
+    task: int
+    attempt: int
+    worker: int
+    pid: int
+    at_us: int
+
+
+class Ended(NamedTuple):
+    """An attempt came to its own end, or to a time limit."""
+
+    task: int
+    attempt: int
+    ending: Ending
+    outcome: Outcome
+
+
+class Dropped(NamedTuple):
+    """An attempt is over without an end of its own: WORKER_DIED, STOPPED, CANCELLED or WITHDRAWN."""
+
+    task: int
+    attempt: int
+    cause: Cause
+    surely_dead: bool = True
+    reason: str | None = None
+    outcome: Outcome | None = None
+
+
+class Readable(NamedTuple):
+    """A watched descriptor has something to read."""
+
+    fd: int
+
+
+Report = Began | Ended | Dropped | Readable
+
+
+class Pool(Protocol):
+    """What the loop asks of a pool. All of it is called from one thread, and only `wait` and `close` block."""
+
+    workers: int
+    spare: int | None  #: how many jobs it takes beyond those that can run at once; None: `window` decides
+    window: int  #: with `spare` None: how many jobs it may have at once; set by the loop
+
+    @property
+    def keeper_pid(self) -> int | None: ...
+
+    @property
+    def room(self) -> int:
+        """How many more jobs it takes now."""
+
+    def register(self, tasks: Iterable[Body]) -> None:
+        """Make callables known, before `open`: what it forks then has them in memory, closures too."""
+
+    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None:
+        """Fork the keeper and start the workers, before the journal is opened.
+
+        `keep_fds` stay open in the keeper, so that a lock is held until all of its children are dead. `slots`
+        is the file that says which attempts were begun (`slots.begun_marks`); it is written anew.
+        """
+
+    def hand_over(self, jobs: Sequence[Job]) -> None:
+        """Queue attempts. Never blocks. Raises PoolError if one of them cannot be run here at all."""
+
+    def wait(self, until: float | None = None) -> list[Report]:
+        """Block until there is something to report, or until that time of `time.monotonic()`: then `[]`."""
+
+    def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
+        """End an attempt: TERM, grace, KILL. The report comes by `wait`: Dropped(cause), or its own end."""
+
+    def withdraw(self) -> None:
+        """Take back what no worker began; each comes back by `wait` as Dropped(WITHDRAWN)."""
+
+    def watch(self, fd: int) -> None: ...
+
+    def unwatch(self, fd: int) -> None: ...
+
+    def close(self, grace: float) -> None:
+        """End everything. When it returns, all of the pool's processes are dead."""

@@ -1,0 +1,56 @@
+"""The callables that a pool knows, and how a worker finds them: by number, or by the name of their module."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+from pexen_state.sched.pool.base import Body
+
+
+class Bodies:
+    """In the order in which they were registered. What a keeper had in memory when it was forked, it knows."""
+
+    def __init__(self) -> None:
+        self.all: list[Body] = []
+        self._numbers: dict[int, int] = {}  # id of a body -> its number: bodies need not be hashable
+
+    def register(self, bodies: Iterable[Body]) -> None:
+        for body in bodies:
+            if id(body) not in self._numbers:
+                self._numbers[id(body)] = len(self.all)
+                self.all.append(body)  # kept alive here, so that its id stays its own
+
+    def __contains__(self, body: Body) -> bool:
+        return id(body) in self._numbers
+
+    def reference(self, body: Body, known: int) -> int | str | None:
+        """How a worker finds a body, if the keeper knows the first `known` of them; None: it cannot."""
+        number = self._numbers.get(id(body))
+        return number if number is not None and number < known else importable(body)
+
+
+def importable(body: Body) -> str | None:
+    """`module:qualname`, if that is really where a body is found."""
+    module, qualname = getattr(body, "__module__", None), getattr(body, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(qualname, str) or module == "__main__" or "<" in qualname:
+        return None
+    return f"{module}:{qualname}" if _at(sys.modules.get(module), qualname) is body else None
+
+
+def imported(place: str) -> Body:
+    """The reverse, in a worker. Raises what importing raises, or AttributeError."""
+    module, _, qualname = place.partition(":")
+    found = _at(import_module(module), qualname)
+    if not callable(found):
+        raise AttributeError(f"there is no callable at {place} any more")
+    body: Body = found
+    return body
+
+
+def _at(found: Any, qualname: str) -> Any:
+    for name in qualname.split("."):
+        found = getattr(found, name, None)
+    return found

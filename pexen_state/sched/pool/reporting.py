@@ -1,0 +1,124 @@
+"""From what a worker or the keeper said about an attempt to the report that the loop gets.
+
+Functions of their arguments alone; who is in flight is `flights`' business.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from pexen_state.core.inputs import Ending
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal.excinfo import encode_error
+from pexen_state.sched.common import ExceptionInfo, PoolError
+from pexen_state.sched.executable import signal_name
+from pexen_state.sched.invoke import words_for
+from pexen_state.sched.pool import results, wire
+from pexen_state.sched.pool.base import Dropped, Ended, Job, Outcome
+
+_OVER_LIMIT = frozenset({Cause.TIMED_OUT, Cause.IDLE})
+
+
+def clock_offset() -> float:
+    """What to add to `time.monotonic()` to get seconds since 1970, now."""
+    return time.time() - time.monotonic()
+
+
+def of_end(job: Job, done: wire.Done, over: wire.Over | None, journaled: bool, offset: float) -> Ended | Dropped:
+    """An attempt has ended by itself, unless the keeper had said before that it ends it."""
+    outcome = Outcome(done.worker, done.pid, int((done.began + offset) * 1e6), done.seconds)
+    outcome.exit_code, outcome.signal = done.exit_code, done.signal
+    outcome.output = job.output if done.has_output else None
+    outcome.excinfo = results.excinfo_of(done.error) if done.error is not None else None
+    ending = Ending(Cause(done.ending[0]), Verdict(done.ending[1]), *done.ending[2:])
+    outcome.shared = job.shared
+    if journaled:
+        outcome.ret_json, outcome.shared_json, outcome.error_json = done.ret_json, done.shared_json, done.error_json
+        outcome.ret = results.restored(done.ret_json)
+        outcome.shared = results.after_changes(job.shared, done.shared_json)
+    else:
+        try:
+            if done.shared is not None:
+                outcome.shared = results.loaded(done.shared, "shared")
+            if done.ret is not None:
+                outcome.ret = results.loaded(done.ret, "the return value")
+        except AttributeError as error:
+            ending = _spoiled(error, outcome)
+    if over is not None:
+        return _overridden(job, over, None, outcome, journaled)
+    return Ended(job.task, job.attempt, ending, outcome)
+
+
+def of_unsendable(job: Job, error: AttributeError) -> Ended:
+    """An attempt whose `shared` could not be sent to a worker."""
+    outcome = Outcome(0, 0, time.time_ns() // 1000, 0.0, shared=job.shared)
+    return Ended(job.task, job.attempt, _spoiled(error, outcome), outcome)
+
+
+def _spoiled(error: AttributeError, outcome: Outcome) -> Ending:
+    outcome.excinfo = ExceptionInfo(type(error), error, None)
+    return Ending(Cause.RAISED, Verdict.ERROR, reason=words_for(error))
+
+
+def of_loss(
+    job: Job,
+    gone: wire.Gone,
+    began: float | None,
+    over: wire.Over | None,
+    journaled: bool,
+    reason: str | None = None,
+) -> Ended | Dropped:
+    """An attempt was over with its worker. `reason` is said instead of how the worker died."""
+    if began is None:
+        began = gone.died
+    outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began)
+    outcome.shared, outcome.output = job.shared, job.output
+    if gone.status is not None:
+        code = os.waitstatus_to_exitcode(gone.status)
+        outcome.exit_code, outcome.signal = (code, None) if code >= 0 else (None, -code)
+    if over is not None:
+        return _overridden(job, over, gone.survivors, outcome, journaled)
+    reason = _with_survivors(reason or death_in_words(gone.status), gone.survivors)
+    add_error(outcome, f"its worker died: {reason}", journaled)
+    return Dropped(job.task, job.attempt, Cause.WORKER_DIED, gone.survivors is None, reason, outcome)
+
+
+def _overridden(job: Job, over: wire.Over, survivors: str | None, outcome: Outcome, journaled: bool) -> Ended | Dropped:
+    """The report of an attempt that the keeper ended, whatever it made of that."""
+    reason = _with_survivors(over.reason, survivors)
+    add_error(outcome, f"it was ended: {reason or over.cause.word}", journaled)
+    if over.cause in _OVER_LIMIT:
+        return Ended(job.task, job.attempt, Ending(over.cause, Verdict.TIMEOUT, reason=reason), outcome)
+    return Dropped(job.task, job.attempt, over.cause, survivors is None, reason, outcome)
+
+
+def add_error(outcome: Outcome, text: str, journaled: bool) -> None:
+    """Whoever looks for an exception, to know that a task did not end well, is to find one."""
+    if outcome.excinfo is None:
+        error = PoolError(text)
+        outcome.excinfo = ExceptionInfo(PoolError, error, None)
+        if journaled:
+            outcome.error_json = encode_error(error)
+
+
+def _with_survivors(reason: str | None, survivors: str | None) -> str | None:
+    if survivors is None:
+        return reason
+    sentence = f"could not be killed: {survivors}"
+    return f"{reason}; {sentence}" if reason else sentence
+
+
+def death_in_words(status: int | None) -> str:
+    """How a process died, from its status as `waitpid` has it."""
+    if status is None:
+        return "its worker was given up"
+    code = os.waitstatus_to_exitcode(status)
+    return f"killed by {signal_name(-code)}" if code < 0 else f"exited with status {code}"
+
+
+def keepers_death_in_words(status: int | None) -> str:
+    if status is None:
+        return "the keeper died"  # and the program that we are a guest of has taken its status
+    words = death_in_words(status)
+    return f"the keeper was {words}" if words.startswith("killed") else f"the keeper {words}"

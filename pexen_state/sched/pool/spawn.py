@@ -1,0 +1,275 @@
+"""Run an executable in a worker: its environment, its files, its own session; and read its exit status.
+
+The worker does nothing else meanwhile. Waiting, and what the executable leaves behind, is shared with python
+tasks (`leftovers`); time limits are the keeper's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pexen_state.core.inputs import Ending
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal import codec
+from pexen_state.sched.common import ExceptionInfo
+from pexen_state.sched.executable import Executable, signal_name, verdict_of
+from pexen_state.sched.invoke import Call, words_for
+from pexen_state.sched.pool.base import Context
+from pexen_state.sched.pool.output import make_directory, open_output
+from pexen_state.util import PexenError
+
+
+class Ran(NamedTuple):
+    """How an executable ended."""
+
+    call: Call
+    exit_code: int | None
+    signal: int | None
+
+
+class Surroundings(NamedTuple):
+    """Where it runs: everything but what it is."""
+
+    shared: dict[str, Any]  #: read before, and updated after
+    context: Context | None
+    timeout: float | None
+    output: int | None  #: descriptor for stdout and stderr; None: the worker's own
+    started: Callable[[int], None]  #: told the pid
+
+
+def run_executable(executable: Executable, around: Surroundings) -> Ran:
+    """Start it, wait for its end, and read what that means."""
+    try:
+        shared_file = _SharedFile.write(around)
+        environment = _environment(executable, around)
+        if executable.popen:
+            done = _run_by_popen(executable, around, environment)
+        else:
+            done = _run_by_spawn(executable, around, environment)
+    except Exception as error:  # noqa: BLE001 - whatever it was, it is this task that could not be started
+        return Ran(_could_not_start(executable, error), None, None)
+    call = _judged(executable, done)
+    if shared_file is not None:
+        try:
+            shared_file.read_back(around.shared)
+        except PexenError as error:
+            call = Call(Ending(Cause.EXITED, Verdict.ERROR, reason=str(error)), None, _info(error))
+    code = done.returncode
+    return Ran(call, code if code >= 0 else None, -code if code < 0 else None)
+
+
+# -- starting
+
+
+def _run_by_spawn(
+    executable: Executable, around: Surroundings, environment: dict[str, str]
+) -> subprocess.CompletedProcess[Any]:
+    """By posix_spawn: it neither copies this process's page tables nor runs any python in between."""
+    words = [executable.argv] if isinstance(executable.argv, str) else [os.fspath(word) for word in executable.argv]
+    if executable.shell:
+        words = ["/bin/sh", "-c", *words]
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
+    if around.output is not None:
+        actions += [(os.POSIX_SPAWN_DUP2, around.output, 1), (os.POSIX_SPAWN_DUP2, around.output, 2)]
+    # It has no argument for a working directory. This worker has one thread, and no other task.
+    with _Inside(executable.cwd):
+        pid = os.posix_spawnp(
+            executable.executable or words[0],
+            words,
+            environment,
+            file_actions=actions,
+            setsid=True,
+            setsigmask=(),
+            setsigdef=_restorable_signals(),
+        )
+    around.started(pid)
+    return subprocess.CompletedProcess(executable.argv, os.waitstatus_to_exitcode(_wait_for(pid)))
+
+
+def _wait_for(pid: int) -> int:
+    # Orphans that become our children meanwhile are reaped on the way.
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return status
+
+
+def _run_by_popen(
+    executable: Executable, around: Surroundings, environment: dict[str, str]
+) -> subprocess.CompletedProcess[Any]:
+    """With the arguments that the factory was given for Popen."""
+    arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL}
+    if around.output is not None:
+        arguments |= {"stdout": around.output, "stderr": around.output}
+    arguments |= executable.popen_arguments()
+    arguments |= {"env": environment, "start_new_session": True}
+    with subprocess.Popen(executable.argv, **arguments) as process:
+        around.started(process.pid)
+        stdout, stderr = process.communicate()
+    return subprocess.CompletedProcess(executable.argv, process.returncode, stdout, stderr)
+
+
+class _Inside(contextlib.AbstractContextManager[None]):
+    """With another working directory, and back: python tasks of this worker have the runner's."""
+
+    def __init__(self, directory: str | None) -> None:
+        self._directory = directory
+        self._back = -1
+
+    def __enter__(self) -> None:
+        if self._directory is not None:
+            self._back = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.chdir(self._directory)
+            except OSError:
+                os.close(self._back)
+                raise
+
+    def __exit__(self, *_error: object) -> None:
+        if self._directory is not None:
+            os.fchdir(self._back)
+            os.close(self._back)
+
+
+@functools.cache
+def _restorable_signals() -> list[int]:
+    # What python ignores for itself, and what a host's program may ignore; handlers are reset by exec anyway.
+    return sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+
+
+def _environment(executable: Executable, around: Surroundings) -> dict[str, str]:
+    given = executable.popen.get("env")
+    base = os.environ if given is None else given
+    # An outer run's words are about another task.
+    found = {name: value for name, value in base.items() if name not in OURS}
+    context = around.context
+    if context is not None:
+        found |= {
+            "PEXEN_RUN": context.run,
+            "PEXEN_TASK": context.key,
+            "PEXEN_ATTEMPT": str(context.nth),
+            "PEXEN_ATTEMPT_ID": context.attempt_id,
+            "PEXEN_REBOOT_COUNT": "0",
+            "PEXEN_REBOOT_MARK": "",
+        }
+        if around.timeout is not None:
+            found["PEXEN_DEADLINE"] = str(int(time.time() + around.timeout))
+        if context.directory is not None:
+            found["PEXEN_SHARED"] = os.path.join(context.directory, "shared.json")
+            found["PEXEN_ARTIFACTS"] = os.path.join(context.directory, "artifacts")
+            make_directory(found["PEXEN_ARTIFACTS"])
+        if context.data is not None:
+            found["PEXEN_DATA"] = context.data
+            make_directory(context.data)
+    return found
+
+
+#: What tells a task about itself. Other words, like PEXEN_PARAM_..., belong to the run.
+OURS = frozenset(
+    {
+        "PEXEN_ARTIFACTS",
+        "PEXEN_ATTEMPT",
+        "PEXEN_ATTEMPT_ID",
+        "PEXEN_DATA",
+        "PEXEN_DEADLINE",
+        "PEXEN_JOURNAL",
+        "PEXEN_REBOOT_COUNT",
+        "PEXEN_REBOOT_MARK",
+        "PEXEN_RUN",
+        "PEXEN_SHARED",
+        "PEXEN_TASK",
+    }
+)
+
+
+# -- the end
+
+
+def _judged(executable: Executable, done: subprocess.CompletedProcess[Any]) -> Call:
+    """The task's ending, by its table; `ret` and `excinfo` as `subprocess.run(check=True)` would have them."""
+    code = done.returncode
+    if code == 0:
+        excinfo = None
+    else:
+        error = subprocess.CalledProcessError(code, executable.argv, done.stdout, done.stderr)
+        excinfo = ExceptionInfo(type(error), error, None)
+    if code < 0:
+        ending = Ending(Cause.SIGNALLED, Verdict.ERROR, reason=f"killed by {signal_name(-code)}")
+        return Call(ending, None, excinfo)
+    verdict = verdict_of(executable.statuses, code)
+    reason = f"exit {code}" if code else None
+    if verdict is Verdict.SKIP:
+        return Call(Ending(Cause.SKIPPED, verdict, reason=reason), None, excinfo)
+    if verdict.is_good:
+        # For the API's user it is no error either, then.
+        return Call(Ending(Cause.RETURNED, verdict, reason=reason), done)
+    return Call(Ending(Cause.EXITED, verdict, reason=reason), None, excinfo)
+
+
+def _could_not_start(executable: Executable, error: Exception) -> Call:
+    if isinstance(error, OSError):
+        reason = f"could not be started: {error.strerror or error}"
+        if error.filename is not None:
+            reason += f": {error.filename}"
+        if error.errno == errno.ENOEXEC:
+            reason += " (a script needs a first line like #!/bin/sh)"
+    else:
+        reason = f"could not be started: {words_for(error)}"
+    return Call(Ending(Cause.EXITED, Verdict.ERROR, reason=reason), None, _info(error))
+
+
+def _info(error: BaseException) -> ExceptionInfo:
+    return ExceptionInfo(type(error), error, None)
+
+
+# -- PEXEN_SHARED
+
+
+class _SharedFile(NamedTuple):
+    """The file by which an executable reads and writes `shared`."""
+
+    path: str
+    stamp: tuple[int, int, int]  #: to see that nobody touched it
+
+    @classmethod
+    def write(cls, around: Surroundings) -> _SharedFile | None:
+        if around.context is None or around.context.directory is None:
+            return None
+        path = os.path.join(around.context.directory, "shared.json")
+        text = codec.encode(around.shared, "shared") if around.shared else "{}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        with open(open_output(path), "wb") as file:
+            file.write(text.encode("ascii") + b"\n")
+            file.flush()
+            return cls(path, _stamp(os.fstat(file.fileno())))
+
+    def read_back(self, shared: dict[str, Any]) -> None:
+        """Take over what it wrote. Raises PexenError if that is not a JSON object."""
+        try:
+            with open(self.path, "rb") as file:
+                if _stamp(os.fstat(file.fileno())) == self.stamp:
+                    return
+                text = file.read().decode("utf-8")
+            if type(json.loads(text)) is not dict:
+                raise ValueError("it is not an object, {...}")
+            found = codec.decode(text)
+            if type(found) is not dict:
+                raise ValueError("it is not an object, {...}")
+        except (OSError, ValueError, codec.NotDecodable) as error:
+            raise PexenError(f"what the task left in PEXEN_SHARED cannot be read: {error}") from error
+        shared.clear()
+        shared.update(found)
+
+
+def _stamp(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,374 @@
+"""Executables under the keeper: their environment, their files, how their end is read."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pexen_state.core.spec import Declared
+from pexen_state.sched.common import PoolError
+from pexen_state.sched.executable import Executable
+from tests.sched.pools import (
+    Cause,
+    Job,
+    Limits,
+    ProcessWorkerPool,
+    ThreadWorkerPool,
+    Verdict,
+    alive_with,
+    context,
+    opened,
+    reports_until_all_ended,
+    run,
+    said,
+    wait_for,
+    wait_until_begun,
+)
+
+both = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool])
+
+
+def sh(script: str, **how) -> Executable:
+    return Executable(["/bin/sh", "-c", script], **how)
+
+
+def end_of(executable: Executable, kind=ProcessWorkerPool, **fields):
+    with opened([executable], kind) as pool:
+        return run(pool, [Job(1, 1, executable, fields.pop("shared", {}), **fields)])[1]
+
+
+@both
+def test_an_executable_that_ends_well_passes(kind):
+    report = end_of(Executable(["true"]), kind)
+
+    assert said(report) == (Cause.RETURNED, Verdict.PASS, None)
+    assert report.outcome.exit_code == 0
+    assert report.outcome.ret.returncode == 0
+    assert report.outcome.excinfo is None
+
+
+@both
+def test_an_executable_that_ends_badly_fails_with_its_status(kind):
+    report = end_of(sh("exit 3"), kind)
+
+    assert said(report) == (Cause.EXITED, Verdict.FAIL, "exit 3")
+    assert report.outcome.exit_code == 3
+    assert isinstance(report.outcome.excinfo.val, subprocess.CalledProcessError)
+
+
+@both
+def test_an_executable_that_dies_of_a_signal_is_an_error_with_its_name(kind):
+    report = end_of(sh("kill -SEGV $$"), kind)
+
+    assert said(report) == (Cause.SIGNALLED, Verdict.ERROR, "killed by SIGSEGV")
+    assert report.outcome.signal == signal.SIGSEGV
+
+
+def test_a_status_of_the_table_that_means_skip_is_a_skip():
+    report = end_of(sh("exit 77", statuses="automake"))
+
+    assert said(report) == (Cause.SKIPPED, Verdict.SKIP, "exit 77")
+
+
+def test_a_status_that_warns_is_a_good_end():
+    report = end_of(sh("exit 4", statuses="ltp"))
+
+    assert said(report) == (Cause.RETURNED, Verdict.WARN, "exit 4")
+
+
+def test_the_environment_says_who_the_attempt_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("PEXEN_JOURNAL", "/outer/journal.db")
+    monkeypatch.setenv("PEXEN_DEADLINE", "1")
+    monkeypatch.setenv("PEXEN_PARAM_STORAGE", "nvme")
+    log = tmp_path / "deep" / "er" / "output.log"
+    report = end_of(sh("env"), output=str(log), context=context(tmp_path, "cookie-1", key="net/dhcp"))
+
+    said_by_task = dict(line.split("=", 1) for line in log.read_text().splitlines())
+    directory = tmp_path / "attempts" / "cookie-1"
+    assert report.outcome.output == str(log)
+    assert {name: value for name, value in said_by_task.items() if name.startswith("PEXEN_")} == {
+        "PEXEN_RUN": "7",
+        "PEXEN_TASK": "net/dhcp",
+        "PEXEN_ATTEMPT": "1",
+        "PEXEN_ATTEMPT_ID": "cookie-1",
+        "PEXEN_REBOOT_COUNT": "0",
+        "PEXEN_REBOOT_MARK": "",
+        "PEXEN_SHARED": str(directory / "shared.json"),
+        "PEXEN_ARTIFACTS": str(directory / "artifacts"),
+        "PEXEN_DATA": str(tmp_path / "data"),
+        "PEXEN_PARAM_STORAGE": "nvme",
+    }
+
+
+def test_a_time_limit_is_told_as_a_deadline(tmp_path):
+    log = tmp_path / "log"
+    end_of(
+        sh("echo $((PEXEN_DEADLINE - $(date +%s)))"),
+        output=str(log),
+        context=context(tmp_path, "c"),
+        limits=Limits(timeout=5000),
+    )
+
+    assert 4000 < int(log.read_text()) <= 5000
+
+
+def test_without_a_run_there_is_nothing_of_an_outer_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("PEXEN_TASK", "outer")
+    monkeypatch.setenv("PEXEN_SHARED", "/outer/shared.json")
+    log = tmp_path / "log"
+    end_of(sh("env | grep ^PEXEN_ || echo none"), output=str(log))
+
+    assert log.read_text() == "none\n"
+
+
+def test_files_and_directories_are_for_their_owner_alone(tmp_path):
+    old = os.umask(0)
+    try:
+        end_of(sh("echo hello"), output=str(tmp_path / "run" / "task" / "output.log"), context=context(tmp_path, "c"))
+    finally:
+        os.umask(old)
+
+    made = [tmp_path / "run", tmp_path / "run" / "task", tmp_path / "data", tmp_path / "attempts" / "c" / "artifacts"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o700}
+    files = [tmp_path / "run" / "task" / "output.log", tmp_path / "attempts" / "c" / "shared.json"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+def test_shared_travels_through_a_file(tmp_path):
+    script = 'cat "$PEXEN_SHARED" >&2; echo \'{"build": 667, "new": [1, null]}\' > "$PEXEN_SHARED"'
+    report = end_of(
+        sh(script),
+        shared={"build": 666, "names": ("a", "b")},
+        output=str(tmp_path / "log"),
+        context=context(tmp_path, "c"),
+    )
+
+    assert json.loads((tmp_path / "log").read_text()) == {"build": 666, "names": {"$tuple": ["a", "b"]}}
+    assert report.outcome.shared == {"build": 667, "new": [1, None]}
+
+
+def test_shared_that_nobody_touched_stays_as_it_was(tmp_path):
+    report = end_of(Executable(["true"]), shared={"names": ("a", "b")}, context=context(tmp_path, "c"))
+
+    assert report.outcome.shared == {"names": ("a", "b")}
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", "", '{"$tuple": [1]}'])
+def test_a_shared_file_that_is_no_object_fails_the_task_and_says_so(tmp_path, text):
+    report = end_of(sh(f"printf '%s' '{text}' > \"$PEXEN_SHARED\""), context=context(tmp_path, "c"))
+
+    assert said(report)[:2] == (Cause.EXITED, Verdict.ERROR)
+    assert said(report)[2].startswith("what the task left in PEXEN_SHARED cannot be read: ")
+
+
+def test_changes_of_shared_are_what_the_journal_gets(tmp_path):
+    script = sh('echo \'{"kept": 1, "new": 2}\' > "$PEXEN_SHARED"')
+    with opened([script], journaled=True) as pool:
+        shared = {"kept": 1, "gone": 3}
+        report = run(pool, [Job(1, 1, script, shared, context=context(tmp_path, "c"))])[1]
+
+    assert json.loads(report.outcome.shared_json) == {"set": {"new": 2}, "del": ["gone"]}
+    assert report.outcome.shared == {"kept": 1, "new": 2}
+
+
+def test_it_has_a_session_of_its_own_and_nothing_on_standard_input(tmp_path):
+    log = tmp_path / "log"
+    end_of(sh("cat; ps -o pid=,sid= -p $$"), output=str(log))
+
+    pid, session = log.read_text().split()
+    assert pid == session
+
+
+def test_it_has_default_signals_and_no_descriptors_of_ours(tmp_path):
+    log = tmp_path / "log"
+    end_of(sh("grep -E '^Sig(Blk|Ign)' /proc/self/status; ls /proc/$$/fd"), output=str(log))
+
+    lines = log.read_text().split()
+    of_the_c_library = 0b11 << 31  # 32 and 33: nobody but it can change them
+    assert [int(mask, 16) & ~of_the_c_library for mask in lines[1:4:2]] == [0, 0]
+    assert set(lines[4:]) <= {"0", "1", "2", "255"}  # some shells keep one for themselves
+
+
+def test_it_runs_where_it_was_told_to_and_the_worker_stays_where_it_was(tmp_path):
+    inside = sh("pwd", cwd=str(tmp_path))
+    with opened([inside, os.getcwd]) as pool:
+        ends = run(pool, [Job(1, 1, inside, {}, output=str(tmp_path / "log")), Job(2, 1, os.getcwd, {})])
+
+    assert (tmp_path / "log").read_text().strip() == str(tmp_path)
+    assert ends[2].outcome.ret == str(Path.cwd())
+
+
+def test_a_directory_that_is_not_there_is_said(tmp_path):
+    report = end_of(Executable(["true"], cwd=str(tmp_path / "gone")))
+
+    assert said(report) == (
+        Cause.EXITED,
+        Verdict.ERROR,
+        f"could not be started: No such file or directory: {tmp_path / 'gone'}",
+    )
+
+
+def test_a_script_without_a_first_line_is_said(tmp_path):
+    script = tmp_path / "script"
+    script.write_bytes(b"\x01\x02")
+    script.chmod(0o755)
+    report = end_of(Executable([str(script)]))
+
+    assert said(report)[:2] == (Cause.EXITED, Verdict.ERROR)
+    assert "a script needs a first line like #!/bin/sh" in said(report)[2]
+
+
+def test_a_shell_line_is_run_by_the_shell(tmp_path):
+    end_of(Executable("echo $((1 + 2)) | cat", shell=True), output=str(tmp_path / "log"))
+
+    assert (tmp_path / "log").read_text() == "3\n"
+
+
+def test_popen_arguments_of_the_factory_are_obeyed():
+    report = end_of(sh("cat; echo out; echo err >&2", popen={"stdout": subprocess.PIPE, "text": True}))
+
+    assert report.outcome.ret.stdout == "out\n"
+    assert report.outcome.ret.stderr is None
+
+
+def test_an_environment_of_the_factory_is_taken_instead_of_ours(tmp_path):
+    end_of(
+        sh("echo $ONLY $HOME", popen={"env": {"ONLY": "this", "PATH": os.defpath}}),
+        output=str(tmp_path / "log"),
+        context=context(tmp_path, "c"),
+    )
+
+    assert (tmp_path / "log").read_text() == "this\n"
+
+
+def test_a_factory_of_the_original_sees_what_subprocess_run_would_raise():
+    report = end_of(sh("echo out; exit 1", popen={"stdout": subprocess.PIPE}, declared=Declared.CALLABLE))
+
+    error = report.outcome.excinfo.val
+    assert (error.returncode, error.stdout) == (1, b"out\n")
+
+
+@both
+def test_an_executable_over_its_limit_is_ended_even_if_it_ignores_term(kind, tmp_path):
+    stubborn = sh("trap '' TERM; echo ready; while :; do sleep 1000; done")
+    with opened([stubborn], kind) as pool:
+        limits = Limits(timeout=0.3, grace=0.1)
+        report = run(pool, [Job(1, 1, stubborn, {}, limits, context(tmp_path, "stubborn"), str(tmp_path / "log"))])[1]
+
+    assert said(report) == (Cause.TIMED_OUT, Verdict.TIMEOUT, "over its time limit of 0.3 s")
+    assert report.outcome.signal == signal.SIGKILL
+    assert (tmp_path / "log").read_text() == "ready\n"
+    assert alive_with("stubborn") == []
+
+
+def test_an_executable_that_cleans_up_within_its_grace_is_not_killed(tmp_path):
+    tidy = sh("trap 'echo cleaned up; exit 0' TERM; while :; do sleep 0.05; done")
+    report = end_of(tidy, limits=Limits(timeout=0.3, grace=60), output=str(tmp_path / "log"))
+
+    assert said(report)[0] is Cause.TIMED_OUT
+    assert report.outcome.exit_code == 0
+    assert "cleaned up" in (tmp_path / "log").read_text()
+
+
+def test_an_executable_that_stops_itself_is_ended():
+    report = end_of(sh("kill -STOP $$"), limits=Limits(timeout=0.2, grace=0.1))
+
+    assert said(report)[0] is Cause.TIMED_OUT
+
+
+def test_a_silent_executable_is_over_its_idle_limit(tmp_path):
+    report = end_of(
+        sh("echo hello; sleep 1000"), limits=Limits(idle_timeout=0.3, grace=0.1), output=str(tmp_path / "log")
+    )
+
+    assert said(report)[0] is Cause.IDLE
+
+
+def test_the_worker_survives_its_executables_time_out():
+    slow, quick = sh("sleep 1000"), sh(":")
+    with opened([slow, quick]) as pool:
+        ends = run(pool, [Job(1, 1, slow, {}, Limits(timeout=0.2, grace=1)), Job(2, 1, quick, {})])
+
+    assert ends[1].outcome.pid == ends[2].outcome.pid
+
+
+@both
+def test_a_daemon_that_it_leaves_behind_is_killed_and_named(kind, tmp_path):
+    daemon = sh("setsid sh -c 'echo $$; exec sleep 1000' & sleep 0.1")
+    with opened([daemon], kind) as pool:
+        report = run(pool, [Job(1, 1, daemon, {}, context=context(tmp_path, "daemon"), output=str(tmp_path / "log"))])[
+            1
+        ]
+
+    pid = int((tmp_path / "log").read_text())
+    assert said(report) == (Cause.RETURNED, Verdict.WARN, f"left running, and killed: sleep (pid {pid})")
+    assert alive_with("daemon") == []
+
+
+@both
+def test_an_executable_can_be_cancelled(kind):
+    slow = sh("sleep 1000")
+    with opened([slow], kind) as pool:
+        pool.hand_over([Job(1, 1, slow, {})])
+        wait_until_begun(pool, 1)
+        pool.kill(1, 1, Cause.CANCELLED, grace=5)
+        report = reports_until_all_ended(pool, 1)[-1]
+
+    assert (report.cause, report.surely_dead, report.outcome.signal) == (Cause.CANCELLED, True, signal.SIGTERM)
+
+
+def test_a_gigabyte_of_output_passes_through_nobody(tmp_path):
+    flood = sh("head -c 1G /dev/zero")
+    log = tmp_path / "log"
+    with opened([flood]) as pool:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        keeper_before = _peak_kib(pool.keeper_pid)
+        try:
+            report = run(pool, [Job(1, 1, flood, {}, output=str(log))])[1]
+            size = log.stat().st_size
+        finally:
+            log.unlink(missing_ok=True)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        keeper_grown = _peak_kib(pool.keeper_pid) - keeper_before
+
+    assert said(report) == (Cause.RETURNED, Verdict.PASS, None)
+    assert size == 1 << 30
+    assert grown < 50 * 1024
+    assert keeper_grown < 50 * 1024
+
+
+def _peak_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+
+def test_no_more_than_the_pools_workers_run_at_once_whoever_runs_them(tmp_path):
+    def enter(shared):
+        with open(tmp_path / "witness", "a") as witness:
+            witness.write("in\n")
+        subprocess.run(["sleep", "0.02"], check=True)
+        with open(tmp_path / "witness", "a") as witness:
+            witness.write("out\n")
+
+    also = sh(f"echo in >> {tmp_path}/witness; sleep 0.02; echo out >> {tmp_path}/witness")
+    with opened([enter, also], ThreadWorkerPool) as pool:
+        run(pool, [Job(n, 1, enter if n % 2 else also, {}) for n in range(1, 9)])
+
+    assert (tmp_path / "witness").read_text() == "in\nout\n" * 8
+
+
+def test_the_thread_pool_says_why_it_can_run_no_more_executables():
+    quick = sh(":")
+    with opened([quick], ThreadWorkerPool) as pool:
+        run(pool, [Job(1, 1, quick, {})])
+        os.kill(pool.keeper_pid, signal.SIGKILL)
+        wait_for(lambda: pool._elsewhere.broken is not None, "the pool knows that its keeper is dead")
+        with pytest.raises(PoolError, match=r"keeper was killed by SIGKILL.*start a new pool"):
+            pool.hand_over([Job(2, 1, quick, {})])

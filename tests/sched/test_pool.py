@@ -1,0 +1,371 @@
+"""The methods that the original pexen's pools have, on both pools; and what tasks leave, on both."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal.codec import Unrestorable
+from pexen_state.sched.common import PoolError, Skip, TaskFailError, TaskRes
+from pexen_state.sched.meta import func_meta
+from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
+from pexen_state.sched.pool.base import Context
+from pexen_state.sched.pool.slots import begun_marks
+from pexen_state.util import PexenError
+from tests.sched.pools import (
+    AnyPool,
+    Dropped,
+    Ended,
+    Job,
+    Limits,
+    jobs,
+    opened,
+    reports_until_all_ended,
+    run,
+    said,
+    wait_until_begun,
+)
+
+pytestmark = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool])
+
+
+def greet():
+    return "Hello World!"
+
+
+def write(shared):
+    shared["msg"] = "written"
+
+
+def fail():
+    raise ValueError("no such world")
+
+
+def started(kind: type[AnyPool], *bodies, **how) -> AnyPool:
+    pool = kind(**how)
+    pool.register(bodies)
+    pool.start()
+    return pool
+
+
+def test_a_pool_runs_what_is_submitted(kind):
+    pool = started(kind, greet, write)
+    pool.submit(greet)
+    pool.submit(write, {"other": 1})
+    results = list(pool.iter_results())
+    pool.shutdown(wait=True)
+
+    assert results == [
+        TaskRes(greet, {}, "Hello World!", None),
+        TaskRes(write, {"other": 1, "msg": "written"}, None, None),
+    ]
+
+
+def test_a_pool_that_was_not_started_is_not_alive_and_takes_nothing(kind):
+    pool = kind()
+    pool.register([greet])
+
+    assert not pool.alive()
+    assert pool.empty()
+    with pytest.raises(PoolError, match="The pool is not running"):
+        pool.submit(greet)
+
+
+def test_a_pool_knows_how_much_it_can_take(kind):
+    pool = started(kind, greet, workers=2, spare=1)
+
+    assert (pool.idlecnt(), pool.full(), pool.empty()) == (3, False, True)
+    pool.submit(greet)
+    assert (pool.idlecnt(), pool.full(), pool.empty()) == (2, False, False)
+    pool.submit(greet)
+    pool.submit(greet)
+    assert (pool.idlecnt(), pool.full()) == (0, True)
+    assert len(list(pool.iter_results())) == 3
+    assert (pool.idlecnt(), pool.full(), pool.empty()) == (3, False, True)
+    pool.shutdown(wait=True)
+
+
+def test_a_pool_that_shuts_down_ends_what_it_has_and_takes_no_more(kind):
+    pool = started(kind, greet)
+    pool.submit(greet)
+    pool.submit(greet)
+    pool.shutdown()
+
+    with pytest.raises(PoolError, match="The pool is shutting down"):
+        pool.submit(greet)
+    with pytest.raises(PoolError, match="The pool is already shutting down"):
+        pool.shutdown()
+    assert [result.ret for result in pool.iter_results()] == ["Hello World!"] * 2
+    assert not pool.alive()
+
+
+def test_results_can_be_taken_after_the_workers_have_gone(kind):
+    pool = started(kind, greet)
+    pool.submit(greet)
+    pool.shutdown(wait=True)
+
+    assert not pool.alive()
+    assert not pool.empty()
+    assert [result.ret for result in pool.iter_results()] == ["Hello World!"]
+    assert pool.empty()
+
+
+def test_a_pool_can_be_started_again(kind):
+    pool = started(kind, greet)
+    pool.shutdown(wait=True)
+    pool.start()
+    pool.submit(greet)
+
+    assert [result.ret for result in pool.iter_results()] == ["Hello World!"]
+    pool.shutdown(wait=True)
+
+
+def test_a_consumer_may_submit_while_it_takes_results(kind):
+    pool = started(kind, greet)
+    pool.submit(greet)
+    left = [1, 2, 3]
+    seen = 0
+    for _result in pool.iter_results():
+        seen += 1
+        if left:
+            left.pop()
+            pool.submit(greet)
+    pool.shutdown(wait=True)
+
+    assert seen == 4
+
+
+def test_a_result_says_how_its_task_ended(kind):
+    def does_not_apply():
+        raise Skip("no such disk")
+
+    pool = started(kind, fail, does_not_apply)
+    pool.submit(fail)
+    pool.submit(does_not_apply)
+    failed, skipped = pool.iter_results()
+    pool.shutdown(wait=True)
+
+    assert failed.excinfo.type is ValueError
+    assert str(failed.excinfo.val) == "no such world"
+    assert (failed.state, failed.verdict) == ("failed", "error")
+    assert (skipped.state, skipped.verdict) == ("skipped", "skip")
+
+
+@pytest.mark.parametrize("how", [{"workers": 0}, {"workers": "2"}, {"spare": -1}, {"workers": True}])
+def test_nonsense_is_refused_with_its_value(kind, how):
+    with pytest.raises(PoolError, match=str(*how.values())):
+        kind(**how)
+
+
+def test_a_pool_is_opened_once(kind):
+    with opened([greet], kind) as pool, pytest.raises(PoolError, match="already running"):
+        pool.open(False)
+
+
+def test_all_kinds_of_callables_are_tasks(kind):
+    class Greeter:
+        def __init__(self, name):
+            self.name = name
+
+        def __call__(self):
+            return f"called {self.name}"
+
+        def greet(self, shared):
+            shared["greeted"] = self.name
+            return f"Hello {self.name}!"
+
+    def both(shared, *, name):
+        shared["greeted"] = name
+        return name
+
+    @func_meta(kwargs={"name": "Sun"})
+    def with_kwargs(shared, **kwargs):
+        return both(shared, **kwargs)
+
+    greeter = Greeter("World")
+    bodies = [greeter, greeter.greet, functools.partial(both, name="Moon"), with_kwargs, len]
+    with opened(bodies, kind) as pool:
+        ends = run(pool, jobs(*bodies))
+
+    assert [ends[number].outcome.ret for number in (1, 2, 3, 4)] == ["called World", "Hello World!", "Moon", "Sun"]
+    assert [ends[number].outcome.shared.get("greeted") for number in (1, 2, 3, 4)] == [None, "World", "Moon", "Sun"]
+    assert ends[5].outcome.ret == 0  # of an empty `shared`
+
+
+def test_every_ending_is_told_apart(kind):
+    def controlled():
+        raise TaskFailError("known", deps_ok=False)
+
+    def asserted():
+        assert 1 == 2, "no"
+
+    def leaves():
+        raise SystemExit(3)
+
+    def leaves_well():
+        raise SystemExit
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    bodies = [controlled, asserted, leaves, leaves_well, interrupted]
+    with opened(bodies, kind) as pool:
+        ends = run(pool, jobs(*bodies))
+
+    assert ends[1].ending[:4] == (Cause.FAILED, Verdict.FAIL, False, True)
+    assert said(ends[2])[:2] == (Cause.ASSERTED, Verdict.FAIL)
+    assert said(ends[3]) == (Cause.RAISED, Verdict.ERROR, "SystemExit: 3")
+    assert said(ends[4]) == (Cause.RETURNED, Verdict.PASS, None)
+    assert said(ends[5]) == (Cause.RAISED, Verdict.ERROR, "KeyboardInterrupt")
+
+
+def test_under_a_journal_results_come_as_it_keeps_them(kind):
+    def change(shared):
+        shared["names"] = ("a", "b")
+        shared["list"].append(3)
+        del shared["gone"]
+        return {1, 2}
+
+    with opened([change, fail], kind, journaled=True) as pool:
+        ends = run(pool, [Job(1, 1, change, {"list": [1, 2], "gone": 0, "kept": True}), Job(2, 1, fail, {})])
+
+    outcome = ends[1].outcome
+    assert outcome.ret == {1, 2}
+    assert json.loads(outcome.ret_json) == {"$set": [1, 2]}
+    assert outcome.shared == {"list": [1, 2, 3], "kept": True, "names": ("a", "b")}
+    assert json.loads(outcome.shared_json) == {
+        "set": {"list": [1, 2, 3], "names": {"$tuple": ["a", "b"]}},
+        "del": ["gone"],
+    }
+    assert ends[2].outcome.shared_json is None
+    assert json.loads(ends[2].outcome.error_json)["class"] == "builtins:ValueError"
+
+
+def test_under_a_journal_shared_that_it_cannot_keep_fails_the_task(kind):
+    def share_a_function(shared):
+        shared["fine"] = 1
+        shared["hook"] = greet
+
+    with opened([share_a_function], kind, journaled=True) as pool:
+        report = run(pool, [Job(1, 1, share_a_function, {"old": [1]})])[1]
+
+    assert said(report)[:2] == (Cause.RAISED, Verdict.ERROR)
+    assert "shared['hook'] cannot be kept in the journal" in said(report)[2]
+    assert isinstance(report.outcome.excinfo.val, PexenError)
+    assert report.outcome.shared == {"old": [1]}
+
+
+def test_under_a_journal_a_return_value_that_it_cannot_keep_is_kept_as_text(kind):
+    def return_a_function():
+        return greet
+
+    with opened([return_a_function], kind, journaled=True) as pool:
+        report = run(pool, jobs(return_a_function))[1]
+
+    assert said(report)[:2] == (Cause.RETURNED, Verdict.PASS)
+    assert json.loads(report.outcome.ret_json).keys() == {"$text"}
+    if kind is ProcessWorkerPool:
+        assert isinstance(report.outcome.ret, Unrestorable)
+    else:
+        assert report.outcome.ret is greet
+
+
+def test_watched_descriptors_are_reported(kind):
+    reading, writing = os.pipe()
+    with opened([greet], kind) as pool:
+        pool.watch(reading)
+        os.write(writing, b"x")
+        assert [tuple(report) for report in pool.wait()] == [(reading,)]
+        pool.unwatch(reading)
+        assert pool.wait(time.monotonic()) == []
+    os.close(reading)
+    os.close(writing)
+
+
+def test_waiting_ends_when_its_time_has_come(kind):
+    gate = threading.Event()  # a process's copy is never set, and need not be
+
+    def wait():
+        gate.wait()
+
+    with opened([wait], kind) as pool:
+        pool.hand_over(jobs(wait))
+        until = time.monotonic() + 0.1
+        while pool.wait(until):
+            pass
+        assert time.monotonic() >= until
+        gate.set()
+
+
+def test_the_slot_file_says_what_was_begun(kind, tmp_path):
+    path = str(tmp_path / "slots")
+    context = Context("uuid-1", "greet", "uuid-1-1", 1, None, None)
+    with opened([greet], kind, journaled=True, slots=path) as pool:
+        run(pool, [Job(number, 3, greet, {}, context=context) for number in range(1, 6)])
+        begun = begun_marks(path)
+
+    assert begun is not None
+    assert begun.run == "uuid-1"
+    assert begun.begun == {(number, 3) for number in range(1, 6)}
+
+
+def test_what_runs_can_be_stopped_and_what_waits_taken_back(kind):
+    gate = threading.Event()
+
+    def wait():
+        gate.wait()
+
+    with opened([wait, greet], kind) as pool:
+        pool.hand_over([Job(1, 1, wait, {}), Job(2, 1, greet, {})])
+        wait_until_begun(pool, 1)
+        pool.withdraw()
+        pool.kill(1, 1, Cause.STOPPED, grace=1)
+        ends = {report.task: report for report in reports_until_all_ended(pool, 2)}
+        gate.set()
+
+    assert isinstance(ends[1], Dropped)
+    assert isinstance(ends[2], Dropped)
+    assert (ends[1].cause, ends[2].cause) == (Cause.STOPPED, Cause.WITHDRAWN)
+    assert ends[1].surely_dead is (kind is ProcessWorkerPool)
+
+
+def test_a_pool_is_a_guest_in_a_program_with_threads(kind):
+    goes_on = threading.Event()
+    stranger = threading.Thread(target=goes_on.wait)
+    stranger.start()
+    try:
+        found = []
+
+        def use():
+            with opened([greet, fail], kind) as pool:
+                found.extend(run(pool, jobs(greet, fail)).values())
+
+        user = threading.Thread(target=use)
+        user.start()
+        user.join()
+    finally:
+        goes_on.set()
+        stranger.join()
+
+    assert {type(report) for report in found} == {Ended}
+
+
+def test_who_looks_for_an_exception_finds_one_if_a_task_was_ended(kind):
+    gate = threading.Event()
+
+    def wait():
+        gate.wait()
+
+    with opened([wait], kind, journaled=True) as pool:
+        report = run(pool, jobs(wait, limits=Limits(timeout=0.05)))[1]
+        gate.set()
+
+    assert report.outcome.excinfo.type is PoolError
+    assert str(report.outcome.excinfo.val).startswith("it was ended: over its time limit of 0.05 s")
+    assert "over its time limit" in json.loads(report.outcome.error_json)["text"]
