@@ -15,9 +15,10 @@ Read in this order:
     inputs      what happens to a plan from outside
     decisions   what the plan decides: all that is ever stored
     commands    what the shell is to do
-    plan        the plan itself: `handle` decides, `apply` changes
+    standing    where every task stands: `apply`, the only way in which that changes
+    plan        the plan itself: `handle`, which decides
 
-and below the plan:
+and below these:
 
     deps        who waits for whom: gates that count, nothing that is searched
     locks       read-write locks by name, hierarchical ones included, and their queues

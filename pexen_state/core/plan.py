@@ -35,6 +35,7 @@ from pexen_state.core.spec import TaskSpec
 from pexen_state.core.standing import FREED, READY, SUBMITTED, WAITING, IllegalTransition, Standing, Task
 from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in_vain
 from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.validate import validate
 
 __all__ = ["IllegalTransition", "Mood", "Plan", "Task", "Turn"]
 
@@ -370,6 +371,4 @@ class Plan(Standing):
 
     def validate(self) -> None:
         """Check every invariant; raises AssertionError that names the task. For tests, after each turn."""
-        from pexen_state.core.validate import validate
-
         validate(self)

@@ -1,34 +1,30 @@
-"""What must always be true of a plan. Tests call it after every turn; nothing here changes anything."""
+"""What must always be true of a run. Tests call it after every turn; nothing here changes anything."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pexen_state.core.locks import is_above
+from pexen_state.core.standing import Standing, Task
 from pexen_state.core.states import Locks, State
 
-if TYPE_CHECKING:
-    from pexen_state.core.plan import Plan, Task
 
-
-def validate(plan: Plan) -> None:
+def validate(run: Standing) -> None:
     """Raises AssertionError that names the task, or the lock."""
-    tasks = plan.tasks.values()
-    assert plan.in_flight == {task.number for task in tasks if task.state.in_flight}, "tasks in flight miscounted"
-    assert plan.unfinished == sum(not task.state.is_final for task in tasks), "unfinished tasks miscounted"
+    tasks = run.tasks.values()
+    assert run.in_flight == {task.number for task in tasks if task.state.in_flight}, "tasks in flight miscounted"
+    assert run.unfinished == sum(not task.state.is_final for task in tasks), "unfinished tasks miscounted"
     for task in tasks:
-        _one_task(plan, task)
-    _locks_exclude(plan)
+        _one_task(run, task)
+    _locks_exclude(run)
 
 
-def _one_task(plan: Plan, task: Task) -> None:
+def _one_task(run: Standing, task: Task) -> None:
     key = task.spec.key
-    unmet = plan.deps[task.number].unmet
+    unmet = run.deps[task.number].unmet
     if task.state is State.WAITING:
         assert unmet, f"{key} waits for nothing"
     elif task.state is State.READY and not task.attempt:
         assert not unmet, f"{key} is ready but still waits"
-    holds = plan.locks.holds(task.number)
+    holds = run.locks.holds(task.number)
     if task.state.in_flight:
         assert holds == bool(task.requests), f"{key} is in flight without its locks"
     if task.state.is_final:
@@ -39,8 +35,8 @@ def _one_task(plan: Plan, task: Task) -> None:
     assert task.withdrawn <= task.attempt, f"{key} has more withdrawn attempts than attempts"
 
 
-def _locks_exclude(plan: Plan) -> None:
-    held = list(plan.locks.held())
+def _locks_exclude(run: Standing) -> None:
+    held = list(run.locks.held())
     for name, task, write in held:
         for other, neighbour, other_write in held:
             if task != neighbour and (write or other_write):
