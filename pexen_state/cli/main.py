@@ -1,0 +1,163 @@
+"""The command `pexen`: its verbs by group, each loaded when it is asked for, and how every ending becomes an exit code.
+
+Nothing of weight is imported here: `pexen --help` and shell completion have to be quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple, NoReturn
+
+import click
+
+from pexen_state import __version__
+from pexen_state.cli.app import Common, common_options
+from pexen_state.cli.errors import Exit, exit_code_of
+from pexen_state.util import PexenError
+
+
+class Verb(NamedTuple):
+    group: str
+    help: str
+    place: str  #: module:function
+
+
+#: All verbs there are, in the order of `--help`.
+VERBS = {
+    "run": Verb("Run", "Run a suite: a directory of executables, one of them, python, or a task list.", "run:run"),
+    "resume": Verb("Run", "Go on with what is unfinished.", "resume:resume"),
+    "runs": Verb("Look", "List the runs of the journal.", "runs:runs"),
+    "show": Verb("Look", "Show a run and its tasks, or one task and its attempts.", "show:show"),
+    "logs": Verb("Look", "Show what tasks printed.", "logs:logs"),
+    "sql": Verb("Look", "Ask the journal a question in SQL.", "sql:sql"),
+    "db": Verb("Journal", "Look after the journal file.", "db:db"),
+}
+
+
+class Verbs(click.Group):
+    """The verbs, loaded lazily and listed by group."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        found = VERBS.get(name)
+        if found is None:
+            return None
+        module, _, function = found.place.partition(":")
+        command = getattr(importlib.import_module(f"pexen_state.cli.{module}"), function)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            from pexen_state.report.text import safe
+            from pexen_state.words import did_you_mean
+
+            ctx.fail(f"there is no command {safe(args[0])!r}.{did_you_mean(args[0], VERBS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for name, verb in VERBS.items():
+            groups.setdefault(verb.group, []).append((name, verb.help))
+        for group, rows in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="pexen", message="%(prog)s %(version)s")
+@common_options
+@click.pass_context
+def pexen(context: click.Context, journal: str | None, colour: str | None, verbose: bool, quiet: bool) -> None:
+    """Run tasks in order, in parallel, under locks. Kill it, reboot the box: `pexen resume` goes on."""
+    context.obj = Common(journal, colour, verbose, quiet)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point. Ends the process with a documented exit code, without a traceback for a user's mistake."""
+    open_standard_descriptors()
+    code = execute(list(sys.argv[1:] if arguments is None else arguments))
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            # Nobody reads any more; python would complain about it at its end, with an exit code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
+
+
+def open_standard_descriptors() -> None:
+    """Whoever started us may have closed some. The next file that is opened, the journal, must not take their place."""
+    for descriptor, mode in ((0, "r"), (1, "w"), (2, "w")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)  # takes the lowest that is free
+            name = ("stdin", "stdout", "stderr")[descriptor]
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
+
+
+def execute(arguments: list[str]) -> int:
+    """Run the command, and return its exit code."""
+    common = Common()
+    try:
+        with pexen.make_context("pexen", arguments) as context:
+            try:
+                code = pexen.invoke(context)
+            finally:
+                common = context.obj if isinstance(context.obj, Common) else common
+        return int(code or Exit.DONE)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return Exit.USAGE
+    except click.ClickException as error:
+        return _misused(error)
+    except PexenError as error:
+        _tell(str(error), common.verbose)
+        return exit_code_of(error)
+    except (KeyboardInterrupt, click.Abort):
+        _tell("interrupted", common.verbose)
+        return Exit.UNFINISHED
+    except BrokenPipeError:
+        return Exit.DONE  # whoever read had enough
+    except Exception as error:  # noqa: BLE001 - the last place where a fault of pexen itself can be told
+        _tell(
+            f"pexen itself failed: {type(error).__name__}: {error}. This is a fault of pexen, please report it.", True
+        )
+        return Exit.BROKEN
+
+
+def _misused(error: click.ClickException) -> int:
+    from pexen_state.report.text import safe
+
+    hint = ""
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        hint = f"\nTry: {error.ctx.command_path} --help"
+    _write(f"pexen: {safe(error.format_message())}{hint}")
+    return Exit.USAGE
+
+
+def _tell(message: str, with_traceback: bool) -> None:
+    """An error as a sentence; its own line breaks are kept, what is in them is made safe."""
+    from pexen_state.report.text import safe
+
+    lines = [safe(line) for line in message.split("\n")]
+    if with_traceback:
+        lines += [safe(line) for line in traceback.format_exc().rstrip().split("\n")]
+    _write("\n".join([f"pexen: {lines[0]}", *lines[1:]]))
+
+
+def _write(text: str) -> None:
+    from pexen_state.cli.output import Stream
+
+    Stream(sys.stderr, 2).line(text)

@@ -1,0 +1,95 @@
+"""Standard output and standard error of the command, which may go away while a run goes on.
+
+What is written here is safe already (`report.text`). A reader that left (`| head`), or a terminal that is gone,
+must not end a run: from then on nothing is written, and nobody is told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+from pexen_state.report.style import Style
+
+
+class Stream:
+    """One of the two, by lines."""
+
+    def __init__(self, stream: TextIO, descriptor: int) -> None:
+        self._stream = stream
+        self._descriptor = descriptor
+        self.is_gone = False
+        # Names of files need not be text, and not every terminal can show every character.
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]  # a test's may lack it
+
+    @property
+    def is_terminal(self) -> bool:
+        try:
+            return self._stream.isatty()
+        except ValueError:  # closed
+            return False
+
+    def line(self, text: str = "") -> None:
+        self.write(f"{text}\n")
+        self.flush()
+
+    def write(self, text: str) -> None:
+        if self.is_gone:
+            return
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):
+            self._leave()
+
+    def write_bytes(self, data: bytes) -> None:
+        """Exactly these bytes, for whoever asked for them."""
+        if self.is_gone:
+            return
+        try:
+            self._stream.buffer.write(data)
+        except (OSError, ValueError):
+            self._leave()
+
+    def flush(self) -> None:
+        if self.is_gone:
+            return
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._leave()
+
+    def _leave(self) -> None:
+        self.is_gone = True
+        # Whatever is still buffered goes nowhere, so that python does not fail on it at its end.
+        with contextlib.suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+            os.dup2(nowhere, self._descriptor)
+            os.close(nowhere)
+
+
+class Console:
+    """Both streams, and how they look."""
+
+    def __init__(self, colour: str = "auto", quiet: bool = False) -> None:
+        self.out = Stream(sys.stdout, 1)
+        self.err = Stream(sys.stderr, 2)
+        self.quiet = quiet
+        self.style = Style(_wants_colour(colour, self.out.is_terminal))
+
+    def say(self, text: str) -> None:
+        """Progress: on standard error, unless it is to be quiet."""
+        if not self.quiet:
+            self.err.line(text)
+
+
+def _wants_colour(colour: str, is_terminal: bool) -> bool:
+    if colour != "auto":
+        return colour == "always"
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_terminal and os.environ.get("TERM") != "dumb"

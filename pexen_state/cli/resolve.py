@@ -1,0 +1,72 @@
+"""Which RUN and which TASK is meant.
+
+An integer, `latest`, `latest-1` or a run's name is a RUN, everything else a TASK; `-r RUN` forces. Left out, RUN is
+`latest`. TASK may be any tail of a key that only one task has. A name that holds what no terminal shows may be typed
+as it was shown.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from pexen_state.cli import journals
+from pexen_state.cli.app import App
+from pexen_state.cli.errors import UsageError
+from pexen_state.journal import queries
+from pexen_state.journal.reader import reader
+from pexen_state.journal.specs import sql_text
+from pexen_state.report.text import safe
+
+
+class Looked(NamedTuple):
+    """A journal that is open for looking."""
+
+    path: str
+    connection: sqlite3.Connection
+
+
+class Which(NamedTuple):
+    run: int
+    task: str | None  #: its key, as the journal has it
+
+
+@contextmanager
+def looking(app: App) -> Iterator[Looked]:
+    """The journal that the command is about, for as long as it takes to fetch. Raises a JournalError."""
+    path = journals.existing(app.journal)
+    with reader(path) as connection:
+        yield Looked(path, connection)
+
+
+def which(connection: sqlite3.Connection, words: Sequence[str], forced: str | None) -> Which:
+    """What `[RUN] [TASK]` means. Raises NotFound and UsageError."""
+    words = [sql_text(word) for word in words]
+    if forced is not None:
+        run = queries.run_id(connection, sql_text(forced))
+    elif len(words) > 1 or (words and is_run(connection, words[0])):
+        run, words = queries.run_id(connection, words[0]), words[1:]
+    else:
+        run = queries.run_id(connection)
+    if len(words) > 1:
+        raise UsageError(f"only one TASK can be named; {safe(words[1])!r} is one too many")
+    return Which(run, task_key(connection, run, words[0]) if words else None)
+
+
+def is_run(connection: sqlite3.Connection, word: str) -> bool:
+    """Whether a word is a RUN: by its looks, or because a run has that name."""
+    return queries.is_run(word) or any(word == name for (name,) in connection.execute(queries.NAMES))
+
+
+def task_key(connection: sqlite3.Connection, run: int, word: str) -> str:
+    """The key of a TASK. Raises NotFound."""
+    try:
+        return queries.task_key(connection, run, word)
+    except queries.NotFound:
+        keys = [str(key) for (key,) in connection.execute(queries.KEYS, (run,))]
+        shown = [key for key in keys if safe(key) == word] or [key for key in keys if safe(key).endswith(f"/{word}")]
+        if len(shown) == 1:
+            return shown[0]
+        raise

@@ -1,0 +1,96 @@
+"""What signals mean to a run: Ctrl-C in three stages, SIGTERM, SIGHUP.
+
+The handlers only ask the scheduler, which takes the question with its next turn; nothing is decided here. Ctrl-C
+starts nothing new; a second one stops what runs; a third one leaves at once. SIGTERM is the second stage. SIGHUP
+means that the terminal is gone, which is no reason to end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Protocol
+
+from pexen_state.cli.errors import Exit
+
+
+class Steered(Protocol):
+    """What is asked of the scheduler."""
+
+    def pause(self, by: str = ...) -> None: ...
+
+    def stop(self, by: str = ...) -> None: ...
+
+
+class Signals(contextlib.AbstractContextManager["Signals"]):
+    """Handles them for the time of a session. `running` says how many tasks run now.
+
+    Before `opened` there is nothing to be steered: any of them ends the command.
+    """
+
+    def __init__(self, sched: Steered, running: Callable[[], int]) -> None:
+        self._sched = sched
+        self._running = running
+        self._is_open = False
+        self._presses = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        for number, handler in (
+            (signal.SIGINT, self._interrupt),
+            (signal.SIGTERM, self._terminate),
+            # Never SIG_IGN: programs that are started would inherit that.
+            (signal.SIGHUP, self._hang_up),
+        ):
+            before = signal.getsignal(number)
+            if before is signal.SIG_IGN:
+                continue  # nohup, or a job in the background: whoever started us meant it
+            self._before[number] = before
+            signal.signal(number, handler)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def opened(self) -> None:
+        """From now on there is a run."""
+        self._is_open = True
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_open:
+            raise KeyboardInterrupt
+        self._presses += 1
+        if self._presses == 1:
+            running = self._running()
+            tasks = (
+                "1 task is still running and may end"
+                if running == 1
+                else f"{running} tasks are still running and may end"
+            )
+            _say(f"interrupted: nothing new is started; {tasks}. Ctrl-C again stops them.")
+            self._sched.pause("interrupt")
+        elif self._presses == 2:
+            _say("stopping what runs. Ctrl-C again leaves at once; `pexen resume` goes on in any case.")
+            self._sched.stop("interrupt")
+        else:
+            os._exit(Exit.UNFINISHED)  # the keeper ends what runs; the journal is consistent at any time
+
+    def _terminate(self, _number: int, _frame: FrameType | None) -> None:
+        if not self._is_open:
+            raise KeyboardInterrupt
+        self._presses = max(self._presses, 2)
+        _say("asked to end: stopping what runs. `pexen resume` goes on.")
+        self._sched.stop("SIGTERM")
+
+    def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
+        pass
+
+
+def _say(text: str) -> None:
+    # Not through a stream: the signal may have come in the middle of a write to it.
+    with contextlib.suppress(OSError):
+        os.write(2, f"pexen: {text}\n".encode())

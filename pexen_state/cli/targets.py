@@ -1,0 +1,304 @@
+"""What was typed as TARGET, and the tasks of it.
+
+A target is a directory of executables, one executable, a python package or module, or a task list; `fs:`, `py:` and
+`cmds:` say which. However a target is typed, its tasks have the same keys: those of files are relative to the root
+of the suite, those of python are callpaths below the outermost package.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+from pexen_state.cli.errors import UsageError
+from pexen_state.core.spec import Declared
+from pexen_state.factory.base import BaseFactory
+from pexen_state.factory.root import suite_root
+from pexen_state.report.text import safe
+from pexen_state.sched.identity import key_of
+from pexen_state.sched.meta import Task
+from pexen_state.words import did_you_mean
+
+_PREFIXES = ("fs", "py", "cmds")
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
+_LIST_SUFFIXES = (".jobs", ".jsonl")
+STDIN = "-"
+
+_NAME_CHARS = 120  # of a suite that nobody named
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One of those that were typed. `what` is a path, a dotted name, or `-`."""
+
+    kind: str  #: fs, py or cmds
+    what: str
+    text: str | None = None  #: of a task list, so that it can be resumed when it is gone
+
+    def as_json(self) -> dict[str, str | None]:
+        return {"kind": self.kind, "what": self.what, "text": self.text}
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Target:
+        return cls(said["kind"], said["what"], said["text"])
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """The tasks of all targets, and what their run is called."""
+
+    name: str
+    root: str  #: absolute
+    targets: tuple[Target, ...]
+    tasks: tuple[Task, ...]
+
+    @property
+    def is_a_list(self) -> bool:
+        """Nothing but task lists: other defaults hold for these."""
+        return all(target.kind == "cmds" for target in self.targets)
+
+
+# -- what was typed
+
+
+def parse(typed: Sequence[str]) -> tuple[Target, ...]:
+    """Raises UsageError, which says what would have been right."""
+    targets = tuple(dict.fromkeys(map(_parse, typed)))
+    if sum(target.what == STDIN for target in targets) > 1:
+        raise UsageError("standard input can be only one of the targets")
+    return targets
+
+
+def _parse(typed: str) -> Target:
+    prefix, colon, rest = typed.partition(":")
+    if colon and prefix in _PREFIXES:
+        if not rest:
+            raise UsageError(f"{typed} says what kind of target it is, but not which one")
+        return Target(prefix, rest)
+    if typed == STDIN:
+        return Target("cmds", STDIN)
+    if os.path.isdir(typed):
+        return Target("py" if os.path.isfile(os.path.join(typed, "__init__.py")) else "fs", typed)
+    if os.path.exists(typed):
+        return Target(_kind_of_file(typed), typed)
+    if _DOTTED.fullmatch(typed) and not typed.endswith(_LIST_SUFFIXES) and _is_module(typed):
+        return Target("py", typed)
+    raise UsageError(_not_there(typed))
+
+
+def _is_module(dotted: str) -> bool:
+    """Whether there is a module of the first name. Nothing is imported for that."""
+    import importlib.util
+
+    _look_here()
+    try:
+        return importlib.util.find_spec(re.split("[.:]", dotted)[0]) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _look_here() -> None:
+    """As `python -m` has it: what lies where the command is typed can be imported."""
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _kind_of_file(path: str) -> str:
+    if path.endswith(_LIST_SUFFIXES):
+        return "cmds"
+    may_run = os.path.isfile(path) and os.access(path, os.X_OK)
+    if path.endswith(".py") and not (may_run and _is_script(path)):
+        return "py"
+    if may_run:
+        return "fs"
+    raise UsageError(
+        f"{safe(path)} is neither a directory nor an executable, nor python. If it is to be run, make it executable "
+        f"(chmod +x); if it is a list of commands, type cmds:{safe(path)}"
+    )
+
+
+def _is_script(path: str) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
+def _not_there(typed: str) -> str:
+    directory, name = os.path.split(typed.rstrip("/"))
+    try:
+        beside = [entry.name for entry in os.scandir(directory or ".") if not entry.name.startswith(".")]
+    except OSError:
+        beside = []
+    hint = did_you_mean(name, beside)
+    also = " and no python module of that name" if _DOTTED.fullmatch(typed) else ""
+    return f"there is no file or directory {safe(typed)}{also}.{safe(hint)}"
+
+
+# -- their tasks
+
+
+def load(targets: Sequence[Target], name: str | None = None) -> Suite:
+    """Make the tasks. Imports python targets. Raises FactoryError and UsageError."""
+    read = tuple(map(_with_text, targets))
+    root = _common_root(read)
+    tasks: dict[str, Task] = {}
+    for target in read:
+        for task in _tasks_of(target, root):
+            _join(tasks, key_of(task), task)
+    return Suite(name or suite_name(read, root), root, read, tuple(tasks.values()))
+
+
+def _join(tasks: dict[str, Task], key: str, task: Task) -> None:
+    known = tasks.setdefault(key, task)
+    if known is not task and not _are_one(known, task):
+        raise UsageError(
+            f"two tasks have the key {safe(key)}, so a journal could not tell them apart. Give one of them another "
+            "name, or run their targets one after the other."
+        )
+
+
+def _are_one(one: Task, other: Task) -> bool:
+    """The same file, found by two targets that overlap."""
+    path = getattr(one, "executable", None)
+    return path is not None and path == getattr(other, "executable", None)
+
+
+def _with_text(target: Target) -> Target:
+    """A task list with its text: as it is now, else, if it is gone, as it was."""
+    if target.kind != "cmds":
+        return target
+    if target.what == STDIN:
+        if target.text is not None:
+            return target
+        if sys.stdin is None or sys.stdin.closed:
+            raise UsageError("there is no standard input to read a task list from")
+        content = sys.stdin.buffer.read()
+    else:
+        try:
+            with open(target.what, "rb") as file:
+                content = file.read()
+        except OSError as error:
+            if target.text is not None:
+                return target
+            raise UsageError(f"cannot read the task list {safe(target.what)}: {error.strerror}") from error
+    return replace(target, text=content.decode("utf-8", "surrogateescape"))
+
+
+def _tasks_of(target: Target, root: str) -> Iterable[Task]:
+    match target.kind:
+        case "fs":
+            from pexen_state.factory.filesystem import FilesystemFactory
+
+            return FilesystemFactory(root=root, statuses="automake", declared=Declared.EXECUTABLE)(target.what)
+        case "cmds":
+            from pexen_state.factory.tasklist import TaskListFactory
+
+            assert target.text is not None
+            return TaskListFactory().from_text(target.text, "standard input" if target.what == "-" else target.what)
+        case _:
+            return _python_tasks(target.what)
+
+
+def _python_tasks(what: str) -> Iterable[Task]:
+    from pexen_state.factory.importing import import_named, import_path
+
+    _look_here()
+    if os.path.exists(what):
+        return _module_tasks(import_path(what))
+    dotted, _, factory = what.partition(":")
+    if not _DOTTED.fullmatch(what):
+        raise UsageError(f"{safe(what)} is neither a path nor the dotted name of a python module")
+    module = import_named(dotted)
+    return _factory_tasks(module, factory) if factory else _module_tasks(module)
+
+
+def _module_tasks(module: ModuleType) -> Iterable[Task]:
+    from pexen_state.factory.modtree import ModTreeFactory
+    from pexen_state.factory.module import ModuleFactory
+
+    factory = ModTreeFactory() if hasattr(module, "__path__") else ModuleFactory()
+    for name in module.__name__.split(".")[1:]:
+        factory.callpath_push(name)
+    return factory(module)
+
+
+def _factory_tasks(module: ModuleType, name: str) -> Iterable[Task]:
+    factory = getattr(module, name, None)
+    if factory is None:
+        raise UsageError(f"{module.__name__} has no {name}.{did_you_mean(name, vars(module))}")
+    if isinstance(factory, type) and issubclass(factory, BaseFactory):
+        factory = factory()
+    if not callable(factory):
+        raise UsageError(f"{module.__name__}:{name} is no factory: it cannot be called")
+    tasks = factory()
+    if not isinstance(tasks, Iterable):
+        raise UsageError(f"{module.__name__}:{name} is no factory: it gives {type(tasks).__name__}, not tasks")
+    return tasks
+
+
+# -- what the suite is called
+
+
+def _common_root(targets: Sequence[Target]) -> str:
+    roots = {_root_of(target) for target in targets}
+    return os.path.commonpath(roots) if roots else os.getcwd()
+
+
+def _root_of(target: Target) -> str:
+    if target.what == STDIN or (target.kind == "py" and not os.path.exists(target.what)):
+        return os.getcwd()
+    path = os.path.abspath(target.what)
+    if target.kind == "py":
+        while os.path.isfile(os.path.join(os.path.dirname(path), "__init__.py")):
+            path = os.path.dirname(path)
+    return suite_root(path)
+
+
+def suite_name(targets: Sequence[Target], root: str) -> str:
+    """The root directory's name plus the targets' paths below it; of a list its file's name, of python its module's."""
+    base = os.path.basename(root) or "/"
+    paths, others = [], []
+    for target in targets:
+        if target.what == STDIN:
+            others.append("stdin")
+        elif target.kind == "cmds":
+            others.append(os.path.basename(target.what))
+        elif target.kind == "py" and not os.path.exists(target.what):
+            others.append(target.what)
+        elif target.kind == "py":
+            others.append(_dotted_name(target.what))
+        else:
+            paths.append(os.path.relpath(os.path.abspath(target.what), root))
+    if paths:
+        below = ",".join(path for path in paths if path != ".")
+        others.insert(0, os.path.join(base, below) if below else base)
+    return _not_too_long("+".join(others), len(targets))
+
+
+def _dotted_name(path: str) -> str:
+    """What a module at that path is called."""
+    full = os.path.abspath(path).removesuffix(".py")
+    above, last = os.path.split(full)
+    names = [last]
+    while os.path.isfile(os.path.join(above, "__init__.py")):
+        above, last = os.path.split(above)
+        names.insert(0, last)
+    return ".".join(names).removesuffix(".__init__")
+
+
+def _not_too_long(name: str, targets: int) -> str:
+    """Hundreds of files typed by a shell make one name all the same, and always the same one."""
+    if len(name) <= _NAME_CHARS:
+        return name
+    import hashlib
+
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=4).hexdigest()
+    return f"{name[:_NAME_CHARS]}... ({targets} targets, {digest})"

@@ -1,0 +1,4 @@
+"""What people and other programs are shown of a run: text, tables, lines.
+
+Reads results and the journal's queries; knows nothing of scheduling, and decides nothing.
+"""
