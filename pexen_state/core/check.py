@@ -6,7 +6,7 @@ a circle is searched only when there is one, for the message.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -36,19 +36,32 @@ class Findings:
     circle: tuple[str, ...]  #: keys of tasks that wait for each other, the first one again at the end
 
 
+class Rehearsal:
+    """Runs tasks in thought, as they become known."""
+
+    def __init__(self) -> None:
+        self.deps = Deps()
+        self.ran: set[int] = set()
+        self._known = 0
+
+    def add(self, specs: Sequence[TaskSpec]) -> bool:
+        """Whether all tasks would run, these and those before."""
+        ready, _ = self.deps.add(self._known + 1, specs)
+        self._known += len(specs)
+        for task in ready:  # grows while it is walked
+            if task not in self.ran:  # who ran before a provider was added is freed a second time
+                self.ran.add(task)
+                ready += self.deps.end(task, provided=True, skipped=False)[0]
+        return len(self.ran) == self._known
+
+
 def check_dependencies(specs: Sequence[TaskSpec]) -> Findings | None:
     """Run the tasks in thought; None if all of them would run."""
-    deps = Deps()
-    ready, _ = deps.add(1, specs)
-    done = 0
-    while done < len(ready):
-        freed, _ = deps.end(ready[done], provided=True, skipped=False)
-        ready.extend(freed)
-        done += 1
-    if done == len(specs):
+    rehearsal = Rehearsal()
+    if rehearsal.add(specs):
         return None
-    ran = set(ready)
-    stuck = [task for task in range(1, len(specs) + 1) if task not in ran]
+    deps = rehearsal.deps
+    stuck = [task for task in range(1, len(specs) + 1) if task not in rehearsal.ran]
     shut = [(task, gate) for task in stuck for gate in _unsatisfied(deps, task)]
     missing: dict[Name, int] = {}
     for task, gate in shut:
@@ -80,9 +93,14 @@ def _missing(missing: Mapping[Name, int], specs: Sequence[TaskSpec]) -> Iterator
         yield Missing(name, specs[task - 1].key, *hint)
 
 
-def unused_names(specs: Sequence[TaskSpec]) -> Iterator[tuple[Name, str]]:
-    """(name, key of a provider) of every provided name that no task requires, each once."""
-    required = {name for spec in specs for name in (*spec.requires, *spec.requires_all)}
+def required_names(specs: Iterable[TaskSpec]) -> Iterator[Name]:
+    for spec in specs:
+        yield from spec.requires
+        yield from spec.requires_all
+
+
+def unused_names(specs: Iterable[TaskSpec], required: Container[Name]) -> Iterator[tuple[Name, str]]:
+    """(name, key of a provider) of every provided name that is not among the required ones, each once."""
     told: set[Name] = set()
     for spec in specs:
         for name in spec.provides:

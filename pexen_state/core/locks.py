@@ -201,12 +201,19 @@ class LockTable:
         for lock, _ in self._held.get(task, ()):
             self._changed(lock)
 
+    def is_kept(self, name: Name) -> bool:
+        """Whether a task that has ended holds this very name."""
+        return bool(self._keepers(self._locks.get(normal_name(name))))
+
+    def _keepers(self, lock: Lock | None) -> list[int]:
+        return sorted(task for task in self._kept if any(held.lock is lock for held in self._held[task]))
+
     def unlock(self, name: Name) -> list[int]:
         """Free what tasks that have ended hold of this very name; return those tasks."""
         lock = self._locks.get(normal_name(name))
         if lock is None:
             return []
-        tasks = sorted(task for task in self._kept if any(held.lock is lock for held in self._held[task]))
+        tasks = self._keepers(lock)
         for task in tasks:
             mine = [request for request in self._held[task] if request.lock is lock]
             self._held[task] = tuple(request for request in self._held[task] if request.lock is not lock)

@@ -278,7 +278,8 @@ class Plan(Standing):
             self._commands.append(Kill(number, self.tasks[number].attempt, cause))
 
     def _on_unlock(self, asked: UnlockAsked) -> None:
-        self._decide(Unlocked(asked.lock))
+        if self.locks.is_kept(asked.lock):
+            self._decide(Unlocked(asked.lock))
 
     # -- dispatch ----------------------------------------------------------------------------------------
 

@@ -119,7 +119,8 @@ class Journal:
 
     def unfinished_run(self, name: str | None = None) -> RunRecord | None:
         """The newest unfinished run of that suite, or of any."""
-        found = restore.runs(self._store.read, "state = 0 AND (? IS NULL OR name = ?)", (name, name and sql_text(name)))
+        suite = name if name is None else sql_text(name)
+        found = restore.runs(self._store.read, "state = 0 AND (? IS NULL OR name = ?)", (suite, suite))
         return found[0] if found else None
 
     def run(self, run_id: int) -> RunRecord | None:

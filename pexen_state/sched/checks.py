@@ -38,9 +38,9 @@ def _sentence(findings: Findings) -> str:
     return "\n".join(lines)
 
 
-def warn_of_unused_names(specs: Sequence[TaskSpec], told: set[Name]) -> None:
+def warn_of_unused_names(specs: Sequence[TaskSpec], required: set[Name], told: set[Name]) -> None:
     """One PexenWarning for each name that is provided and never required, once for each name in `told`."""
-    for name, key in unused_names(specs):
+    for name, key in unused_names(specs, required):
         if name not in told:
             told.add(name)
             warnings.warn(f"Dep {name!r} provided by {key}, but not required by any task", PexenWarning, stacklevel=4)

@@ -6,13 +6,16 @@ A request is answered when what it asked for is durable, or at once if it cannot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
+from pexen_state.core.locks import normal_name
 from pexen_state.core.plan import Plan
+from pexen_state.core.spec import Name
 from pexen_state.journal.control import ControlServer, Request
 from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.values import from_json
 
 
 class Control:
@@ -65,12 +68,16 @@ class Control:
             case {"do": "cancel"}:
                 return CancelAsked()
             case {"do": "unlock", "lock": lock}:
-                held = {name for name, _ in self._plan.still_held()}
-                if lock not in held:
-                    raise ValueError(f"the lock {lock!r} is not held by a task that has ended")
-                return UnlockAsked(lock)
+                return UnlockAsked(self._kept(lock))
             case _:
                 raise ValueError(f"nobody here knows what to do with {body!r}")
+
+    def _kept(self, lock: object) -> Name:
+        with suppress(ValueError, LookupError, TypeError):  # names of locks are values as the journal keeps them
+            name = normal_name(from_json(lock))
+            if any(name == held for held, _ in self._plan.still_held()):
+                return name
+        raise ValueError(f"the lock {lock!r} is not held by a task that has ended")
 
     def _number_of(self, key: str) -> int:
         for number, task in self._plan.tasks.items():

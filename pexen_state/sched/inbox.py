@@ -7,6 +7,7 @@ else that happens.
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from contextlib import suppress
 
@@ -16,20 +17,24 @@ from pexen_state.core.inputs import Input
 class Inbox:
     """A queue with a descriptor that is readable while something lies in it.
 
-    `put` may be called from a signal handler, and from any thread.
+    `put` may be called from a signal handler, and from any thread, also after `close`.
     """
 
     def __init__(self) -> None:
         self._inputs: deque[Input] = deque()
         self._event = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        # Nobody may write to a descriptor that has been closed: it may be another file by then. Reentrant,
+        # because a signal handler runs on top of whatever its thread is doing.
+        self._lock = threading.RLock()
 
     def fileno(self) -> int:
         return self._event
 
     def put(self, asked: Input) -> None:
         self._inputs.append(asked)
-        if self._event >= 0:
-            os.eventfd_write(self._event, 1)
+        with self._lock:
+            if self._event >= 0:
+                os.eventfd_write(self._event, 1)
 
     def take(self) -> list[Input]:
         with suppress(BlockingIOError):
@@ -43,6 +48,7 @@ class Inbox:
         pass  # who puts something here waits for no answer
 
     def close(self) -> None:
-        if self._event >= 0:
-            event, self._event = self._event, -1
-            os.close(event)
+        with self._lock:
+            if self._event >= 0:
+                event, self._event = self._event, -1
+                os.close(event)

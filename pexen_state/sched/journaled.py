@@ -12,8 +12,8 @@ import os
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Cancelled, Decision, Restored, Unlocked
@@ -23,7 +23,7 @@ from pexen_state.core.states import Verdict
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import RunLock
-from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.paths import JournalPaths, key_bytes
 from pexen_state.journal.records import (
     AttemptBegan,
     AttemptEnd,
@@ -34,14 +34,17 @@ from pexen_state.journal.records import (
     SavedTask,
 )
 from pexen_state.journal.writer import Journal
+from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.identity import fingerprint
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
-from pexen_state.sched.match import Callables, Match, check_keys, match_tasks
+from pexen_state.sched.match import Callables, Match, check_keys, match_tasks, some
+from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
+from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import begun_marks
 from pexen_state.sched.pool.tree import kill_strays
 from pexen_state.sched.replay import lost_attempts, replay
@@ -69,11 +72,11 @@ class JournalLedger:
             [AttemptBegan(one.task, one.attempt, one.worker, one.pid, one.at_us) for one in began],
             {attempt: _end_of(outcome) for attempt, outcome in ended.items()},
         )
-        _warn_of_text_only(ended.values())
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
             os.replace(self._new_slots, self._slots)
             self._new_slots = None
+        _warn_of_text_only(ended.values())
 
 
 def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
@@ -109,12 +112,13 @@ def run_journaled(
     """One session: the results of earlier sessions first, then those of what is left."""
     check_keys(specs)
     paths = JournalPaths.of(path)
-    with ExitStack() as stack:
+    with OwnStack() as stack:
         lock = stack.enter_context(RunLock.acquire(path, wait_s=LOCK_WAIT))
         marks = begun_marks(paths.slots)
         new_slots = f"{paths.slots}.new"
+        pool.open(journaled=True, slots=new_slots, keep_fds=[lock.fd])  # not ours to close if somebody else uses it
+        stack.callback(_remove, new_slots)
         stack.callback(pool.close, STOP_GRACE)
-        pool.open(journaled=True, slots=new_slots, keep_fds=[lock.fd])
         if pool.keeper_pid is not None:
             lock.record_keeper(pool.keeper_pid)
         journal = Journal.open(lock)
@@ -123,25 +127,32 @@ def run_journaled(
         if left is not None:
             kill_strays(left.uuid, paths.slots)  # the keeper did, unless it was killed itself
         run, match, in_flight = _begin_or_match(sched, journal, Callables(bodies, specs))
-        journal.begin_session(run.id)
         base = codec.decode(run.shared) if run.shared is not None else {}
         sched.plan = plan = Plan(match.specs)
-        shared = SharedStore(plan, base)
+        shared = SharedStore(plan, base, [task.spec for task in match.added])
         control = stack.enter_context(Control.open(path, plan))
-        with _Session(journal, plan):
-            if sched.announce is not None:
-                sched.announce(_opened(run, match, in_flight))
-            if match.is_resumed:
-                yield from replay(
-                    plan, _in_order(match.saved, journal.interventions()), journal.saved_results(), shared, match.bodies
-                )
-            begun = marks.begun if marks is not None and marks.run == str(run.id) else None
-            before = [*lost_attempts(plan, begun), *match.before]
-            if match.added:
-                journal.add_tasks(len(plan.tasks) + 1, match.added)
-            job_of = _JobMaker(sched, paths, run, match.bodies, plan, shared)
-            ledger = JournalLedger(journal, new_slots, paths.slots)
-            yield from Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of).run(before)
+        job_of = _JobMaker(sched, paths, run, match.bodies, plan, shared)
+        ledger = JournalLedger(journal, new_slots, paths.slots)
+        loop = Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of)
+        journal.begin_session(run.id)
+        stack.push(_Session(journal, plan, loop).end)
+        if sched.announce is not None:
+            sched.announce(_opened(run, match, in_flight))
+        if match.is_resumed:
+            saved = _in_order(match.saved, journal.interventions())
+            for result in replay(plan, saved, journal.saved_results(), shared, match.bodies):
+                yield result
+                loop.owner.check()
+        begun = marks.begun if marks is not None and marks.run == str(run.id) else None
+        before = [*lost_attempts(plan, begun), *match.before]
+        if match.added:
+            journal.add_tasks(len(plan.tasks) + 1, match.added)
+        yield from loop.run(before)
+
+
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):  # it has taken its place
+        os.unlink(path)
 
 
 def _opened(run: RunRecord, match: Match, in_flight: tuple[str, ...]) -> Opened:
@@ -171,10 +182,14 @@ def _begin_or_match(sched: Sched, journal: Journal, callables: Callables) -> tup
     record = _run_to_resume(sched, journal)
     if record is not None:
         match = match_tasks(callables, journal.saved_tasks(record.id))
+        # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
+        check_names([*match.specs, *(task.spec for task in match.added)])
+        _tell_of_other_shared(sched.shared, record.shared)
         in_flight = tuple(task.key for task in match.saved if task.restored.state.in_flight)
         return record, match, in_flight
+    check_names(callables.specs)
     before = journal.unfinished_run(sched.name)
-    base = codec.encode(sched.shared) if sched.shared else None
+    base = codec.encode(sched.shared, "shared") if sched.shared else None
     tasks = [NewTask(spec, fingerprint(body)) for body, spec in zip(callables.bodies, callables.specs, strict=True)]
     run_id = journal.begin_run(sched.name, sched.target, sched.options, tasks, base)
     record = journal.run(run_id)
@@ -182,6 +197,19 @@ def _begin_or_match(sched: Sched, journal: Journal, callables: Callables) -> tup
     match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))
     match.superseded = before.id if before is not None else None
     return record, match, ()
+
+
+def _tell_of_other_shared(ours: Mapping[str, Any], recorded_json: str | None) -> None:
+    """What was set for everybody when the run began holds for all of it."""
+    recorded = codec.decode(recorded_json) if recorded_json is not None else {}
+    before = texts_of(recorded)
+    differ = [key for key, text in texts_of(dict(ours)).items() if text is None or before.get(key) != text]
+    if differ:
+        warnings.warn(
+            f"{len(differ)} values of shared are not what they were when the run began, which holds: {some(differ)}",
+            PexenWarning,
+            stacklevel=2,
+        )
 
 
 def _run_to_resume(sched: Sched, journal: Journal) -> RunRecord | None:
@@ -222,34 +250,34 @@ class _JobMaker:
         limits = Limits(spec.timeout, spec.idle_timeout)
         cookie = f"{self._run.uuid}-{number}-{attempt}"
         run = str(self._run.id)
+        key = os.fsdecode(key_bytes(spec.key)).replace("\0", "\\0")  # as an environment can hold it
         if not self._capture and not isinstance(body, Executable):
             # No directory for a task that writes nothing there: there may be a million of them.
-            return Job(number, attempt, body, shared, limits, Context(run, spec.key, cookie, nth, None, None))
+            return Job(number, attempt, body, shared, limits, Context(run, key, cookie, nth, None, None))
         task_dir = self._paths.task_dir(self._run.id, spec.key, number)
         directory = os.path.join(task_dir, str(nth))
-        context = Context(run, spec.key, cookie, nth, directory, os.path.join(task_dir, "data"))
+        context = Context(run, key, cookie, nth, directory, os.path.join(task_dir, "data"))
         return Job(number, attempt, body, shared, limits, context, os.path.join(directory, "output.log"))
 
 
 class _Session:
     """Writes how the session ended, and the run's end if it is over."""
 
-    def __init__(self, journal: Journal, plan: Plan) -> None:
+    def __init__(self, journal: Journal, plan: Plan, loop: Loop) -> None:
         self._journal = journal
         self._plan = plan
+        self._loop = loop
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, JournalError):
+    def end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        broken = kind is not None and issubclass(kind, Exception)
+        if self._loop.is_torn or isinstance(error, JournalError):
             with suppress(JournalError):  # the next session finds out what was written
-                self._journal.end_session(HowEnded.FAILED)
-        elif self._plan.is_over:
+                self._journal.end_session(HowEnded.FAILED if broken else HowEnded.STOPPED)
+        elif self._plan.is_over and (self._plan.is_cancelled or not self._loop.owes):
             state = RunState.CANCELLED if self._plan.is_cancelled else RunState.FINISHED
             self._journal.end_run(state, worst_verdict(self._plan))
             self._journal.end_session(HowEnded.FINISHED)
-        elif kind is not None and issubclass(kind, Exception):
+        elif broken:
             self._journal.end_session(HowEnded.FAILED)
         else:
             paused = self._plan.paused_by is not None

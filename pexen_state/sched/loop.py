@@ -11,16 +11,18 @@ does). It has the only blocking call, `pool.wait`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from pexen_state.core.commands import Kill, Submit, Yield
-from pexen_state.core.decisions import Decision, Transition
+from pexen_state.core.decisions import Added, Decision, Transition
 from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import TaskRes
+from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.window import Window
@@ -30,6 +32,9 @@ STARTED_WITHIN = 0.1
 
 #: Seconds between TERM and KILL when the run is stopped.
 STOP_GRACE = 10.0
+
+#: What has not answered after so many seconds is left to `pool.close`; an interrupt may have lost its report.
+STOP_PATIENCE = 3 * STOP_GRACE
 
 Attempt = tuple[int, int]  #: (task, attempt)
 
@@ -94,8 +99,10 @@ class Loop:
         self._waiting: list[Submit] = []  # durable, not handed over yet
         self._in_pool: set[Attempt] = set()
         self._ended: dict[Attempt, Outcome] = {}  # what the attempts that ended in this turn left
-        self._is_committing = False  # still True after a commit that failed
+        self.owner = Owner()
         self._is_withdrawing = False
+        self.is_torn = False  #: the plan is ahead of the ledger, and stays so: what it says is no longer believed
+        self.owes = True  #: there may be results that the caller has not been given
 
     def run(self, before: Sequence[Input] = ()) -> Iterator[TaskRes]:
         """Go on until the run is over, or drained after somebody asked for that.
@@ -117,12 +124,11 @@ class Loop:
                 inputs = self._next_inputs()
             done = True
         finally:
-            if self._is_committing:
-                self._drain()
-            elif not done:
-                self._stop()
-            for descriptor in self._sources:
-                self._pool.unwatch(descriptor)
+            if self.owner.is_here:
+                if not done and not self.is_torn:
+                    self._stop()
+                for descriptor in self._sources:
+                    self._pool.unwatch(descriptor)
 
     def _is_done(self) -> bool:
         return not self._plan.in_flight and (self._plan.is_over or self._plan.mood is Mood.DRAINING)
@@ -134,18 +140,26 @@ class Loop:
         began, self._began = list(self._began.values()), {}
         inputs.extend(Started(one.task, one.attempt) for one in began)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
+        # Whatever gets in between here, an interrupt from the keyboard included.
+        self.is_torn = True
         turn = self._plan.handle(*inputs)
         if turn.decisions or began:
-            self._is_committing = True
-            with self._window.commit():
-                self._ledger.append(turn.decisions, began, self._ended)
-            self._is_committing = False
+            try:
+                with self._window.commit():
+                    self._ledger.append(turn.decisions, began, self._ended)
+            except Exception:
+                self._drain()
+                raise
+        self.is_torn = False
         for source in self._sources.values():
             source.committed()
         for decision in turn.decisions:
-            if type(decision) is Transition and decision.new.is_final:
-                left = self._ended.get((decision.task, decision.attempt))
-                self._shared.ended(decision.task, left.shared if left else None)
+            if type(decision) is Transition:
+                if decision.new.is_final:
+                    left = self._ended.get((decision.task, decision.attempt))
+                    self._shared.ended(decision.task, left.shared if left else None)
+            elif type(decision) is Added:
+                self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
         return turn
 
     # -- act ---------------------------------------------------------------------------------------------
@@ -163,10 +177,13 @@ class Loop:
                     results.append(command)
                 case Kill(task, attempt, cause):
                     self._kill(task, attempt, cause)
+        self.owes = bool(results)
         for given, result in enumerate(results):
             if given and self._has_idle_workers():
                 self._hand_over([one for one in self._waiting if one.follows <= given])
+            self.owes = given + 1 < len(results)
             yield self._result(result)
+            self.owner.check()  # the caller may have forked meanwhile
         self._ended.clear()
         self._hand_over(self._waiting)
 
@@ -214,21 +231,22 @@ class Loop:
 
     # -- wait --------------------------------------------------------------------------------------------
 
-    def _next_inputs(self) -> list[Input]:
-        """Block until there is something to decide."""
+    def _next_inputs(self, until: float = math.inf) -> list[Input]:
+        """Block until there is something to decide, or until then."""
         while True:
-            self._collect(until=self._wake_up_at())
+            self._collect(min(until, self._wake_up_at()))
             inputs = self._to_inputs()
-            if inputs or (self._began and self._clock() >= self._began_since + STARTED_WITHIN):
+            now = self._clock()
+            if inputs or now >= until or (self._began and now >= self._began_since + STARTED_WITHIN):
                 return inputs
 
-    def _wake_up_at(self) -> float | None:
+    def _wake_up_at(self) -> float:
         if self._reports:
             return self._clock()
-        return self._began_since + STARTED_WITHIN if self._began else None
+        return self._began_since + STARTED_WITHIN if self._began else math.inf
 
-    def _collect(self, until: float | None) -> None:
-        for report in self._pool.wait(until):
+    def _collect(self, until: float = math.inf) -> None:
+        for report in self._pool.wait(until if until < math.inf else None):
             self._reports.append(report)
             if type(report) is Ended or type(report) is Dropped:
                 self._in_pool.discard((report.task, report.attempt))
@@ -263,16 +281,19 @@ class Loop:
         inputs: list[Input] = [Lost(one.task, one.attempt, Cause.WITHDRAWN) for one in self._waiting]
         inputs.append(StopAsked("the caller left"))
         self._waiting = []
+        owes = self.owes
+        until = self._clock() + STOP_PATIENCE
         while True:
             turn = self._take(inputs)
             for _ in self._act(turn):
-                pass  # what ends now is in the journal; nobody is there to be given it
-            if not self._plan.in_flight:
-                return
-            inputs = self._next_inputs()
+                owes = True  # what ends now is in the journal; nobody is there to be given it
+            if not self._plan.in_flight or self._clock() >= until:
+                break
+            inputs = self._next_inputs(until)
+        self.owes = owes
 
     def _drain(self) -> None:
         """The journal cannot be written: start nothing, let what runs end, and keep nothing of it."""
         self._pool.withdraw()
         while self._in_pool:
-            self._collect(until=None)
+            self._collect()

@@ -90,14 +90,14 @@ def match_tasks(callables: Callables, saved: Sequence[SavedTask]) -> Match:
 def _tell(added: int, gone: Sequence[str], changed: Sequence[str]) -> None:
     if gone:
         warnings.warn(
-            f"{len(gone)} unfinished tasks are no longer there and will not run: {_some(gone)}",
+            f"{len(gone)} unfinished tasks are no longer there and will not run: {some(gone)}",
             PexenWarning,
             stacklevel=2,
         )
     if changed:
         warnings.warn(
             f"{len(changed)} tasks changed since the run began; their results are kept, and what the run "
-            f"recorded about them holds: {_some(changed)}",
+            f"recorded about them holds: {some(changed)}",
             PexenWarning,
             stacklevel=2,
         )
@@ -105,5 +105,6 @@ def _tell(added: int, gone: Sequence[str], changed: Sequence[str]) -> None:
         warnings.warn(f"{added} tasks are new and join the run", PexenWarning, stacklevel=2)
 
 
-def _some(keys: Sequence[str]) -> str:
+def some(keys: Sequence[str]) -> str:
+    """The first of them, and how many there are."""
     return ", ".join(keys[:5]) + (f" and {len(keys) - 5} more" if len(keys) > 5 else "")

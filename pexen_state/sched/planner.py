@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+import weakref
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from pexen_state.core.check import Rehearsal, required_names
 from pexen_state.core.commands import Submit
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
 from pexen_state.core.plan import Plan
@@ -22,6 +24,7 @@ from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
+from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Body, Job, Limits, Pool
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Defaults, spec_of
@@ -60,7 +63,10 @@ class Sched:
         capture: bool = False,
         announce: Callable[[Opened], None] | None = None,
     ) -> None:
-        self.journal = os.fspath(journal) if journal is not None else None
+        # Where it is now, wherever the program goes before the run.
+        self.journal = os.path.abspath(os.fsdecode(journal)) if journal is not None else None
+        if name is not None and not isinstance(name, str):
+            raise SchedulerError(f"the name of a suite is a string, not {name!r}")
         self.name = name or "main"
         self.resume = resume
         self.run_id = run_id
@@ -72,6 +78,8 @@ class Sched:
         self.shared: dict[str, Any] = {}
         self.plan: Plan | None = None  #: of the run that goes on, or of the last one
         self._tasks: dict[int, Body] = {}  # by id(): a task is the same object, not an equal one
+        self._rehearsal: Rehearsal | None = None  # of all tasks, so that one more costs one more
+        self._required: set[Name] = set()
         self._told: set[Name] = set()
         self._inbox: Inbox | None = None
         if tasks:
@@ -86,13 +94,26 @@ class Sched:
         """
         if self._inbox is not None:
             raise SchedulerError("tasks cannot be added while the run goes on: add them before run() or after it")
-        tasks = dict(self._tasks)
-        tasks.update((id(task), task) for task in new)
-        specs = self._specs(tasks.values())
-        check_locks(list(tasks.values()), specs)
-        check_names(specs)
-        self._tasks = tasks
-        warn_of_unused_names(specs, self._told)
+        added = {id(task): task for task in new if id(task) not in self._tasks}
+        specs = self._specs(added.values())
+        check_locks(list(added.values()), specs)
+        rehearsal, self._rehearsal = self._rehearsal or self._rehearsed(), None
+        if not rehearsal.add(specs) and not self._may_be_resumed():
+            check_names(self._specs([*self._tasks.values(), *added.values()]))
+        self._tasks |= added
+        self._rehearsal = rehearsal
+        self._required.update(required_names(specs))
+        warn_of_unused_names(specs, self._required, self._told)
+
+    def _rehearsed(self) -> Rehearsal:
+        rehearsal = Rehearsal()
+        rehearsal.add(self._specs(self._tasks.values()))
+        return rehearsal
+
+    def _may_be_resumed(self) -> bool:
+        """Then what a task requires may come from one that has ended and is no longer among the caller's."""
+        may = self.resume or self.run_id is not None
+        return may and self.journal is not None and os.path.exists(self.journal)
 
     def add_shared(self, **kwargs: Any) -> None:
         """Set what every task finds in its `shared`, unless a parent wrote something else."""
@@ -116,7 +137,8 @@ class Sched:
         self._ask(CancelAsked())
 
     def unlock(self, lock: Name) -> None:
-        """Free a lock that a task which has ended still holds."""
+        """Free a lock that a task which has ended still holds. Raises TypeError for what is no name."""
+        hash(lock)  # here, not in the thread that runs
         self._ask(UnlockAsked(lock))
 
     def _ask(self, asked: Input) -> None:
@@ -131,23 +153,30 @@ class Sched:
         Nothing new is started while the caller has a result in hand. Leaving the loop early stops what runs;
         under a journal the run can be resumed then. `pool` is a ThreadWorkerPool of one worker if not given.
         """
+        results = self._run(pool)
+        # Who leaves the program with results untaken has left the run; later nothing could be ended in order.
+        weakref.finalize(results, _close_at_exit, weakref.ref(results))
+        return results
+
+    def _run(self, pool: Pool | None) -> Generator[TaskRes, None, None]:
         if not self._tasks:
             return
         if self._inbox is not None:
             raise SchedulerError("this Sched is running already: end the first run() before you begin another")
-        with ExitStack() as stack:
+        with OwnStack() as stack:
             self._inbox = Inbox()
             stack.callback(self._forget_inbox, self._inbox)
             if pool is None:
                 from pexen_state.sched.pool import ThreadWorkerPool
 
                 pool = ThreadWorkerPool()
+            self._rehearsal = None
             tasks = list(self._tasks.values())
             specs = self._specs(tasks)
             check_locks(tasks, specs)
-            check_names(specs)
             pool.register(tasks)
             if self.journal is None:
+                check_names(specs)
                 yield from self._run_in_memory(pool, tasks, specs, self._inbox)
             else:
                 # Not before it is needed: a program without a journal does not load a database.
@@ -173,10 +202,17 @@ class Sched:
             limits = Limits(spec.timeout, spec.idle_timeout)
             return Job(submit.task, submit.attempt, bodies[submit.task], shared.input_of(submit.parents), limits)
 
-        with ExitStack() as stack:
+        with OwnStack() as stack:
+            pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
-            pool.open(journaled=False)
             yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of).run()
+
+
+def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:
+    alive = results()
+    if alive is not None:
+        with suppress(ValueError):  # a thread that the program does not wait for is in it
+            alive.close()
 
 
 def warn_of_what_is_left(plan: Plan) -> None:

@@ -11,18 +11,24 @@ from typing import Any
 
 from pexen_state.core.deps import Gate
 from pexen_state.core.plan import Plan
+from pexen_state.core.spec import TaskSpec
 
 Shared = dict[str, Any]
 
 
 class SharedStore:
-    """`base` is what `add_shared` set."""
+    """`base` is what `add_shared` set. `joining` are tasks that the plan does not have yet: what they will want is
+    kept until `joined` says who they are.
+    """
 
-    def __init__(self, plan: Plan, base: Shared) -> None:
+    def __init__(self, plan: Plan, base: Shared, joining: Iterable[TaskSpec] = ()) -> None:
         self._plan = plan
         self._base = base
         self._left: dict[int, Shared] = {}  # task -> what it left
         self._needed: dict[int, int] = {}  # task -> how many children may still ask
+        self._over: set[int] = set()  # tasks that ask no more
+        self._wanted = {name for spec in joining for name in (*spec.requires, *spec.requires_all)}
+        self._for_joining: list[int] = []  # tasks whose `shared` is kept for these names
 
     def __len__(self) -> int:
         return len(self._left)
@@ -36,26 +42,44 @@ class SharedStore:
 
     def ended(self, task: int, shared: Shared | None) -> None:
         """A task has ended for good, in whatever way. `shared` is what it left, None if it never ran."""
-        self._free_parents(task)
+        self._over.add(task)
+        for parent in self._plan.deps.parents(task):
+            self._let_go(parent)
         if not shared or not self._plan.tasks[task].provided:
             return
-        needed = sum(self._children(gate, task) for gate in self._plan.deps[task].provides if not gate.order_only)
+        gates = [gate for gate in self._plan.deps[task].provides if not gate.order_only]
+        needed = sum(self._children(gate, task) for gate in gates)
+        if self._wanted and any(gate.label in self._wanted for gate in gates):
+            self._for_joining.append(task)
+            needed += 1
         if needed:
             self._needed[task] = needed
             self._left[task] = shared
+
+    def joined(self, tasks: Iterable[int]) -> None:
+        """Tasks joined the run; some of their parents may have ended before."""
+        for task in tasks:
+            for parent in self._plan.deps.parents(task):
+                if parent in self._needed:
+                    self._needed[parent] += 1
+        self._wanted.clear()
+        for parent in self._for_joining:
+            self._let_go(parent)
+        self._for_joining.clear()
 
     def _children(self, gate: Gate, task: int) -> int:
         waiters = list(gate.all_waiters)
         if gate.kept and gate.kept[0] == task:
             waiters += gate.any_waiters
-        return sum(not self._plan.tasks[waiter].state.is_final for waiter in waiters)
+        # Not by the state in the plan, which is that after the whole turn: who ended in it lets go afterwards.
+        return sum(waiter not in self._over for waiter in waiters)
 
-    def _free_parents(self, task: int) -> None:
-        for parent in self._plan.deps.parents(task):
-            if parent in self._needed:
-                self._needed[parent] -= 1
-                if not self._needed[parent]:
-                    del self._needed[parent], self._left[parent]
+    def _let_go(self, parent: int) -> None:
+        """One child less."""
+        if parent in self._needed:
+            self._needed[parent] -= 1
+            if not self._needed[parent]:
+                del self._needed[parent], self._left[parent]
 
 
 def own(value: Any) -> Any:

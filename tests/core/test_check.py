@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pexen_state.core.check import Findings, Missing, both_used_and_claimed, check_dependencies, unused_names
+from pexen_state.core.check import (
+    Findings,
+    Missing,
+    Rehearsal,
+    both_used_and_claimed,
+    check_dependencies,
+    required_names,
+    unused_names,
+)
 from pexen_state.core.spec import TaskSpec
 from tests.stories import spec
 
@@ -97,7 +105,7 @@ def test_a_provided_name_that_nobody_requires_is_told_once() -> None:
         spec("d", provides={"z"}),
     ]
 
-    assert list(unused_names(specs)) == [("x", "a"), ("y", "c")]
+    assert list(unused_names(specs, set(required_names(specs)))) == [("x", "a"), ("y", "c")]
 
 
 def test_a_lock_that_a_task_both_uses_and_claims_is_found_whatever_way_it_is_written() -> None:
@@ -105,3 +113,13 @@ def test_a_lock_that_a_task_both_uses_and_claims_is_found_whatever_way_it_is_wri
     assert both_used_and_claimed(spec("a", uses={"/a/b"}, claims={"/a//b/"})) == {"/a/b"}
     assert both_used_and_claimed(spec("a", uses={"/a"}, claims={"/a/b"})) == set()
     assert both_used_and_claimed(spec("a", uses={1})) == set()
+
+
+def test_tasks_may_become_known_one_by_one() -> None:
+    rehearsal = Rehearsal()
+
+    assert rehearsal.add([spec("a", provides={"x"})])
+    assert rehearsal.add([spec("b", requires_all={"x"}), spec("c", after={"d"})])
+    assert rehearsal.add([spec("d", provides={"x"})]), "those that ran before wait for it, and run again"
+    assert not rehearsal.add([spec("e", requires={"y"})])
+    assert rehearsal.add([spec("f", requires={"x"}, provides={"y"})])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened, TasksAdded
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
@@ -81,4 +81,33 @@ def test_a_broken_promise_passes_nothing_on():
     family.end(1, Ending(Cause.RAISED, Verdict.ERROR), word="half done")
 
     assert family.input_of(2) == {"base": 1}
+    assert len(family.store) == 0
+
+
+def test_a_child_that_is_skipped_in_the_turn_in_which_its_parent_ends_takes_nothing_from_its_siblings():
+    sibling = TaskSpec("sibling", requires=("a",))
+    family = Family(PARENT, OTHER, CHILD, sibling)
+    skipped = Ending(Cause.SKIPPED, Verdict.SKIP)
+    turn = family.plan.handle(Finished(1, 1, PASSED), Finished(2, 1, skipped), PoolHasRoom(10))
+
+    for decision in turn.decisions:
+        if decision.new.is_final:
+            family.store.ended(decision.task, {"one": 1} if decision.task == 1 else None)
+
+    assert family.plan.tasks[3].state.is_final
+    assert family.input_of(4) == {"one": 1}
+
+
+def test_what_tasks_that_are_about_to_join_will_want_is_kept_until_they_are_known():
+    joining = TaskSpec("joining", requires=("a",))
+    family = Family(PARENT)
+    family.store = SharedStore(family.plan, {}, [joining])
+    family.end(1, one=1)
+    assert len(family.store) == 1
+
+    family.plan.handle(TasksAdded((joining,)))
+    family.store.joined([2])
+
+    assert family.input_of(2) == {"one": 1}
+    family.end(2)
     assert len(family.store) == 0

@@ -11,6 +11,7 @@ A `Channel` moves bytes. What they mean is in `wire`.
 from __future__ import annotations
 
 import array
+import fcntl
 import os
 import socket
 from collections import deque
@@ -25,10 +26,19 @@ _BUFFER = 1 << 20
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two connected ends, closed on exec."""
-    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    for end in ends:
+    one, other = map(_above_standard, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    for end in (one, other):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
-    return ends
+    return one, other
+
+
+def _above_standard(end: socket.socket) -> socket.socket:
+    # In a program without standard input or output their numbers are free; but what has one of them is
+    # taken for it by the keeper, and by what tasks execute.
+    if end.fileno() > 2:
+        return end
+    with end:
+        return socket.socket(fileno=fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
 
 
 class Channel:

@@ -91,9 +91,11 @@ class ProcessWorkerPool(WorkerPool):
             self._is_open = False
             staff, self._staff = self._staff, None
             if staff is not None:
-                staff.take_back()
-                staff.dismiss(grace)
-                staff.close()
+                try:
+                    staff.take_back()
+                    staff.dismiss(grace)
+                finally:
+                    staff.close()
             if self._slots is not None:
                 self._slots.close()
                 self._slots = None

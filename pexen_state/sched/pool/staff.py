@@ -10,6 +10,7 @@ import os
 import pickle
 import select
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Sequence
@@ -50,6 +51,8 @@ class Staff:
                 end.close()
             raise PoolError(f"the keeper cannot be forked: {error.strerror}") from error
         their_control.close()
+        # Nobody but the keeper and its workers has this end.
+        self._workers_end = os.fstat(their_results.fileno()).st_ino
         their_results.close()
         self._control = Channel(control)
         self._orders = Channel(orders)
@@ -154,7 +157,8 @@ class Staff:
     def kill_orphans(self, cookies: Iterable[str]) -> str | None:
         """After the keeper's death: kill the workers, and all that descends from them.
 
-        Descendants that a task detached are found by its cookie. Returns in words who did not die.
+        Descendants that a task detached are found by its cookie, workers that we were not told of by their end of
+        the socket. Returns in words who did not die.
         """
         cookies = list(cookies)
         known: dict[int, tree.Process] = {}
@@ -165,6 +169,11 @@ class Staff:
                 known[worker.pid] = worker
 
         def find() -> list[tree.Process]:
+            # A keeper that dies right after a fork has told nobody of that worker.
+            for worker in tree.that_hold_socket(self._workers_end):
+                if worker.pid not in known:
+                    tree.send(worker.pid, signal.SIGSTOP)
+                    known[worker.pid] = worker
             for process in list(known.values()):
                 known.update((child.pid, child) for child in tree.descendants(process.pid))
             for stray in tree.strays(cookies):
@@ -182,13 +191,15 @@ class Staff:
         self.tell(wire.Close(grace))
         until = time.monotonic() + 2 * grace + 2 * PATIENCE
         poll = select.poll()
-        while not self._control.at_end and time.monotonic() < until:
-            self.register(poll)
-            poll.poll(1000)
-            self.receive()
-            if select.select([self._keeper], [], [], 0)[0]:
-                break
-        self.reap_keeper(PATIENCE)
+        try:
+            while not self._control.at_end and time.monotonic() < until:
+                self.register(poll)
+                poll.poll(1000)
+                self.receive()
+                if select.select([self._keeper], [], [], 0)[0]:
+                    break
+        finally:
+            self.reap_keeper(PATIENCE)  # after an interrupt from the keyboard, too
 
     def close(self) -> None:
         for channel in (self._control, self._orders, self._results, self._untaken):
@@ -201,10 +212,16 @@ def _from_worker(fields: tuple[object, ...]) -> wire.FromWorker:
     return wire.NotBegun._make(fields) if len(fields) == len(wire.NotBegun._fields) else wire.Done._make(fields)
 
 
+#: Filters of warnings belong to the whole interpreter: two threads of ours must not put back each other's.
+_filters = threading.Lock()
+
+
 def _fork(setup: Setup) -> int:
     # Newer pythons warn when a process with threads forks, because the child may wait for a lock that no
     # thread will ever release. We may be a guest in such a program; the keeper touches no such lock.
-    with warnings.catch_warnings():
+    if has_one_thread():
+        return fork_keeper(setup)
+    with _filters, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
         return fork_keeper(setup)
 

@@ -149,6 +149,28 @@ def strays(cookie_prefixes: Sequence[str], slots: str | None = None) -> list[Pro
     return found
 
 
+def that_hold_socket(inode: int) -> list[Process]:
+    """Living processes, but for us, that have this socket open."""
+    link = f"socket:[{inode}]"
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) != os.getpid() and link in _descriptors_of(entry):
+            process = look_at(int(entry))
+            if process is not None and process.state not in "ZX":
+                found.append(process)
+    return found
+
+
+def _descriptors_of(pid: str) -> list[str]:
+    """What its descriptors lead to; those of others' processes are not shown to us."""
+    links = []
+    with contextlib.suppress(OSError):
+        for descriptor in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):  # closed meanwhile
+                links.append(os.readlink(f"/proc/{pid}/fd/{descriptor}"))
+    return links
+
+
 def _ancestors(pid: int) -> set[int]:
     found: set[int] = set()
     while pid and pid not in found:
