@@ -1,0 +1,154 @@
+"""What is shipped: the wheel works in an environment of its own, far from the checkout."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import select
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def build(kind, into):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", str(into)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (built,) = into.iterdir()
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+def required_by(wheel):
+    """The wheel's own requirements and theirs, without extras: names of what pip would install with it."""
+    found = {}
+    to_look_at = [wheel]
+    while to_look_at:
+        for requirement in to_look_at.pop().requires or ():
+            name, marker = re.match(r"([\w.-]+)[^;]*;?(.*)", requirement).groups()
+            name = re.sub(r"[-_.]+", "-", name).lower()  # one project is written in many ways
+            if name in found or "extra" in marker:
+                continue
+            try:
+                found[name] = importlib.metadata.distribution(name)
+            except importlib.metadata.PackageNotFoundError:
+                assert marker, f"{name} is required, but not installed here"  # else it is for other machines
+            else:
+                to_look_at.append(found[name])
+    return list(found.values())
+
+
+def borrow(libraries, site):
+    """Put libraries of this environment into another one, so that nothing needs to be downloaded.
+
+    Only these: what the wheel forgets to require is not there.
+    """
+    for library in libraries:
+        for top in {file.parts[0] for file in library.files} - {"..", "__pycache__"}:
+            (site / top).symlink_to(library.locate_file(top))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The programs of a fresh environment that has the wheel and what it requires, and nothing of the checkout."""
+    environment = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, capture_output=True)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python")),
+            *("install", "--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", str(wheel)),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    (site,) = environment.glob("lib/python*/site-packages")
+    (metadata,) = site.glob("pexen_state-*.dist-info")
+    borrow(required_by(importlib.metadata.Distribution.at(metadata)), site)
+    return environment / "bin"
+
+
+@pytest.fixture
+def pexen(installed, tmp_path, monkeypatch):
+    """Run the installed command in a directory that has nothing to do with the checkout."""
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    # Somebody may have a journal in a directory above.
+    monkeypatch.setenv("PEXEN_JOURNAL", "journal.db")
+
+    def run(*arguments, **options):
+        return subprocess.run(
+            [installed / "pexen", *arguments], cwd=tmp_path, capture_output=True, text=True, check=False, **options
+        )
+
+    return run
+
+
+def test_the_wheel_holds_the_package_its_type_marker_and_the_migrations(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert "pexen_state/__init__.py" in names
+    assert "pexen_state/py.typed" in names
+    assert "pexen_state/_migrations/env.py" in names
+    assert any(name.startswith("pexen_state/_migrations/versions/") for name in names)
+    assert not [name for name in names if name.startswith(("tests/", "scripts/", "migrations/"))]
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+def test_the_source_distribution_holds_all_that_a_wheel_is_made_of(tmp_path):
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "alembic.ini", "migrations/env.py"):
+        assert name in names
+    assert "tests/test_wheel.py" in names
+    assert "scripts/check" in names
+
+
+def test_what_is_installed_is_the_wheel_and_what_it_requires(installed):
+    code = "import importlib.util, pexen_state; print(pexen_state.__file__, importlib.util.find_spec('pytest'))"
+    done = subprocess.run([installed / "python", "-c", code], capture_output=True, text=True, check=True, cwd="/")
+
+    where, pytest_is_there = done.stdout.split()
+    assert where.startswith(str(installed.parent))
+    assert pytest_is_there == "None"
+
+
+def test_a_run_of_the_installed_command_is_killed_and_resumed_and_asked_by_sql(pexen, installed, tmp_path):
+    os.mkfifo(tmp_path / "never-written")
+    os.mkfifo(tmp_path / "begun")
+    begun = os.open(tmp_path / "begun", os.O_RDWR)  # opened for both, it waits for nobody
+    (tmp_path / "night.jobs").write_text(
+        "quick: echo quick >> witness\n"
+        "slow: echo slow >> witness; if [ ! -e again ]; then echo > begun; cat never-written; fi\n"
+    )
+    with subprocess.Popen(
+        [installed / "pexen", "run", "-j1", "night.jobs"], cwd=tmp_path, stdout=subprocess.DEVNULL
+    ) as runner:
+        ended = os.pidfd_open(runner.pid)
+        ready, _, _ = select.select([begun, ended], [], [])
+        runner.kill()
+    os.close(ended)
+    os.close(begun)
+    assert ready == [begun], "the run ended before its second task began"
+    (tmp_path / "again").touch()
+
+    resumed = pexen("resume")
+    asked = pexen("sql", "--csv", "SELECT task, state, attempts FROM tasks ORDER BY task")
+
+    assert resumed.returncode == 0, resumed.stderr
+    assert (tmp_path / "witness").read_text().split() == ["quick", "slow", "slow"]
+    assert asked.stdout.splitlines() == ["task,state,attempts", "quick,succeeded,1", "slow,succeeded,2"]
+    assert pexen("resume").returncode == 5
