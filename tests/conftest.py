@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -10,6 +11,11 @@ from hypothesis import settings
 # How long an example takes says something about the machine, not about pexen.
 settings.register_profile("pexen", deadline=None)
 settings.load_profile("pexen")
+
+# A shell ignores these for what it runs in the background, and so would every pexen that a test starts.
+for ignorable in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(ignorable) is signal.SIG_IGN:
+        signal.signal(ignorable, signal.default_int_handler if ignorable is signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
