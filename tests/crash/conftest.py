@@ -11,7 +11,7 @@ import pytest
 from tests.crash.sessions import Nursery
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def nursery() -> Iterator[Nursery]:
     with Nursery() as nursery:
         yield nursery

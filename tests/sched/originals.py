@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pexen_state.sched import TaskRes
@@ -67,3 +68,8 @@ class Witness:
 def names(results: Iterable[TaskRes]) -> list[str]:
     """The names of the functions whose results these are."""
     return [result.task.__name__ for result in results if result.task is not None]
+
+
+def children() -> set[int]:
+    """Everything below this process. Tests compare: helpers of other tests may be among them."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
