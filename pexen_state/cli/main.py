@@ -49,7 +49,7 @@ class Verbs(click.Group):
         if found is None:
             return None
         module, _, function = found.place.partition(":")
-        command = getattr(importlib.import_module(f"pexen_state.cli.{module}"), function)
+        command = getattr(importlib.import_module(f"pexen_state.cli.verbs.{module}"), function)
         assert isinstance(command, click.Command)
         return command
 

@@ -36,8 +36,8 @@ PRELOADED = (
     "pexen_state.sched.pool.process",
     "pexen_state.sched.pool.thread",
     "pexen_state.cli.main",
-    "pexen_state.cli.run",
-    "pexen_state.cli.resume",
+    "pexen_state.cli.verbs.run",
+    "pexen_state.cli.verbs.resume",
     "pexen_state.cli.session",
     "sqlalchemy.dialects.sqlite",
 )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from pexen_state.cli.app import App, verb
-from pexen_state.cli.show import run_and_task
+from pexen_state.cli.verbs.show import run_and_task
 
 _BAD = ("fail", "error", "timeout", "crash")
 _CHUNK = 1 << 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pexen_state.cli.app import App, verb
-from pexen_state.cli.run import session_options
+from pexen_state.cli.verbs.run import session_options
 
 if TYPE_CHECKING:
     from pexen_state.journal.records import RunRecord

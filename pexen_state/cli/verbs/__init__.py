@@ -1,0 +1,1 @@
+"""The verbs, one file each: what may be typed after `pexen`, and what is shown for it."""
