@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
@@ -48,7 +48,13 @@ class FakePool:
     def register(self, tasks: Iterable[Body]) -> None:
         pass
 
-    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None:
+    def open(
+        self,
+        journaled: bool,
+        slots: str | None = None,
+        keep_fds: Sequence[int] = (),
+        on_keeper: Callable[[int], None] | None = None,
+    ) -> None:
         pass
 
     def hand_over(self, jobs: Sequence[Job]) -> None:

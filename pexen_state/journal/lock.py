@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from pexen_state.journal.paths import JournalPaths
 _PATIENCE_S = 2.0  # with a live holder: a child forked a moment ago may hold the lock until it execs
 _KEEPERS_TIME_S = 1.0  # for the keeper of a dead runner, to end everything by itself
 _PAUSE_S = 0.02
+_LONG_PAUSE_S = 0.25  # once nobody can expect it to be free at once
 _MAX_BYTES = 64 * 1024
 
 
@@ -38,7 +39,6 @@ class Holder(NamedTuple):
     runner: ProcessIdentity
     since: float  #: seconds since 1970
     keepers: tuple[ProcessIdentity, ...] = ()
-    workers: tuple[ProcessIdentity, ...] = ()
 
 
 class RunLock:
@@ -60,8 +60,8 @@ class RunLock:
     def acquire(cls, path: str | os.PathLike[str], wait_s: float = 10.0, patience_s: float = _PATIENCE_S) -> RunLock:
         """Take the lock of the journal at `path`, which need not exist yet.
 
-        Waits up to `wait_s` seconds, but only `patience_s` for a holder that lives. Raises JournalBusy, and
-        JournalMissing or JournalReadOnly if there can be no lock.
+        Waits up to `wait_s` seconds, but only `patience_s` for a holder that lives; both may be `math.inf`. Raises
+        JournalBusy, and JournalMissing or JournalReadOnly if there can be no lock.
         """
         paths = JournalPaths.of(path)
         fd = _Taker(paths, wait_s, patience_s).take()
@@ -71,15 +71,15 @@ class RunLock:
         return cls(paths, fd)
 
     def record_keeper(self, pid: int) -> None:
-        """Say who has inherited the lock, so that whoever comes after a kill knows whom to end."""
-        living = [who for who in self._holder.keepers if is_alive(who)]
-        self._holder = self._holder._replace(keepers=(*living, *_identities([pid])))
-        self._write()
+        """Say who has inherited the lock, so that whoever comes after a kill knows whom to end.
 
-    def record_workers(self, pids: Iterable[int]) -> None:
-        """Say which processes run tasks now. Replaces what was recorded before."""
-        self._holder = self._holder._replace(workers=_identities(pids))
-        self._write()
+        For each keeper that is forked, also while the run goes on.
+        """
+        keeper = process_identity(pid)
+        if keeper is not None:
+            living = [who for who in self._holder.keepers if is_alive(who)]
+            self._holder = self._holder._replace(keepers=(*living, keeper))
+            self._write()
 
     def _write(self) -> None:
         line = json.dumps(
@@ -89,7 +89,6 @@ class RunLock:
                 "boot_id": self._holder.runner.boot_id,
                 "since": self._holder.since,
                 "keepers": [[who.pid, who.start] for who in self._holder.keepers],
-                "workers": [[who.pid, who.start] for who in self._holder.workers],
             }
         )
         data = line.encode("ascii") + b"\n"
@@ -129,11 +128,12 @@ class _Taker:
         self.seen_at = self.now()
 
     def take(self) -> int:
+        began = self.now()
         while True:
             fd = self._try()
             if fd is not None:
                 return fd
-            time.sleep(_PAUSE_S)
+            time.sleep(_PAUSE_S if self.now() < began + _PATIENCE_S else _LONG_PAUSE_S)
 
     def _try(self) -> int | None:
         """A descriptor that holds the lock, or None. Raises JournalBusy when it is time to give up."""
@@ -164,7 +164,8 @@ class _Taker:
         same_for = now - self.seen_at
         if holder is not None:
             if is_alive(holder.runner):
-                if same_for >= self.patience_s:
+                # Nobody waits for ever for what only he himself can give back.
+                if same_for >= (min(self.patience_s, _PATIENCE_S) if _is_us(holder) else self.patience_s):
                     raise _busy(self.paths, holder)
             elif same_for >= _KEEPERS_TIME_S:
                 _kill_rest_of(holder)
@@ -172,8 +173,8 @@ class _Taker:
             raise _busy(self.paths, holder)
 
 
-def _identities(pids: Iterable[int]) -> tuple[ProcessIdentity, ...]:
-    return tuple(who for pid in pids if (who := process_identity(pid)) is not None)
+def _is_us(holder: Holder) -> bool:
+    return holder.runner == process_identity(os.getpid())
 
 
 def holder_of(path: str | os.PathLike[str]) -> Holder | None:
@@ -205,7 +206,7 @@ def _look(path: str | os.PathLike[str]) -> tuple[bool, Holder | None]:
 
 def _open(paths: JournalPaths, flags: int) -> int:
     try:
-        return os.open(paths.lock, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return _above_standard(os.open(paths.lock, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         if not os.path.isdir(paths.parent):
             raise JournalMissing(
@@ -218,6 +219,17 @@ def _open(paths: JournalPaths, flags: int) -> int:
                 f"{paths.parent}, or name another file with --journal."
             ) from error
         raise JournalError(f"the lock {paths.lock} cannot be opened: {error.strerror}.") from error
+
+
+def _above_standard(fd: int) -> int:
+    # In a program without standard input or output their numbers are free; but what has one of them is taken for
+    # it by the keeper, and by what tasks execute.
+    if fd > 2:
+        return fd
+    try:
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(fd)
 
 
 def _is_at(fd: int, path: str) -> bool:
@@ -235,18 +247,17 @@ def _read(fd: int) -> Holder | None:
             ProcessIdentity(said["pid"], said["start"], boot),
             said["since"],
             tuple(ProcessIdentity(pid, start, boot) for pid, start in said["keepers"]),
-            tuple(ProcessIdentity(pid, start, boot) for pid, start in said["workers"]),
         )
     except (ValueError, KeyError, TypeError, OSError):
         return None
 
 
 def _kill_rest_of(holder: Holder) -> None:
-    """End what a dead runner left. The keepers first: they would replace the workers."""
+    """End what a dead runner left. The keepers first: they would replace their workers."""
     if holder.runner.boot_id != boot_id() or is_alive(holder.runner):
         return
     below = [who for keeper in holder.keepers if is_alive(keeper) for who in descendants(keeper.pid)]
-    for who in (*holder.keepers, *below, *holder.workers):
+    for who in (*holder.keepers, *below):
         kill(who)
 
 
@@ -255,7 +266,12 @@ def _busy(paths: JournalPaths, holder: Holder | None) -> JournalBusy:
         return JournalBusy(f"another process holds the journal {paths.db}, and has not said who it is. Try again.")
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder.since))
     pid = holder.runner.pid
-    if is_alive(holder.runner):
+    if _is_us(holder):
+        message = (
+            f"this process, {pid}, holds the journal {paths.db} itself, since {since}: another run() in it has not "
+            "ended. Take the last of its results, or close() it, before you begin another."
+        )
+    elif is_alive(holder.runner):
         message = (
             f"the journal {paths.db} is held by the process {pid}, since {since}. Wait for its end, or stop it with "
             f"`kill {pid}`."

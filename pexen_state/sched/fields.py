@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Literal, TypedDict, Unpack
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from pexen_state.core.states import FAILURES, Cause
 from pexen_state.util import PexenError
@@ -176,6 +177,25 @@ _TAKES: dict[str, Callable[[str, object], object]] = {
 }
 FIELDS = tuple(_TAKES)
 
+_NOTHING: frozenset[str] = frozenset()
+_USUAL: dict[str, object] = {
+    **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "after", "tags"), _NOTHING),
+    **dict.fromkeys(("kwargs", "on_fail"), MappingProxyType[str, Any]({})),
+    **dict.fromkeys(("timeout", "idle_timeout", "retry_on", "name", "summary")),
+    "priority": 0,
+    "always": False,
+    "retries": 0,
+    "max_crashes": 1,
+}
+
+
+def usual(field: str) -> object:
+    """What a field is if nobody says it. Raises MetaError if there is no such field."""
+    try:
+        return _USUAL[field]
+    except KeyError:
+        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}") from None
+
 
 class SchedMeta:
     """What a task says of itself. Fields are attributes; lists become sets; durations become seconds.
@@ -203,41 +223,44 @@ class SchedMeta:
     summary: str | None  #: one line for people
 
     def __init__(self, **fields: Unpack[Fields]) -> None:
-        # Not through __setattr__: these were not said by anybody.
-        vars(self).update(
-            {field: set() for field in ("requires", "requires_all", "provides", "uses", "claims", "after", "tags")},
-            priority=0,
-            kwargs={},
-            always=False,
-            timeout=None,
-            idle_timeout=None,
-            retries=0,
-            retry_on=None,
-            max_crashes=1,
-            name=None,
-            on_fail={},
-            summary=None,
-            _said=set(),
-        )
+        # Only what was said, or asked for, is kept: there may be a million tasks, and most say next to nothing.
+        vars(self)["_said"] = _NOTHING
         self.update(fields)
+
+    if not TYPE_CHECKING:  # who misspells a field is to hear of it
+
+        def __getattr__(self, field: str) -> object:
+            """What nobody has said: a set or dict that the caller may add to, or the usual value."""
+            if field.startswith("__"):
+                raise AttributeError(field)  # python looks whether there is such a method
+            value = usual(field)
+            if type(value) in (frozenset, MappingProxyType):
+                value = vars(self)[field] = set() if type(value) is frozenset else {}
+            return value
+
+    def value(self, field: str) -> Any:
+        """The attribute, to be read only: no set is made for what nobody has said."""
+        own = vars(self)
+        return own[field] if field in own else usual(field)
 
     def __setattr__(self, field: str, value: object) -> None:
         take = _TAKES.get(field)
         if take is None:
             raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}")
         vars(self)[field] = take(field, value)
-        vars(self)["_said"].add(field)
+        vars(self)["_said"] |= {field}
 
     def __delattr__(self, field: str) -> None:
         raise MetaError(f"{field} cannot be deleted: set it to what it is to be")
 
     def update(self, fields: Mapping[str, Any]) -> None:
         """Set several fields: all of them, or none if one is refused."""
-        before = dict(vars(self), _said=set(vars(self)["_said"]))
+        before = dict(vars(self))
         try:
             for field, value in fields.items():
                 setattr(self, field, value)
         except MetaError:
+            vars(self).clear()
             vars(self).update(before)
             raise
 
@@ -252,6 +275,5 @@ class SchedMeta:
         return other
 
     def __repr__(self) -> str:
-        usual = vars(SchedMeta())
-        said = [f"{field}={value!r}" for field in FIELDS if (value := getattr(self, field)) != usual[field]]
+        said = [f"{field}={value!r}" for field in FIELDS if (value := self.value(field)) != usual(field)]
         return f"SchedMeta({', '.join(said)})"

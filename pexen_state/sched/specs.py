@@ -29,12 +29,12 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     unsaid = defaults or Defaults()
     return TaskSpec(
         key=key,
-        requires=_in_order(meta.requires),
-        requires_all=_in_order(meta.requires_all),
-        provides=_in_order(meta.provides),
-        after=tuple(sorted(meta.after)),
-        uses=_in_order(meta.uses),
-        claims=_in_order(meta.claims),
+        requires=_in_order(meta.value("requires")),
+        requires_all=_in_order(meta.value("requires_all")),
+        provides=_in_order(meta.value("provides")),
+        after=tuple(sorted(meta.value("after"))),
+        uses=_in_order(meta.value("uses")),
+        claims=_in_order(meta.value("claims")),
         priority=meta.priority,
         always=meta.always,
         retries=meta.retries if meta.says("retries") else unsaid.retries,
@@ -43,8 +43,8 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
         timeout=meta.timeout if meta.says("timeout") else unsaid.timeout,
         idle_timeout=meta.idle_timeout if meta.says("idle_timeout") else unsaid.idle_timeout,
         declared=declared_of(task),
-        on_fail_locks=meta.on_fail.get("locks"),
-        on_fail_deps=meta.on_fail.get("deps"),
+        on_fail_locks=meta.value("on_fail").get("locks"),
+        on_fail_deps=meta.value("on_fail").get("deps"),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import math
 import os
 import signal
 import subprocess
@@ -73,9 +74,67 @@ def test_a_second_runner_is_refused_and_told_who_it_waits_for(path: Path) -> Non
     assert f"is held by the process {process.pid}, since 20" in str(caught.value)
 
 
-def test_a_second_lock_in_the_same_process_is_refused_too(path: Path) -> None:
-    with RunLock.acquire(path), pytest.raises(JournalBusy, match=f"the process {os.getpid()}"):
+def test_a_second_lock_in_the_same_process_is_refused_too_and_nobody_is_told_to_kill_himself(path: Path) -> None:
+    with RunLock.acquire(path), pytest.raises(JournalBusy, match=f"this process, {os.getpid()}, holds") as caught:
         RunLock.acquire(path, patience_s=0.1)
+
+    assert str(caught.value).endswith(
+        "another run() in it has not ended. Take the last of its results, or close() it, before you begin another."
+    )
+    assert "kill" not in str(caught.value)
+
+
+def test_nobody_waits_for_ever_for_himself(path: Path) -> None:
+    with RunLock.acquire(path), pytest.raises(JournalBusy, match=r"holds the journal .* itself"):
+        RunLock.acquire(path, wait_s=math.inf, patience_s=math.inf)
+
+
+WAIT_FOR_EVER = """
+import math, signal, sys
+from pexen_state.journal.lock import RunLock
+signal.signal(signal.SIGINT, signal.default_int_handler)
+try:
+    print("waiting", flush=True)
+    lock = RunLock.acquire(sys.argv[1], wait_s=math.inf, patience_s=math.inf)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+else:
+    print("held", flush=True)
+"""
+
+
+def test_who_waits_for_ever_can_be_interrupted(path: Path) -> None:
+    with holder(path), holder(path, WAIT_FOR_EVER) as (waiting, said):
+        assert said == "waiting\n"
+        waiting.send_signal(signal.SIGINT)
+
+        assert waiting.communicate()[0] == "interrupted\n"
+
+
+def test_who_waits_for_ever_gets_it_when_the_holder_is_killed_and_ends_what_is_left_of_it(path: Path) -> None:
+    with holder(path, HOLD_WITH_KEEPER) as (process, said), holder(path, WAIT_FOR_EVER) as (waiting, _):
+        left = [who for pid in map(int, said.split()) if (who := process_identity(pid)) is not None]
+        process.kill()
+        process.wait()
+
+        assert waiting.communicate()[0] == "held\n"
+    assert len(left) == 2
+    assert not any(map(is_alive, left))
+
+
+def test_the_lock_is_never_taken_for_standard_input_or_output(path: Path) -> None:
+    program = """
+import os, sys
+from pexen_state.journal.lock import RunLock
+os.close(0)
+lock = RunLock.acquire(sys.argv[1])
+print(lock.fd, os.get_inheritable(lock.fd), flush=True)
+"""
+    said = subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=True).stdout
+
+    descriptor, inheritable = said.split()
+    assert int(descriptor) > 2
+    assert inheritable == "False"
 
 
 def test_the_lock_can_be_had_again_when_it_was_released(path: Path) -> None:
@@ -122,7 +181,8 @@ def test_a_keeper_that_no_longer_holds_the_lock_is_ended_too(path: Path) -> None
     who = process_identity(sleeper.pid)
     assert who is not None
     dead = {"pid": 4_000_000, "start": 1, "boot_id": who.boot_id, "since": 0}
-    Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [], "workers": [[who.pid, who.start]]}))
+    # With what earlier versions wrote there and nobody asked for.
+    Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [[who.pid, who.start]], "workers": [[1, 2]]}))
 
     RunLock.acquire(path).release()
 
@@ -137,7 +197,7 @@ def test_a_process_that_only_has_the_same_pid_is_left_alone(path: Path, differs:
         start = who.start - 1 if differs == "start" else who.start
         boot = "another" if differs == "boot_id" else who.boot_id
         dead = {"pid": 4_000_000, "start": 1, "boot_id": boot, "since": 0}
-        Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [[who.pid, start]], "workers": []}))
+        Path(f"{path}.lock").write_text(json.dumps({**dead, "keepers": [[who.pid, start]]}))
 
         RunLock.acquire(path).release()
 

@@ -73,6 +73,33 @@ with opened([sleeper, noop]) as pool:
     ]
 
 
+def test_a_keeper_that_is_forked_while_the_run_goes_on_is_named_in_the_lock_too(tmp_path):
+    told = told_by(
+        """
+from pexen_state.journal.lock import holder_of
+from pexen_state.sched import Sched, func_meta
+
+@func_meta(name="one", provides=["one"])
+def one(shared): shared["worker"] = os.getpid()
+@func_meta(name="two", requires=["one"])
+def two(shared):
+    if os.getpid() == shared["worker"]:
+        time.sleep(1000)  # it was quicker than its keeper's death
+
+path, pool = sys.argv[1], ProcessWorkerPool()
+named, existed = [], []
+for result in Sched([one, two], journal=path).run(pool):
+    named.append([keeper.pid for keeper in holder_of(path).keepers])
+    existed.append([pool.keeper_pid])
+    os.kill(pool.keeper_pid, signal.SIGKILL)
+print(json.dumps([named == existed, len(set(map(tuple, named)))]))
+""",
+        str(tmp_path / "j.db"),
+    )
+
+    assert told == [True, 2]
+
+
 def test_in_a_program_with_threads_the_keepers_death_ends_the_pool_and_says_the_way_out():
     told = told_by("""
 gate = threading.Event()

@@ -193,8 +193,10 @@ def test_an_interrupt_anywhere_in_a_turn_leaves_a_run_that_can_be_resumed(pool, 
 
 LEAVES = """
 import sys, time
-from pexen_state.sched import Sched, func_meta
+from pexen_state.sched import Sched, func_meta, loop
 from pexen_state.sched.pool import {pool}
+
+loop.STOP_GRACE = 0.1  # nobody can end a thread: for so long it is waited for
 
 @func_meta(name="one", priority=-1)
 def one(): pass

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import threading
 
+from pexen_state.core.plan import Mood
+from pexen_state.sched import Sched, func_meta
 from pexen_state.sched.executable import Executable
 from tests.sched.pools import (
+    FOREVER,
     Cause,
     Job,
     Limits,
@@ -67,6 +70,111 @@ def test_a_task_that_is_stopped_is_not_surely_dead():
         gate.set()
 
     assert (report.cause, report.surely_dead) == (Cause.STOPPED, False)
+
+
+def test_a_task_that_is_stopped_may_come_to_its_end_within_the_grace():
+    asked = threading.Event()
+
+    def wait():
+        asked.wait()
+        return "in time"
+
+    with opened([wait], ThreadWorkerPool) as pool:
+        pool.hand_over(jobs(wait))
+        wait_until_begun(pool, 1)
+        pool.kill(1, 1, Cause.STOPPED, grace=FOREVER)
+        asked.set()
+        report = reports_until_all_ended(pool, 1)[-1]
+
+    assert said(report) == (Cause.RETURNED, Verdict.PASS, None)
+    assert report.outcome.ret == "in time"
+
+
+def test_who_asks_again_with_less_patience_is_obeyed():
+    gate = threading.Event()
+
+    def wait():
+        gate.wait()
+
+    with opened([wait], ThreadWorkerPool) as pool:
+        pool.hand_over(jobs(wait))
+        wait_until_begun(pool, 1)
+        pool.kill(1, 1, Cause.STOPPED, grace=10 * FOREVER)
+        pool.kill(1, 1, Cause.STOPPED, grace=0)
+        report = reports_until_all_ended(pool, 1)[-1]
+        gate.set()
+
+    assert (report.cause, report.surely_dead) == (Cause.STOPPED, False)
+
+
+def test_a_pool_that_is_closed_waits_for_the_task_that_runs():
+    ended = []
+
+    def wait():
+        wait_for(lambda: not pool.alive(), "the pool is being closed")
+        ended.append(True)
+
+    pool = ThreadWorkerPool()
+    pool.open(False)
+    pool.hand_over(jobs(wait))
+    wait_until_begun(pool, 1)
+    pool.close(FOREVER)
+
+    assert ended == [True]
+
+
+def test_what_an_abandoned_task_brings_is_not_taken_for_the_result_of_a_later_run():
+    old_gate, new_gate = threading.Event(), threading.Event()
+
+    def old():
+        old_gate.wait()
+        return "old"
+
+    def new():
+        new_gate.wait()
+        return "new"
+
+    pool = ThreadWorkerPool()
+    pool.open(False)
+    pool.hand_over(jobs(old))
+    wait_until_begun(pool, 1)
+    (left,) = [thread for thread in threading.enumerate() if thread.name.startswith("pexen worker")]
+    pool.close(0)
+    pool.open(False)
+    pool.hand_over(jobs(new))
+    wait_until_begun(pool, 1)
+    old_gate.set()
+    left.join()
+    new_gate.set()
+    report = reports_until_all_ended(pool, 1)[-1]
+    pool.close(0)
+
+    assert report.outcome.ret == "new"
+
+
+def test_a_task_that_runs_when_its_caller_leaves_may_end_and_its_result_is_kept(tmp_path):
+    begun, is_leaving = threading.Event(), threading.Event()
+
+    def first():
+        begun.wait()
+
+    def second():
+        begun.set()
+        wait_for(lambda: sched.plan.mood is not Mood.RUNNING, "the run is being left")
+        is_leaving.set()
+        return "in time"
+
+    tasks = [func_meta(name="first")(first), func_meta(name="second")(second)]
+    sched = Sched(tasks, journal=tmp_path / "j.db")
+    run = sched.run(ThreadWorkerPool(2))
+    assert next(run).key == "first"
+    run.close()
+
+    assert is_leaving.is_set()
+    again = Sched(tasks, journal=tmp_path / "j.db").run(ThreadWorkerPool())
+    assert [(result.key, result.ret, result.replayed) for result in again if result.key == "second"] == [
+        ("second", "in time", True)
+    ]
 
 
 def test_tasks_share_the_memory_of_their_caller():

@@ -14,6 +14,7 @@ from pexen_state.core.states import Cause
 from pexen_state.sched.common import ExceptionInfo
 
 Body = Callable[..., Any]
+OnKeeper = Callable[[int], None] | None  #: told the pid of a keeper that was forked
 
 
 class Context(NamedTuple):
@@ -125,11 +126,14 @@ class Pool(Protocol):
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known, before `open`: what it forks then has them in memory, closures too."""
 
-    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None:
+    def open(
+        self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = (), on_keeper: OnKeeper = None
+    ) -> None:
         """Fork the keeper and start the workers, before the journal is opened.
 
         `keep_fds` stay open in the keeper, so that a lock is held until all of its children are dead. `slots`
-        is the file that says which attempts were begun (`slots.begun_marks`); it is written anew.
+        is the file that says which attempts were begun (`slots.begun_marks`); it is written anew. `on_keeper` is
+        told the pid of each keeper that is forked, also of one that is forked later.
         """
 
     def hand_over(self, jobs: Sequence[Job]) -> None:
@@ -139,7 +143,10 @@ class Pool(Protocol):
         """Block until there is something to report, or until that time of `time.monotonic()`: then `[]`."""
 
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
-        """End an attempt: TERM, grace, KILL. The report comes by `wait`: Dropped(cause), or its own end."""
+        """End an attempt: TERM, grace, KILL. The report comes by `wait`: Dropped(cause), or its own end.
+
+        One that no worker began is Dropped(WITHDRAWN): it has not run.
+        """
 
     def withdraw(self) -> None:
         """Take back what no worker began; each comes back by `wait` as Dropped(WITHDRAWN)."""

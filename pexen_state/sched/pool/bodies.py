@@ -9,6 +9,11 @@ from typing import Any
 
 from pexen_state.sched.pool.base import Body
 
+CANNOT_BE_FOUND = (
+    "it cannot be imported by name, and a process with threads cannot fork a new keeper for it. Register it before "
+    "the pool starts, or move it to the top of a module"
+)
+
 
 class Bodies:
     """In the order in which they were registered. What a keeper had in memory when it was forked, it knows."""

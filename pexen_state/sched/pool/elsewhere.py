@@ -6,6 +6,7 @@ worker threads are to go on with what they were given.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -14,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.pool.base import Began, Dropped, Ended, Job, Report
+from pexen_state.sched.pool.base import Began, Dropped, Ended, Job, OnKeeper, Report
 from pexen_state.sched.pool.process import ProcessWorkerPool
 from pexen_state.sched.pool.slots import mark_of
 
@@ -26,6 +27,7 @@ class Elsewhere:
         workers: int,
         journaled: bool,
         keep_fds: Sequence[int],
+        on_keeper: OnKeeper,
         tell: Callable[[Report], None],
     ) -> None:
         """Fork the keeper. `tell` is given what a waiting thread does not need: that an attempt has begun."""
@@ -34,7 +36,7 @@ class Elsewhere:
         self._known = {id(executable) for executable in executables}
         self._pool = ProcessWorkerPool(workers)
         self._pool.register(executables)
-        self._pool.open(journaled, keep_fds=keep_fds)
+        self._pool.open(journaled, keep_fds=keep_fds, on_keeper=on_keeper)
         self._lock = threading.Lock()
         self._answers: dict[int, queue.SimpleQueue[Ended | Dropped | None]] = {}  # by mark
         self._doomed: dict[int, tuple[Cause, float]] = {}  # to be killed as soon as they are handed over
@@ -104,7 +106,8 @@ class Elsewhere:
                 if answer is not None:
                     answer.put(report)
             case _:
-                os.eventfd_read(self._nudge)
+                with contextlib.suppress(BlockingIOError):
+                    os.eventfd_read(self._nudge)
 
     def _dismiss_waiting(self) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pexen_state.core.states import ATTEMPT_STATE, Verdict
 from pexen_state.sched.common import ExceptionInfo, PoolError, TaskRes
-from pexen_state.sched.pool.base import Body, Dropped, Ended, Job, Report
+from pexen_state.sched.pool.base import Body, Dropped, Ended, Job, OnKeeper, Report
 from pexen_state.sched.pool.bodies import Bodies
 from pexen_state.sched.pool.slots import RING
 
@@ -75,7 +75,9 @@ class WorkerPool(ABC):
         """Raise PoolError if a submitted task cannot be run."""
 
     @abstractmethod
-    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None: ...
+    def open(
+        self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = (), on_keeper: OnKeeper = None
+    ) -> None: ...
 
     @abstractmethod
     def hand_over(self, jobs: Sequence[Job]) -> None: ...

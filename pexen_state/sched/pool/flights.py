@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pexen_state.sched.pool.base import Job
+from pexen_state.sched.pool.slots import mark_of
+from pexen_state.sched.pool.wire import Order
 
 
 @dataclass(slots=True)
@@ -22,6 +24,14 @@ class Flight:
     serial: int
     chunk: int = 0
     began: bool = False  #: and that was reported
+
+
+def flight_of(job: Job, serial: int, body: int | str, shared: bytes | None) -> Flight:
+    """With the order for the worker, who finds the body by that reference."""
+    mark = mark_of(job.task, job.attempt)
+    limits = (job.limits.timeout, job.limits.idle_timeout, job.limits.grace)
+    context = (*job.context,) if job.context is not None else None
+    return Flight(job, mark, tuple(Order(serial, mark, body, shared, limits, context, job.output)), serial)
 
 
 class Flights:

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
-from pexen_state.sched.pool import reporting, results, wire
-from pexen_state.sched.pool.base import Began, Body, Dropped, Job, Readable, Report
+from pexen_state.sched.pool import places, reporting, results, wire
+from pexen_state.sched.pool.base import Began, Body, Dropped, Job, OnKeeper, Readable, Report
+from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
-from pexen_state.sched.pool.flights import Flight, Flights
+from pexen_state.sched.pool.flights import Flight, Flights, flight_of
 from pexen_state.sched.pool.missing import Missing
 from pexen_state.sched.pool.slots import RING, Slots, mark_of
 from pexen_state.sched.pool.staff import Staff, has_one_thread
@@ -57,6 +58,7 @@ class ProcessWorkerPool(WorkerPool):
         self._pace: float | None = None  # seconds a task, lately
         self._shortest: float | None = None
         self._run: str | None = None
+        self._data: str | None = None  # PEXEN_DATA of a task
         self._broken = None
         self._poll = select.poll()
         for fd in self._watched:
@@ -64,25 +66,28 @@ class ProcessWorkerPool(WorkerPool):
 
     # -- opening and closing
 
-    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None:
+    def open(
+        self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = (), on_keeper: OnKeeper = None
+    ) -> None:
         if self._is_open:
             raise PoolError("The pool is already running")
         self._begin_anew()
-        self._journaled, self._keep_fds = journaled, tuple(keep_fds)
+        self._journaled, self._keep_fds, self._on_keeper = journaled, tuple(keep_fds), on_keeper
         self._slots = Slots(self.workers, slots)
+        self._is_open, self._shutting_down = True, False
         try:
             self._hire_staff()
-        except PoolError:
-            self._slots.close()
+        except Exception:
+            self.close(0)
             raise
-        self._is_open, self._shutting_down = True, False
 
     def _hire_staff(self) -> None:
         assert self._slots is not None
-        self._known = len(self._bodies.all)
-        self._shortest = None
+        self._known, self._shortest = len(self._bodies.all), None
         self._staff = Staff(self._bodies.all, self.workers, self._slots, self._journaled, self._keep_fds)
         self._missing = Missing(self._staff, self._slots, self._flights)
+        if self._on_keeper is not None:
+            self._on_keeper(self._staff.keeper_pid)
 
     def close(self, grace: float) -> None:
         with self._lock:
@@ -100,6 +105,8 @@ class ProcessWorkerPool(WorkerPool):
                 self._slots.close()
                 self._slots = None
             self._flights = Flights()
+            if self._data is not None:
+                places.clear(self._data)
 
     def __del__(self) -> None:
         # Forgotten without a `close`: its keeper sees that nobody is there, and ends everything.
@@ -143,7 +150,6 @@ class ProcessWorkerPool(WorkerPool):
             self._grow()
 
     def _prepared(self, job: Job, body: int | str) -> list[Flight]:
-        mark = mark_of(job.task, job.attempt)
         shared = None
         if job.shared:
             try:
@@ -152,10 +158,9 @@ class ProcessWorkerPool(WorkerPool):
                 self._ready.append(reporting.of_unsendable(job, error))
                 return []
         self._serial += 1
-        limits = (job.limits.timeout, job.limits.idle_timeout, job.limits.grace)
-        context = (*job.context,) if job.context is not None else None
-        order = wire.Order(self._serial, mark, body, shared, limits, context, job.output)
-        flight = Flight(job, mark, tuple(order), self._serial)
+        if self._data is None and job.context is not None:
+            self._data = job.context.data
+        flight = flight_of(job, self._serial, body, shared)
         self._flights.add(flight)
         self._enforce(job)
         return [flight]
@@ -188,11 +193,7 @@ class ProcessWorkerPool(WorkerPool):
         reference = self._bodies.reference(body, self._known)
         if reference is None:
             if not has_one_thread():
-                raise PoolError(
-                    f"Cannot submit unregistered task {body}: it cannot be imported by name, and a process with "
-                    "threads cannot fork a new keeper for it. Register it before the pool starts, or move it to "
-                    "the top of a module"
-                )
+                raise PoolError(f"Cannot submit unregistered task {body}: {CANNOT_BE_FOUND}")
             self._bodies.register([body])
         return reference
 
@@ -306,8 +307,8 @@ class ProcessWorkerPool(WorkerPool):
             if flight is None or flight.began or now - since < _WORTH_TELLING:
                 continue
             self._flights.mark_begun(flight, index)
-            at_us = int((time.time() - now + since) * 1e6)
-            self._ready.append(Began(flight.job.task, flight.job.attempt, index, hired.pid, at_us))
+            began = Began(flight.job.task, flight.job.attempt, index, hired.pid, int((time.time() - now + since) * 1e6))
+            self._ready.append(began)
 
     # -- deaths
 
@@ -328,9 +329,8 @@ class ProcessWorkerPool(WorkerPool):
         """An attempt ended with its worker."""
         self._flights.pop(flight.mark)
         began = slots.since(gone.worker, flight.mark)
-        self._ready.append(
-            reporting.of_loss(flight.job, gone, began, self._settled(flight.mark), self._journaled, reason)
-        )
+        over = self._settled(flight.mark)
+        self._ready.append(reporting.of_loss(flight.job, gone, began, over, self._journaled, reason))
 
     def _again(self, flights: list[Flight]) -> None:
         """These never began, whoever had them: they go to the others, or back to whom asked for them."""
@@ -388,13 +388,13 @@ class ProcessWorkerPool(WorkerPool):
             mark = mark_of(task, attempt)
             for job in [job for job in self._grown if (job.task, job.attempt) == (task, attempt)]:
                 self._grown.remove(job)
-                self._ready.append(Dropped(task, attempt, cause))
+                self._ready.append(Dropped(task, attempt, Cause.WITHDRAWN))
             if mark not in self._flights:
                 return  # its report is there, or on its way
             if not any(slots.mark(index) == mark for index in range(self.workers)) and staff.take_out(mark):
                 flight = self._flights.pop(mark)
                 assert flight is not None
-                self._drop(flight, cause)
+                self._drop(flight, Cause.WITHDRAWN)
                 return
             self._killing.add(mark)
             staff.tell(wire.Kill(mark, cause, grace))

@@ -18,6 +18,7 @@ import mmap
 import os
 from typing import NamedTuple
 
+from pexen_state.journal.identity import boot_id
 from pexen_state.sched.common import PoolError
 
 MAGIC = 0x3130_544F_4C53_5850  # "PXSLOT01" read as a little-endian number
@@ -31,8 +32,6 @@ _TEXT_BYTES = 64
 
 # Words of a worker's head.
 COUNT, CURRENT, BEGAN, DEADLINE, IDLE, GRACE, CHILD, OUTPUT = range(8)
-
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 def mark_of(task: int, attempt: int) -> int:
@@ -210,11 +209,6 @@ def begun_marks(path: str) -> BegunMarks | None:
         head = HEADER + worker * (HEAD + ring)
         begun.update(words[head + HEAD : head + HEAD + min(words[head + COUNT], ring)])
     return BegunMarks(_read_text(data, _RUN), frozenset(attempt_of(mark) for mark in begun if mark))
-
-
-def boot_id() -> str:
-    with open(_BOOT_ID) as file:
-        return file.read().strip()
 
 
 def _read_text(data: bytes, at: int) -> str:

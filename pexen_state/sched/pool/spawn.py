@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import json
 import os
 import signal
 import subprocess
@@ -19,12 +18,11 @@ from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
-from pexen_state.journal import codec
 from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
 from pexen_state.sched.pool.base import Context
-from pexen_state.sched.pool.output import make_directory, open_output
+from pexen_state.sched.pool.places import SharedFile
 from pexen_state.util import PexenError
 
 
@@ -34,6 +32,7 @@ class Ran(NamedTuple):
     call: Call
     exit_code: int | None
     signal: int | None
+    used_shared: bool = True  #: it has read or written `shared`, for all that is known
 
 
 class Surroundings(NamedTuple):
@@ -42,6 +41,7 @@ class Surroundings(NamedTuple):
     shared: dict[str, Any]  #: read before, and updated after
     context: Context | None
     timeout: float | None
+    has_shared_file: bool  #: an empty one is there already
     output: int | None  #: descriptor for stdout and stderr; None: the worker's own
     started: Callable[[int], None]  #: told the pid
 
@@ -49,7 +49,9 @@ class Surroundings(NamedTuple):
 def run_executable(executable: Executable, around: Surroundings) -> Ran:
     """Start it, wait for its end, and read what that means."""
     try:
-        shared_file = _SharedFile.write(around)
+        shared_file = None
+        if around.context is not None:
+            shared_file = SharedFile.write(around.context, around.shared, around.has_shared_file)
         environment = _environment(executable, around)
         if executable.popen:
             done = _run_by_popen(executable, around, environment)
@@ -58,13 +60,15 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
     except Exception as error:  # noqa: BLE001 - whatever it was, it is this task that could not be started
         return Ran(_could_not_start(executable, error), None, None)
     call = _judged(executable, done)
-    if shared_file is not None:
+    used_shared = bool(around.shared)
+    if shared_file is not None and shared_file.was_touched():
+        used_shared = True
         try:
             shared_file.read_back(around.shared)
         except PexenError as error:
             call = Call(Ending(Cause.EXITED, Verdict.ERROR, reason=str(error)), None, _info(error))
     code = done.returncode
-    return Ran(call, code if code >= 0 else None, -code if code < 0 else None)
+    return Ran(call, code if code >= 0 else None, -code if code < 0 else None, used_shared)
 
 
 # -- starting
@@ -166,10 +170,8 @@ def _environment(executable: Executable, around: Surroundings) -> dict[str, str]
         if context.directory is not None:
             found["PEXEN_SHARED"] = os.path.join(context.directory, "shared.json")
             found["PEXEN_ARTIFACTS"] = os.path.join(context.directory, "artifacts")
-            make_directory(found["PEXEN_ARTIFACTS"])
         if context.data is not None:
             found["PEXEN_DATA"] = context.data
-            make_directory(context.data)
     return found
 
 
@@ -229,47 +231,3 @@ def _could_not_start(executable: Executable, error: Exception) -> Call:
 
 def _info(error: BaseException) -> ExceptionInfo:
     return ExceptionInfo(type(error), error, None)
-
-
-# -- PEXEN_SHARED
-
-
-class _SharedFile(NamedTuple):
-    """The file by which an executable reads and writes `shared`."""
-
-    path: str
-    stamp: tuple[int, int, int]  #: to see that nobody touched it
-
-    @classmethod
-    def write(cls, around: Surroundings) -> _SharedFile | None:
-        if around.context is None or around.context.directory is None:
-            return None
-        path = os.path.join(around.context.directory, "shared.json")
-        text = codec.encode(around.shared, "shared") if around.shared else "{}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        with open(open_output(path), "wb") as file:
-            file.write(text.encode("ascii") + b"\n")
-            file.flush()
-            return cls(path, _stamp(os.fstat(file.fileno())))
-
-    def read_back(self, shared: dict[str, Any]) -> None:
-        """Take over what it wrote. Raises PexenError if that is not a JSON object."""
-        try:
-            with open(self.path, "rb") as file:
-                if _stamp(os.fstat(file.fileno())) == self.stamp:
-                    return
-                text = file.read().decode("utf-8")
-            if type(json.loads(text)) is not dict:
-                raise ValueError("it is not an object, {...}")
-            found = codec.decode(text)
-            if type(found) is not dict:
-                raise ValueError("it is not an object, {...}")
-        except (OSError, ValueError, codec.NotDecodable) as error:
-            raise PexenError(f"what the task left in PEXEN_SHARED cannot be read: {error}") from error
-        shared.clear()
-        shared.update(found)
-
-
-def _stamp(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,12 +1,15 @@
 """The thread pool: python tasks run in threads of this process, which share its memory and cannot be killed.
 
-A task that is over its limit, or is to be stopped, is abandoned: its thread goes on, is replaced, and what it
-still brings is dropped. Executables run under a keeper here too (`elsewhere`); the thread that took one waits
+A task that is over its time limit is abandoned: its thread goes on, is replaced, and what it still brings is
+dropped. One that is to be stopped has the grace to come to its end by itself, of which it is not told; then it is
+abandoned, too. What it has locked is dirty then, for it still runs: another run of it in the same process would
+run beside it. Executables run under a keeper here too (`elsewhere`); the thread that took one waits
 for it, so that no more than `workers` tasks run at once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import select
@@ -14,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
@@ -21,7 +25,7 @@ from pexen_state.sched.common import PoolError
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import invoke
 from pexen_state.sched.pool import results
-from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Readable, Report
+from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
 from pexen_state.sched.pool.elsewhere import Elsewhere
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.limits import seconds_in_words
@@ -45,6 +49,13 @@ class _Member:
         self.is_abandoned = False
 
 
+class _Doom(NamedTuple):
+    """An attempt is to be stopped: why, and until when it may end by itself."""
+
+    cause: Cause
+    until: float
+
+
 class ThreadWorkerPool(WorkerPool):
     """Runs tasks in threads.
 
@@ -60,13 +71,16 @@ class ThreadWorkerPool(WorkerPool):
 
     # -- opening and closing
 
-    def open(self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = ()) -> None:
+    def open(
+        self, journaled: bool, slots: str | None = None, keep_fds: Sequence[int] = (), on_keeper: OnKeeper = None
+    ) -> None:
         if self._is_open:
             raise PoolError("The pool is already running")
         self._journaled = journaled
         self._pid = os.getpid()
         self._flights = {}
         self._began: set[int] = set()  # those that were reported to have begun
+        self._doomed: dict[int, _Doom] = {}  # by mark
         self._ready: list[Report] = []
         self._done: deque[Report] = deque()
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -77,9 +91,11 @@ class ThreadWorkerPool(WorkerPool):
         try:
             # Before any thread of ours is there.
             self._elsewhere = (
-                Elsewhere(executables, self.workers, journaled, keep_fds, self._tell) if executables else None
+                Elsewhere(executables, self.workers, journaled, keep_fds, on_keeper, self._tell)
+                if executables
+                else None
             )
-        except PoolError:
+        except Exception:
             if self._slots is not None:
                 self._slots.close()
             raise
@@ -99,7 +115,7 @@ class ThreadWorkerPool(WorkerPool):
     def _hire(self, index: int) -> _Member:
         member = _Member(index)
         member.thread = threading.Thread(
-            target=self._serve, args=(member, self._queue), name=f"pexen worker {index}", daemon=True
+            target=self._serve, args=(member, self._queue, self._done), name=f"pexen worker {index}", daemon=True
         )
         try:
             member.thread.start()
@@ -108,26 +124,29 @@ class ThreadWorkerPool(WorkerPool):
         return member
 
     def close(self, grace: float) -> None:
+        """Running tasks may come to their end for `grace` seconds; then their threads are left to them."""
         if not self._is_open:
             return
+        until = time.monotonic() + grace
         self._is_open = False
-        for _job in self._unbegun():
-            pass
+        self._unbegun()
         for member in self._members:
             member.is_abandoned = True
             self._queue.put(None)
-        if self._elsewhere is not None:
-            self._elsewhere.close(grace)
+        try:
+            if self._elsewhere is not None:
+                self._elsewhere.close(grace)
+            for member in self._members:
+                if member.thread is not None:
+                    is_in_a_task = member.job is not None and not isinstance(member.job.body, Executable)
+                    member.thread.join(max(0.0, until - time.monotonic()) if is_in_a_task else 1.0)
+        finally:  # after an interrupt from the keyboard, too
             self._elsewhere = None
-        for member in self._members:
-            # Whoever is in a task goes on with it, for all that we can do.
-            if member.thread is not None and (member.job is None or isinstance(member.job.body, Executable)):
-                member.thread.join(1.0)
-        self._flights = {}
-        os.close(self._wakeup)
-        if self._slots is not None:
-            self._slots.close()
-            self._slots = None
+            self._flights = {}
+            os.close(self._wakeup)
+            if self._slots is not None:
+                self._slots.close()
+                self._slots = None
 
     @property
     def keeper_pid(self) -> int | None:
@@ -142,7 +161,8 @@ class ThreadWorkerPool(WorkerPool):
 
     # -- what a thread does
 
-    def _serve(self, member: _Member, jobs: queue.SimpleQueue[Job | None]) -> None:
+    def _serve(self, member: _Member, jobs: queue.SimpleQueue[Job | None], done: deque[Report]) -> None:
+        # `jobs` and `done` are of this opening: a thread may be at its task still when the pool is opened again.
         while (job := jobs.get()) is not None:
             if _is_abandoned(member):
                 jobs.put(job)  # it is for the thread that took this one's place
@@ -159,7 +179,8 @@ class ThreadWorkerPool(WorkerPool):
             else:
                 report = self._run_here(member, job)
             member.job = None
-            self._tell(report)
+            done.append(report)
+            self._nudge()
             if _is_abandoned(member):
                 return
 
@@ -187,6 +208,9 @@ class ThreadWorkerPool(WorkerPool):
     def _tell(self, report: Report) -> None:
         """From any thread: here is news for whoever waits."""
         self._done.append(report)
+        self._nudge()
+
+    def _nudge(self) -> None:
         if self._is_waiting:
             self._is_waiting = False
             os.eventfd_write(self._wakeup, 1)
@@ -255,6 +279,8 @@ class ThreadWorkerPool(WorkerPool):
         seconds = until - now if until is not None else float("inf")
         if len(self._began) < min(len(self._flights), self.workers):
             seconds = min(seconds, _WORTH_TELLING)
+        for doom in self._doomed.values():
+            seconds = min(seconds, doom.until - now)
         for member in self._members:
             job = member.job
             if job is not None and job.limits.timeout is not None and not isinstance(job.body, Executable):
@@ -273,20 +299,32 @@ class ThreadWorkerPool(WorkerPool):
             mark = report.task << 32 | report.attempt
             if flights.pop(mark, None) is None:
                 continue  # of an attempt that was abandoned
-            self._began.discard(mark)
+            self._forget(mark)
             self._ready.append(report)
         if flights:
             self._look_around()
 
+    def _forget(self, mark: int) -> None:
+        """An attempt is over."""
+        self._began.discard(mark)
+        self._doomed.pop(mark, None)
+
     def _look_around(self) -> None:
-        """See who has begun, and who is over its limit."""
+        """See who has begun, and whose time is over."""
         now = time.monotonic()
-        for member in self._members:
+        for member in list(self._members):
             job = member.job
-            if job is None or isinstance(job.body, Executable) or now - member.began < _WORTH_TELLING:
+            if job is None or isinstance(job.body, Executable):
                 continue
             mark = mark_of(job.task, job.attempt)
             if mark not in self._flights:
+                continue
+            doom = self._doomed.get(mark)
+            if doom is not None and now >= doom.until:
+                self._abandon(member)
+                self._ready.append(Dropped(job.task, job.attempt, doom.cause, False, _CANNOT_BE_KILLED))
+                continue
+            if now - member.began < _WORTH_TELLING:
                 continue
             began_us = int((time.time() - now + member.began) * 1e6)
             timeout = job.limits.timeout
@@ -307,7 +345,7 @@ class ThreadWorkerPool(WorkerPool):
         mark = mark_of(job.task, job.attempt)
         member.is_abandoned = True
         self._flights.pop(mark, None)
-        self._began.discard(mark)
+        self._forget(mark)
         self._members[member.index] = self._hire(member.index)
 
     # -- ending attempts
@@ -315,11 +353,9 @@ class ThreadWorkerPool(WorkerPool):
     def _unbegun(self) -> list[Job]:
         """Take back what no thread has taken."""
         found = []
-        try:
+        with contextlib.suppress(queue.Empty):
             while (job := self._queue.get_nowait()) is not None:
                 found.append(job)
-        except queue.Empty:
-            pass
         return found
 
     def withdraw(self) -> None:
@@ -335,7 +371,7 @@ class ThreadWorkerPool(WorkerPool):
         for waiting in self._unbegun():
             if waiting is job:
                 del self._flights[mark]
-                self._ready.append(Dropped(task, attempt, cause))
+                self._ready.append(Dropped(task, attempt, Cause.WITHDRAWN))
             else:
                 self._queue.put(waiting)
         if mark not in self._flights:
@@ -344,11 +380,9 @@ class ThreadWorkerPool(WorkerPool):
             assert self._elsewhere is not None
             self._elsewhere.kill(job, cause, grace)
             return
-        for member in self._members:
-            if member.job is job:
-                self._abandon(member)
-                self._ready.append(Dropped(task, attempt, cause, False, _CANNOT_BE_KILLED))
-                return
+        before = self._doomed.get(mark)
+        until = time.monotonic() + grace
+        self._doomed[mark] = _Doom(cause, until) if before is None else _Doom(before.cause, min(before.until, until))
 
 
 def _is_abandoned(member: _Member) -> bool:

@@ -2,6 +2,9 @@
 
 It is a subreaper, so an attempt is over when it has no child left. It enforces no time limit, it only writes
 into its slot when an attempt began; the keeper reads that, and ends whoever is over.
+
+A python task runs in the worker's own process. What it changes of that is put back after each attempt, as far as
+it can be (`afresh` says what cannot: a thread that it leaves running, for one, runs beside the attempts that follow).
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from typing import Any
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.invoke import Call, failed, invoke
+from pexen_state.sched.invoke import PASSED, Call, failed, invoke
 from pexen_state.sched.pool import results, tree
+from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.base import Body, Context
 from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Redirected, flush, open_output
+from pexen_state.sched.pool.places import Places
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order
@@ -53,6 +58,8 @@ class Worker:
         tree.become_subreaper()
         for name in OURS:
             os.environ.pop(name, None)  # an outer run's words are about another task
+        self._afresh = Afresh()
+        self._places = Places()
         try:
             while (chunk := self._orders.receive()) is not None:
                 for fields in pickle.loads(chunk):
@@ -69,66 +76,92 @@ class Worker:
         began = time.monotonic()
         timeout, idle_timeout, grace = order.limits
         self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace)
-        attempt = _Attempt(order, self._slots, self._index, self._journaled)
+        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._places)
+        is_fit = True
         try:
-            body = self._bodies[order.body] if isinstance(order.body, int) else imported(order.body)
+            body = self._body(order.body)
             shared = results.loaded(order.shared, "shared") if order.shared is not None else {}
         except Exception as error:  # noqa: BLE001 - importing it runs foreign code
             done = attempt.left(failed(error), {})
+            is_fit = self._afresh.again()
         else:
             done = attempt.run(body, shared)
+            if not isinstance(body, Executable):  # that has a process of its own
+                is_fit = self._afresh.again()
         left, survivors = end_leftovers(grace)
         ending = Ending._make(done.ending)
+        has_output = attempt.close(is_fine=ending == PASSED and not left)
         if left:
             ending = with_warning(ending, left, survivors)
         message = done._replace(
             worker=self._index,
             pid=self._pid,
             began=began,
+            has_output=has_output,
             seconds=time.monotonic() - began,
             ending=(int(ending.cause), int(ending.verdict), *ending[2:]),
         )
         # Only now: what could not be brought over is this attempt's, and so is the time that it took.
         self._slots.end(self._index)
         self._results.send(pickle.dumps(tuple(message), pickle.HIGHEST_PROTOCOL))
-        return not survivors  # the keeper deals with what cannot be killed
+        return is_fit and not survivors  # the keeper deals with what cannot be killed
+
+    def _body(self, reference: int | str) -> Body:
+        if isinstance(reference, int):
+            return self._bodies[reference]
+        try:
+            return imported(reference)
+        finally:
+            self._afresh.keep_path()
 
 
 class _Attempt:
     """One attempt at an order, from its output file to what it leaves."""
 
-    def __init__(self, order: Order, slots: Slots, worker: int, journaled: bool) -> None:
+    def __init__(
+        self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh, places: Places
+    ) -> None:
         self._order = order
         self._slots = slots
         self._worker = worker
         self._journaled = journaled
+        self._afresh = afresh
+        self._places = places
         self._before: dict[str, str | None] = {}
+        self._output: int | None = None
+        self._used_shared = True
 
     def run(self, body: Body, shared: dict[str, Any]) -> Done:
         if self._journaled and shared:
             self._before = results.texts_of(shared)
-        output = None
-        if self._order.output is not None:
-            try:
-                output = open_output(self._order.output)
-            except OSError as error:
-                reason = f"its output file cannot be made: {error.strerror}: {self._order.output}"
-                return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
+        has_shared_file = False
         try:
-            if isinstance(body, Executable):
-                done = self._run_executable(body, shared, output)
-            else:
-                done = self._run_python(body, shared, output)
-            if output is not None and os.fstat(output).st_size:
-                done = done._replace(has_output=True)
-            return done
-        finally:
-            if output is not None:
-                os.close(output)
+            if isinstance(body, Executable) and self._order.context is not None:
+                has_shared_file = self._places.take(Context._make(self._order.context))
+            if self._order.output is not None:
+                self._output = open_output(self._order.output)
+        except OSError as error:
+            reason = f"its files cannot be made: {error.strerror}: {error.filename}"
+            return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
+        if isinstance(body, Executable):
+            return self._run_executable(body, shared, has_shared_file)
+        return self._run_python(body, shared, self._output)
+
+    def close(self, is_fine: bool) -> bool:
+        """After the end of all that it started: whether something was printed. `is_fine`: nobody will look closer."""
+        if self._output is None:
+            return False
+        has_output = os.fstat(self._output).st_size > 0
+        os.close(self._output)
+        if is_fine and not self._used_shared:
+            assert self._order.context is not None
+            assert self._order.output is not None
+            self._places.leave(Context._make(self._order.context), self._order.output, has_output)
+        return has_output
 
     def _run_python(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
         if self._order.context is not None:
-            _wear_cookie(Context._make(self._order.context))
+            self._afresh.wear(_cookie(Context._make(self._order.context)))
         if output is None:
             call = invoke(body, shared)
             flush((sys.stdout, sys.stderr))  # a worker that is killed later loses what it buffers
@@ -139,18 +172,20 @@ class _Attempt:
             _print_traceback(call)
         return self.left(call, shared)
 
-    def _run_executable(self, body: Executable, shared: dict[str, Any], output: int | None) -> Done:
-        if output is not None:
-            self._slots.has_output(self._worker, output)
+    def _run_executable(self, body: Executable, shared: dict[str, Any], has_shared_file: bool) -> Done:
+        if self._output is not None:
+            self._slots.has_output(self._worker, self._output)
         context = self._order.context
         around = Surroundings(
             shared,
             Context._make(context) if context is not None else None,
             self._order.limits[0],
-            output,
+            has_shared_file,
+            self._output,
             lambda pid: self._slots.has_child(self._worker, pid),
         )
         ran = run_executable(body, around)
+        self._used_shared = ran.used_shared or context is None
         return self.left(ran.call, shared)._replace(exit_code=ran.exit_code, signal=ran.signal)
 
     def left(self, call: Call, shared: dict[str, Any]) -> Done:
@@ -182,9 +217,11 @@ def _print_traceback(call: Call) -> None:
             traceback.print_exception(*call.excinfo)
 
 
-def _wear_cookie(context: Context) -> None:
+def _cookie(context: Context) -> dict[str, str]:
     """So that what the task executes can be told from others' processes, and knows whose it is."""
-    os.environ["PEXEN_RUN"] = context.run
-    os.environ["PEXEN_TASK"] = context.key
-    os.environ["PEXEN_ATTEMPT"] = str(context.nth)
-    os.environ[tree.COOKIE] = context.attempt_id
+    return {
+        "PEXEN_RUN": context.run,
+        "PEXEN_TASK": context.key,
+        "PEXEN_ATTEMPT": str(context.nth),
+        tree.COOKIE: context.attempt_id,
+    }
