@@ -151,8 +151,8 @@ def gone(key: str) -> Said:
 class Plan(core.Plan):
     """The plan itself, with its stories, validated after every turn; it remembers what it decided."""
 
-    def __init__(self, specs: Iterable[TaskSpec] = (), *, record: bool = True) -> None:
-        super().__init__(specs, record=record)
+    def __init__(self, specs: Iterable[TaskSpec] = (), *, max_fail: int | None = None, record: bool = True) -> None:
+        super().__init__(specs, max_fail=max_fail, record=record)
         self.decided: list[Decision] = []
 
     def handle(self, *inputs: Input | Said) -> core.Turn:

@@ -16,6 +16,7 @@ Read in this order:
     decisions   what the plan decides: all that is ever stored
     commands    what the shell is to do
     standing    where every task stands: `apply`, the only way in which that changes
+    deciding    what will never run, as a decision
     plan        the plan itself: `handle`, which decides
 
 and below these:
@@ -25,6 +26,9 @@ and below these:
     promises    which promises survive an ending
     standstill  what will never run, and the sentence that says why
     circles     tasks that wait for each other
+    lock_names  a lock as people write it
+    sending_back  what changed runs again: who gets another chance by that
+    giving_up   too many have failed: who is left out, and the sentence that says so
 
 Beside it, for people: `check` (can all tasks run, before anything runs?), `explain` (why does this one not run?),
 and for tests `validate` (what must be true after every turn).

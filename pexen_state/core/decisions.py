@@ -51,7 +51,13 @@ class Cancelled(NamedTuple):
     whole_run: bool
 
 
-Decision = Transition | Added | Paused | Unlocked | Cancelled
+class GivenUp(NamedTuple):
+    """Too many tasks have failed. What is in flight may end, what runs `always` still runs, the rest never will."""
+
+    reason: str  #: a sentence
+
+
+Decision = Transition | Added | Paused | Unlocked | Cancelled | GivenUp
 
 
 class Restored(NamedTuple):
@@ -67,3 +73,4 @@ class Restored(NamedTuple):
     provided: bool = False
     locks: Locks = Locks.FREED  #: FREED also for a lock that was unlocked since
     reason: str | None = None
+    is_fresh: bool = False  #: it was sent back, and not submitted since; without an attempt it is fresh anyway

@@ -142,8 +142,8 @@ class Deps:
         if spec.requires:
             waits.requires = tuple([self._named(name) for name in spec.requires])
             for gate in waits.requires:
+                gate.any_waiters.append(task)  # even if it is open: a provider may be sent back
                 if not gate.kept:
-                    gate.any_waiters.append(task)
                     if gate.pending:
                         waits.unmet += 1
                     else:
@@ -197,12 +197,12 @@ class Deps:
             if pattern in own.get(task, ()):
                 continue
             gate.providers.append(task)
+            self._waits[task].provides += (gate,)
             if task not in self._ended:
                 if not gate.pending:
                     for waiter in gate.any_waiters:
                         self._shut(waiter)
                 gate.pending += 1
-                self._waits[task].provides += (gate,)
 
     def end(self, task: int, *, provided: bool, skipped: bool) -> tuple[list[int], list[int]]:
         """A task ended. Return (those that need wait no longer, those that now wait in vain).
@@ -238,6 +238,39 @@ class Deps:
                     else:
                         self._lose(waiter, gate, freed, in_vain)
         return freed, in_vain
+
+    def begin_again(self, task: int, *, provided: bool, skipped: bool) -> list[int]:
+        """A task that had ended, in the way that `end` was told, has not: return those that now must wait again."""
+        self._held_back = {}
+        self._ended.discard(task)
+        for gate in self._waits[task].provides:
+            last = not gate.pending  # whatever the gate is, nobody else can change it
+            if gate.order_only:
+                if last:
+                    for waiter in gate.any_waiters:
+                        self._shut(waiter)
+                gate.pending += 1
+                continue
+            if not gate.kept:
+                if last:
+                    for waiter in gate.any_waiters:
+                        self._regain(waiter, gate)
+            elif gate.kept == [task]:
+                for waiter in gate.any_waiters:
+                    self._shut(waiter)
+            if last:
+                all_kept = gate.all_kept
+                for waiter in gate.all_waiters:
+                    if all_kept:
+                        self._shut(waiter)
+                    else:
+                        self._regain(waiter, gate)
+            if provided:
+                gate.kept.remove(task)
+            else:
+                gate.skipped -= skipped
+            gate.pending += 1
+        return list(self._held_back)
 
     def _open(self, waiter: int, freed: list[int]) -> None:
         waits = self._waits[waiter]

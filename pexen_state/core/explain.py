@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pexen_state.core.deps import Gate
+from pexen_state.core.lock_names import lock_text
 from pexen_state.core.plan import Plan, Task
 from pexen_state.core.spec import Name
 from pexen_state.core.standstill import listed
@@ -135,7 +136,7 @@ def _why_ready(plan: Plan, task: Task) -> Why:
             and not plan.locks.is_waiting(other.number)
             for other in plan.tasks.values()
         )
-        return Ready(task.spec.key, before, task.nth)
+        return Ready(task.spec.key, before, 0 if task.is_fresh else task.nth)
     holders = tuple(
         Holder(plan.tasks[number].spec.key, name, claim, plan.tasks[number].state.is_final)
         for name, number, claim in plan.locks.holders(want)
@@ -182,13 +183,14 @@ def _needed(key: str, need: Need) -> str:
 
 def _locked(why: Locked) -> str:
     names = [
-        f"{'claimed' if one.claim else 'used'} by {one.key}" + (f" as {one.lock}" if one.lock != why.lock else "")
+        f"{'claimed' if one.claim else 'used'} by {one.key}"
+        + (f" as {lock_text(one.lock)}" if one.lock != why.lock else "")
         for one in why.holders
     ]
     held = f", {listed(names)}" if names else ", which queued writers are to have first"
-    text = f"{why.key} waits for the lock {why.lock}{held}.{_before(why.before)}"
+    text = f"{why.key} waits for the lock {lock_text(why.lock)}{held}.{_before(why.before)}"
     if left := [one for one in why.holders if one.has_ended]:
-        text += f" {listed([one.key for one in left])} left it held: 'pexen unlock {left[0].lock}' frees it."
+        text += f" {listed([one.key for one in left])} left it held: 'pexen unlock {lock_text(left[0].lock)}' frees it."
     return text
 
 
@@ -196,7 +198,7 @@ def _ended(why: Ended) -> str:
     verdict = why.verdict.word.replace("_", " ")
     text = f"{why.key} {_HOW_ENDED[why.state]}, verdict {verdict}" + (f": {why.reason}." if why.reason else ".")
     if why.still_holds:
-        names = listed([str(name) for name in why.still_holds])
+        names = listed([lock_text(name) for name in why.still_holds])
         text += f" It still holds the {'locks' if len(why.still_holds) > 1 else 'lock'} {names}."
     return text
 

@@ -70,6 +70,12 @@ class TaskGone(NamedTuple):
     task: int
 
 
+class TaskChanged(NamedTuple):
+    """A task that has ended is not what it was then: it is to run again."""
+
+    task: int
+
+
 class PauseAsked(NamedTuple):
     """Start nothing new, let what runs end."""
 
@@ -100,6 +106,7 @@ Input = (
     | Lost
     | TasksAdded
     | TaskGone
+    | TaskChanged
     | PauseAsked
     | StopAsked
     | CancelAsked

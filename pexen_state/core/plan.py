@@ -1,7 +1,8 @@
 """The plan of a run: what may run, in what order, under which locks, and what follows from each ending.
 
-`handle` decides; `apply`, which it inherits from the run's standing, evolves. The plan reads no clock, opens no
-file and starts no thread. It knows the mood of the session: whether it still starts tasks.
+`handle` decides; `apply`, which it inherits from the run's standing, evolves. (What will never run is decided in
+`core.deciding`.) The plan reads no clock, opens no file and starts no thread. It knows the mood of the session:
+whether it still starts tasks.
 
 A turn of the shell is: `handle` the inputs, write the decisions to disk, then carry out the commands.
 """
@@ -14,7 +15,8 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from pexen_state.core.commands import Command, Kill, Submit, Yield
-from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Restored, Transition, Unlocked
+from pexen_state.core.deciding import Deciding
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -26,14 +28,15 @@ from pexen_state.core.inputs import (
     RunOpened,
     Started,
     StopAsked,
+    TaskChanged,
     TaskGone,
     TasksAdded,
     UnlockAsked,
 )
 from pexen_state.core.promises import promises_after
+from pexen_state.core.sending_back import GONE
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.standing import FREED, READY, SUBMITTED, WAITING, IllegalTransition, Standing, Task
-from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in_vain
+from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, Task
 from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
 from pexen_state.core.validate import validate
 
@@ -59,16 +62,17 @@ class Turn(NamedTuple):
     commands: Sequence[Command]
 
 
-class Plan(Standing):
-    """All tasks of a run. `record=True` keeps every task's story, for tests."""
+class Plan(Deciding):
+    """All tasks of a run. `max_fail`: the run is given up when so many of its tasks have ended badly.
 
-    def __init__(self, specs: Iterable[TaskSpec] = (), *, record: bool = False) -> None:
-        super().__init__(record=record)
+    `record=True` keeps every task's story, for tests.
+    """
+
+    def __init__(self, specs: Iterable[TaskSpec] = (), *, max_fail: int | None = None, record: bool = False) -> None:
+        super().__init__(max_fail=max_fail, record=record)
         self.mood = Mood.CLOSED
         self.paused_by: str | None = None  #: who paused this session
-        self._lost: list[int] = []  # wait in vain, unless somebody adds a provider
         self._room = 0
-        self._decisions: list[Decision] = []
         self._commands: list[Command] = []
         self._given = 0  # results of this turn
         self._follows: dict[int, int] = {}  # task -> how many of them it follows from
@@ -80,6 +84,7 @@ class Plan(Standing):
             Lost: self._on_lost,
             TasksAdded: self._on_added,
             TaskGone: self._on_gone,
+            TaskChanged: self._on_changed,
             PauseAsked: self._on_pause,
             StopAsked: self._on_stop,
             CancelAsked: self._on_cancel,
@@ -89,14 +94,19 @@ class Plan(Standing):
 
     @classmethod
     def restored(
-        cls, specs: Iterable[TaskSpec], saved: Iterable[Restored | Unlocked | Cancelled], *, record: bool = False
+        cls,
+        specs: Iterable[TaskSpec],
+        saved: Iterable[Restored | Unlocked | Cancelled | GivenUp],
+        *,
+        max_fail: int | None = None,
+        record: bool = False,
     ) -> Plan:
         """The plan as the journal's projection tells it.
 
         `saved` may leave out tasks that nothing happened to. Those that have ended must come in the order
         in which they ended, because a name is satisfied by the first provider that kept its promise.
         """
-        plan = cls(specs, record=record)
+        plan = cls(specs, max_fail=max_fail, record=record)
         for one in saved:
             plan.apply(one)
         return plan
@@ -113,6 +123,8 @@ class Plan(Standing):
             self._handlers[type(happened)](happened)
             if self._in_vain:
                 self._skip_what_does_not_apply()
+        if self.given_up is None and self._is_enough():
+            self._give_up()
         self._dispatch()
         while self._is_at_a_standstill() and self._give_up_what_cannot_run():
             self._dispatch()
@@ -121,10 +133,6 @@ class Plan(Standing):
     def _woken(self, number: int) -> None:
         if self._given:
             self._follows[number] = self._given
-
-    def _decide(self, decision: Decision) -> None:
-        self.apply(decision)
-        self._decisions.append(decision)
 
     def _on_opened(self, _: RunOpened) -> None:
         if self.mood is Mood.CLOSED:  # not if somebody said stop meanwhile
@@ -154,12 +162,7 @@ class Plan(Standing):
         ending = finished.ending
         cause = ending.cause
         spec = task.spec
-        if (
-            task.failures < spec.retries
-            and cause in FAILURES
-            and cause in spec.retry_on
-            and task.number not in self._cancelled
-        ):
+        if task.failures < spec.retries and cause in FAILURES and cause in spec.retry_on and self._may_go_on(task):
             self._decide(
                 Transition(
                     task.number,
@@ -212,6 +215,8 @@ class Plan(Standing):
                 self._decide(Transition(number, attempt, state, State.READY, cause, locks=locks))
                 if was_cancelled:
                     self._cancel(task)
+                else:
+                    self._skip_if_given_up(task)
             case Cause.CANCELLED:
                 locks = Locks.FREED if lost.surely_dead or not task.requests else Locks.DIRTY
                 self._give(
@@ -222,21 +227,28 @@ class Plan(Standing):
                     Transition(number, attempt, state, State.LOST, cause, locks=_holding(task), reason=lost.reason)
                 )
                 budget = task.spec.max_crashes
-                if cause is Cause.WORKER_DIED and budget is not None and task.crashes > budget:
+                too_often = budget is not None and task.crashes > budget
+                if cause is Cause.WORKER_DIED and (too_often or not self._may_go_on(task)):
                     self._end(task, Ending(Cause.WORKER_DIED, Verdict.CRASH, reason=lost.reason))
-                else:
+                elif not self._skip_if_given_up(task, Locks.FREED if lost.surely_dead else Locks.DIRTY):
                     self._decide(
                         Transition(number, attempt, State.LOST, State.READY, Cause.RETRY, locks=_holding(task))
                     )
 
     def _on_added(self, added: TasksAdded) -> None:
         if added.specs:
-            self._decide(Added(len(self.tasks) + 1, added.specs))
+            first = len(self.tasks) + 1
+            self._decide(Added(first, added.specs))
+            for number in range(first, first + len(added.specs)):
+                self._skip_if_given_up(self.tasks[number])
 
     def _on_gone(self, gone: TaskGone) -> None:
         task = self.tasks[gone.task]
         if not task.state.is_final and not task.state.in_flight:
-            self._never_runs(task, Cause.GONE, "it is no longer among the tasks")
+            self._never_runs(task, Cause.GONE, GONE)
+
+    def _on_changed(self, changed: TaskChanged) -> None:
+        self._send_back(self.tasks[changed.task])
 
     def _on_pause(self, asked: PauseAsked) -> None:
         if self.mood is not Mood.DRAINING:
@@ -266,7 +278,7 @@ class Plan(Standing):
 
     def _cancel(self, task: Task) -> None:
         """A person ends a task that is not in flight. What ran before has a result, if none to be proud of."""
-        if task.nth:
+        if task.nth and not task.is_fresh:
             self._give(
                 Transition(task.number, task.attempt, task.state, State.CANCELLED, Cause.CANCELLED, Verdict.ERROR)
             )
@@ -314,24 +326,6 @@ class Plan(Standing):
         for number in self.locks.take_offers():
             heappush(self._ready, (self.tasks[number].spec.priority, number))
 
-    def parents(self, number: int) -> tuple[int, ...]:
-        parents = self.deps.parents(number)
-        if len(parents) > 1:
-            parents = sorted(set(parents), key=lambda parent: self.tasks[parent].rank)
-        return tuple(parents)
-
-    # -- what will never run -----------------------------------------------------------------------------
-
-    def _skip_what_does_not_apply(self) -> None:
-        for number in self._in_vain:  # grows while it is walked: a skipped task skips those behind it
-            task = self.tasks[number]
-            if task.state is WAITING:
-                if self.deps.was_skipped_away(number):
-                    self._never_runs(task, Cause.DOES_NOT_APPLY, why_in_vain(self, number))
-                else:
-                    self._lost.append(number)
-        self._in_vain.clear()
-
     def _is_at_a_standstill(self) -> bool:
         return (
             self.mood is Mood.RUNNING
@@ -341,32 +335,11 @@ class Plan(Standing):
             and not self._ready
         )
 
-    def _give_up_what_cannot_run(self) -> bool:
-        """The run can go no further: decide what will never run. Return whether that changed anything.
-
-        Tasks whose requirements were lost come first: ending them may wake cleanups. Only then those that
-        a lock held for good keeps out.
-        """
-        before = len(self._decisions)
-        for number in self._lost:  # grows while it is walked
-            task = self.tasks[number]
-            if task.state is WAITING and self.deps[number].lost:
-                cause = Cause.DOES_NOT_APPLY if self.deps.was_skipped_away(number) else Cause.UNMET
-                self._never_runs(task, cause, why_in_vain(self, number))
-                self._skip_what_does_not_apply()
-        self._lost.clear()
-        if len(self._decisions) == before:
-            for never in [*stuck_at_locks(self)] or [*stuck_in_circles(self)]:
-                task = self.tasks[never.task]
-                if task.state is WAITING or task.state is READY:
-                    self._never_runs(task, never.cause, never.reason)
-                    self._skip_what_does_not_apply()
-        return len(self._decisions) > before
-
-    def _never_runs(self, task: Task, cause: Cause, reason: str | None) -> None:
-        state = State.CANCELLED if cause is Cause.CANCELLED else State.SKIPPED
-        verdict = Verdict.SKIP if cause is Cause.DOES_NOT_APPLY else Verdict.NOT_RUN
-        self._decide(Transition(task.number, task.attempt, task.state, state, cause, verdict, reason=reason))
+    def parents(self, number: int) -> tuple[int, ...]:
+        parents = self.deps.parents(number)
+        if len(parents) > 1:
+            parents = sorted(set(parents), key=lambda parent: self.tasks[parent].rank)
+        return tuple(parents)
 
     # -- looking -----------------------------------------------------------------------------------------
 

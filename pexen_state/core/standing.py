@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from heapq import heappush
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.deps import Deps
 from pexen_state.core.locks import LockTable, Requests
 from pexen_state.core.spec import TaskSpec
@@ -21,6 +21,7 @@ from pexen_state.core.states import DECIDABLE, FAILURES, Cause, Locks, State, Ve
 # Every task passes these several times, and a global is found faster than a member of an enum.
 WAITING, READY, SUBMITTED, RUNNING, LOST = State.WAITING, State.READY, State.SUBMITTED, State.RUNNING, State.LOST
 FREED = Locks.FREED
+FAIL, CRASH, CANCELLED = Verdict.FAIL, Verdict.CRASH, State.CANCELLED
 
 
 class IllegalTransition(Exception):
@@ -34,6 +35,7 @@ class Task:
         "attempt",
         "crashes",
         "failures",
+        "is_fresh",
         "locks",
         "number",
         "provided",
@@ -60,6 +62,7 @@ class Task:
         self.locks = Locks.FREED
         self.reason: str | None = None
         self.rank = 0  #: when it ended, among those that ended
+        self.is_fresh = True  #: not submitted yet, or not since it was sent back
 
     @property
     def nth(self) -> int:
@@ -78,7 +81,7 @@ class Task:
             self.provided,
             self.locks,
             self.reason,
-            self.rank,
+            self.is_fresh,
         )
 
 
@@ -89,7 +92,9 @@ class Standing:
         self.tasks: dict[int, Task] = {}
         self.in_flight: set[int] = set()
         self.unfinished = 0
+        self.failed = 0  #: tasks that ended badly; not those that a person ended
         self.is_cancelled = False  #: a person ended the whole run
+        self.given_up: str | None = None  #: too many have failed: the sentence that says so
         self.deps = Deps()
         self.locks = LockTable()
         self._story: dict[int, list[str]] | None = {} if record else None
@@ -97,6 +102,7 @@ class Standing:
         self._cancelled: set[int] = set()  # tasks in flight that a person ended
         self._ready: list[tuple[float, int]] = []  # heap of (priority, task); may hold stale entries
         self._in_vain: list[int] = []  # tasks that wait for what was lost just now
+        self._built_on: list[int] = []  # tasks that began on what was sent back just now, and are to be tried again
 
     @property
     def is_over(self) -> bool:
@@ -125,6 +131,8 @@ class Standing:
             case Cancelled(tasks, whole_run):
                 self.is_cancelled = self.is_cancelled or whole_run
                 self._cancelled.update(self.in_flight.intersection(tasks))
+            case GivenUp(reason):
+                self.given_up = reason
             case Paused():
                 pass  # tells the next session what a person wanted; no task changes
 
@@ -147,6 +155,7 @@ class Standing:
             self._tell(number, old, new, cause)
         if new is SUBMITTED:
             task.attempt = attempt
+            task.is_fresh = False
             self.in_flight.add(number)
             if task.requests and held is FREED:
                 self.locks.take(number, task.requests)
@@ -155,6 +164,8 @@ class Standing:
         elif new is LOST:
             self.in_flight.discard(number)
             task.crashes += cause is Cause.WORKER_DIED
+        elif new is WAITING:
+            self._back_to_waiting(task, old)
         elif new is not RUNNING:
             self._finish(task, verdict, provided)
 
@@ -168,11 +179,34 @@ class Standing:
             task.failures += cause in FAILURES
         heappush(self._ready, (task.spec.priority, task.number))
 
+    def _back_to_waiting(self, task: Task, old: State) -> None:
+        """It was sent back: it begins anew, as if it had never begun, when it need not wait."""
+        number = task.number
+        self.locks.release(number)
+        task.is_fresh = True
+        task.failures = task.crashes = 0
+        shut: list[int] = []
+        if old.is_final:
+            self.unfinished += 1
+            self.failed -= FAIL <= task.verdict <= CRASH
+            shut = self.deps.begin_again(number, provided=task.provided, skipped=task.verdict is Verdict.SKIP)
+            task.verdict, task.provided, task.rank = Verdict.NONE, False, 0
+        if not self.deps[number].unmet:
+            self._wake(task, Cause.PROVIDED)
+        elif self.deps[number].lost:
+            self._in_vain.append(number)
+        self._built_on = []
+        for waiter in map(self.tasks.__getitem__, shut):
+            if waiter.state is READY and not waiter.is_fresh:
+                self._built_on.append(waiter.number)
+            self._hold_back(waiter)
+
     def _finish(self, task: Task, verdict: Verdict, provided: bool) -> None:
         number = task.number
         self.in_flight.discard(number)
         self._cancelled.discard(number)
         self.unfinished -= 1
+        self.failed += FAIL <= verdict <= CRASH and task.state is not CANCELLED
         self._ended += 1
         task.rank = self._ended
         task.verdict = verdict
@@ -202,7 +236,7 @@ class Standing:
 
     def _hold_back(self, task: Task) -> None:
         """`ready -> waiting`, implied like the way there: a task was added that one has to wait for."""
-        if task.state is not READY or task.attempt:
+        if task.state is not READY or not task.is_fresh:
             return
         task.state = State.WAITING
         self.locks.release(task.number)  # it leaves the queue
@@ -240,6 +274,7 @@ class Standing:
             return  # follows from those that have ended
         task.state = saved.state
         task.locks = saved.locks
+        task.is_fresh = saved.is_fresh or not saved.attempt
         if task.requests and (saved.locks.kept or saved.state in (State.SUBMITTED, State.RUNNING)):
             self.locks.take(task.number, task.requests)
         match saved.state:
@@ -274,11 +309,14 @@ class Standing:
     def _state(self) -> tuple[object, ...]:
         return (
             {number: task.facts() for number, task in self.tasks.items()},
+            [task.number for task in sorted(self.tasks.values(), key=lambda task: task.rank) if task.rank],
             list(self.locks.held()),
             {gate.label: (gate.pending, gate.kept) for gate in self.deps.gates()},
             self.in_flight,
             self.unfinished,
+            self.failed,
             self.is_cancelled,
+            self.given_up,
             self._cancelled,
         )
 

@@ -73,6 +73,8 @@ class Cause(Word):
     WITHDRAWN = 5  #: handed over, but surely never begun: costs nothing, counts nowhere
     RETRY = 6  #: a budget allows another attempt
     HELD_BACK = 7  #: before its first attempt a task was added that it has to wait for (implied, no row)
+    CHANGED = 8  #: it had ended, its code changed since, and it is to run again
+    REOPENED = 9  #: a task that changed runs again, and this one waits for it anew
 
     RETURNED = 10  #: a callable returned, an executable ended with a good status
     FAILED = 11  #: raised TaskFailError: failed in a controlled manner
@@ -93,6 +95,7 @@ class Cause(Word):
     UNMET = 31  #: a required name was lost: everything that could provide it ended without
     LOCKED = 32  #: a lock that it needs is held for good by a task that ended
     GONE = 33  #: no longer among the tasks when the run was resumed
+    GIVEN_UP = 34  #: too many tasks had failed, so the run was given up
 
 
 #: Causes that end an attempt, and the state that the attempt ended in (the task may be tried again).
@@ -133,7 +136,10 @@ RETRIED = FAILURES - {Cause.FAILED, Cause.SKIPPED}
 
 _ENDINGS = frozenset({Cause.RETURNED}) | FAILURES
 _LOST = frozenset({Cause.WORKER_DIED, Cause.RUNNER_DIED, Cause.STOPPED})
-_NEVER_RAN = frozenset({Cause.DOES_NOT_APPLY, Cause.UNMET, Cause.LOCKED, Cause.GONE})
+_NEVER_RAN = frozenset({Cause.DOES_NOT_APPLY, Cause.UNMET, Cause.LOCKED, Cause.GONE, Cause.GIVEN_UP})
+
+
+_SENT_BACK = frozenset({State.SUCCEEDED, State.FAILED, State.TIMED_OUT, State.SKIPPED})
 
 
 def _in_flight(old: State) -> dict[tuple[State, State], frozenset[Cause]]:
@@ -152,7 +158,7 @@ LEGAL: dict[tuple[State, State], frozenset[Cause]] = {
     (State.WAITING, State.READY): frozenset({Cause.START, Cause.PROVIDED}),
     (State.WAITING, State.SKIPPED): _NEVER_RAN,
     (State.WAITING, State.CANCELLED): frozenset({Cause.CANCELLED}),
-    (State.READY, State.WAITING): frozenset({Cause.HELD_BACK}),
+    (State.READY, State.WAITING): frozenset({Cause.HELD_BACK, Cause.REOPENED}),
     (State.READY, State.SUBMITTED): frozenset({Cause.DISPATCH}),
     (State.READY, State.SKIPPED): _NEVER_RAN,
     (State.READY, State.CANCELLED): frozenset({Cause.CANCELLED}),
@@ -163,8 +169,10 @@ LEGAL: dict[tuple[State, State], frozenset[Cause]] = {
     **_in_flight(State.RUNNING),
     (State.LOST, State.READY): frozenset({Cause.RETRY}),
     (State.LOST, State.FAILED): frozenset({Cause.WORKER_DIED}),
-    (State.LOST, State.SKIPPED): frozenset({Cause.GONE}),
+    (State.LOST, State.SKIPPED): frozenset({Cause.GONE, Cause.GIVEN_UP}),
     (State.LOST, State.CANCELLED): frozenset({Cause.CANCELLED}),
+    **{(old, State.WAITING): frozenset({Cause.CHANGED}) for old in _SENT_BACK - {State.SKIPPED}},
+    (State.SKIPPED, State.WAITING): frozenset({Cause.CHANGED, Cause.REOPENED}),
 }
 
 

@@ -22,7 +22,8 @@ def _one_task(run: Standing, task: Task) -> None:
     unmet = run.deps[task.number].unmet
     if task.state is State.WAITING:
         assert unmet, f"{key} waits for nothing"
-    elif task.state is State.READY and not task.attempt:
+        assert task.is_fresh, f"{key} waits, but has begun"
+    elif task.state is State.READY and task.is_fresh:
         assert not unmet, f"{key} is ready but still waits"
     holds = run.locks.holds(task.number)
     if task.state.in_flight:
@@ -32,6 +33,7 @@ def _one_task(run: Standing, task: Task) -> None:
         assert task.verdict, f"{key} has ended without a verdict"
     if task.state is State.READY:
         assert holds == (task.locks is Locks.HELD), f"{key} is ready, its locks are {task.locks.word}"
+    assert not (task.is_fresh and task.state.in_flight), f"{key} is in flight, but has not begun"
     assert task.withdrawn <= task.attempt, f"{key} has more withdrawn attempts than attempts"
 
 

@@ -107,10 +107,11 @@ def _compare(run: int, saved: SavedTask, task: Task) -> Iterator[Finding]:
         task.provided,
         task.locks,
         task.reason,
+        task.is_fresh,
     )
     for name, kept, found in zip(Restored._fields, saved.restored, replayed, strict=True):
         # waiting -> ready follows from what others did, and is not recorded.
-        implied = name == "state" and not task.attempt and {kept, found} == {State.WAITING, State.READY}
+        implied = name == "state" and task.is_fresh and {kept, found} == {State.WAITING, State.READY}
         if kept != found and not implied:
             yield Finding(run, saved.key, f"its {name} is {_said(kept)}, by replay {_said(found)}")
 

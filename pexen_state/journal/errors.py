@@ -27,6 +27,10 @@ class JournalTooNew(JournalError):
     """A newer pexen wrote it."""
 
 
+class JournalTooOld(JournalError):
+    """An older pexen wrote it, and it has to be upgraded before it is looked at."""
+
+
 class JournalReadOnly(JournalError):
     """The file, or its directory, cannot be written to."""
 
@@ -111,4 +115,11 @@ def too_new(path: str, found: str, known: str) -> JournalTooNew:
     return JournalTooNew(
         f"the journal {path} was written by a newer pexen (its schema is {found}, this one knows {known}). "
         "Upgrade pexen, or name another file with --journal."
+    )
+
+
+def too_old(path: str, found: str, known: str) -> JournalTooOld:
+    return JournalTooOld(
+        f"the journal {path} was written by an older pexen (its schema is {found}, this one reads {known}). "
+        "`pexen db upgrade` brings it up to date after a backup; every run does so by itself."
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import quote
 
-from pexen_state.journal.errors import JournalError, JournalMissing, NotAJournal, corrupt, from_sqlite, too_new
+from pexen_state.journal.errors import JournalError, JournalMissing, NotAJournal, corrupt, from_sqlite, too_new, too_old
 from pexen_state.journal.lock import is_held
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.versions import APPLICATION_ID, REVISION
@@ -37,6 +37,13 @@ def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
         return _checked(_connect(paths), paths)
 
 
+def revision_of(path: str | os.PathLike[str]) -> str:
+    """Of a journal's schema, which may be older or newer than this version knows. Raises a JournalError."""
+    paths = JournalPaths.of(path)
+    with reading(paths.db), closing(_connect(paths)) as connection:
+        return _revision(connection, paths)
+
+
 @contextmanager
 def reader(path: str | os.PathLike[str]) -> Iterator[sqlite3.Connection]:
     """`open_reader`, closed at the end; what SQLite says within is raised as the JournalError that it means."""
@@ -58,11 +65,18 @@ def _connect(paths: JournalPaths) -> sqlite3.Connection:
     try:
         return _open(paths, "mode=ro")
     except sqlite3.OperationalError as error:
-        # A reader of a write-ahead log needs the shared memory file, which it cannot make here. Without it the
-        # file may only be read if nothing can be in the log and nobody writes.
-        if not os.access(paths.parent, os.W_OK) and not is_held(paths.db) and not _size(paths.wal):
+        if lies_still(paths):
             return _open(paths, "immutable=1")
         raise error
+
+
+def lies_still(paths: JournalPaths) -> bool:
+    """Whether it may be read as it lies there (`immutable=1`), when it cannot be read as a journal that may change.
+
+    A reader of a write-ahead log needs the shared memory file, which it cannot make here. Without it the file may
+    only be read if nothing can be in the log and nobody writes.
+    """
+    return not os.access(paths.parent, os.W_OK) and not is_held(paths.db) and not _size(paths.wal)
 
 
 def _open(paths: JournalPaths, how: str) -> sqlite3.Connection:
@@ -86,19 +100,26 @@ def _open(paths: JournalPaths, how: str) -> sqlite3.Connection:
 
 def _checked(connection: sqlite3.Connection, paths: JournalPaths) -> sqlite3.Connection:
     try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        if application != APPLICATION_ID:
-            raise NotAJournal(f"{paths.db} is no journal of pexen. Name another file with --journal.")
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        if found is None or not isinstance(found[0], str):
-            raise corrupt(paths.db, "it does not say which schema it has")
-        if found[0] > REVISION:
-            raise too_new(paths.db, found[0], REVISION)
+        found = _revision(connection, paths)
+        if found > REVISION:
+            raise too_new(paths.db, found, REVISION)
+        if found < REVISION:
+            raise too_old(paths.db, found, REVISION)
         cut_off(connection, paths)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _revision(connection: sqlite3.Connection, paths: JournalPaths) -> str:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise NotAJournal(f"{paths.db} is no journal of pexen. Name another file with --journal.")
+    found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if found is None or not isinstance(found[0], str):
+        raise corrupt(paths.db, "it does not say which schema it has")
+    return found[0]
 
 
 def cut_off(connection: sqlite3.Connection, paths: JournalPaths) -> None:

@@ -42,6 +42,7 @@ class EventKind(Word):
     PAUSED = 2
     UNLOCKED = 3
     CANCELLED = 4
+    GIVEN_UP = 5
 
 
 #: A task's row id is the run's id, shifted by so many bits, plus the task's number. More tasks do not fit in a run.
@@ -114,6 +115,7 @@ class SavedTask(NamedTuple):
     restored: Restored
     ended_seq: int | None  #: `seq` of the transition that ended it
     spec_json: str | None
+    submitted_seq: int | None = None  #: `seq` of its latest submission, None if it was sent back since
 
     @property
     def spec(self) -> TaskSpec:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.states import Cause, Locks, State, Verdict
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.records import (
@@ -28,6 +28,7 @@ from pexen_state.journal.values import from_json
 
 Row = tuple[Any, ...]
 Fetch = Callable[[str, Row], list[Row]]
+Intervention = Unlocked | Cancelled | GivenUp  #: what was decided about a run and is no task's state
 
 _PAGE = 5000
 
@@ -45,7 +46,7 @@ FROM run
 
 _TASKS = """
 SELECT id, key, spec, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
-  ended
+  ended, submitted
 FROM task WHERE id BETWEEN ? AND ? ORDER BY id
 """
 
@@ -56,7 +57,8 @@ SELECT k.ended, k.id, k.key, k.spec, k.attempt, k.withdrawn, k.state, k.verdict,
   a.error, a.exit_code, a.signal, a.took_us, a.output
 FROM transition e JOIN task k ON k.id = e.task AND k.ended = e.seq
 LEFT JOIN attempt a ON a.id = k.submitted
-WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6 AND (e.cause <= 20 OR (e.cause = 23 AND k.attempt > k.withdrawn))
+WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6
+  AND (e.cause <= 20 OR (e.cause = 23 AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn))
 ORDER BY e.seq LIMIT ?
 """
 
@@ -116,6 +118,7 @@ def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
         locks,
         reason,
         seq,
+        submitted,
     ) in fetch(_TASKS, ids_of(run)):
         number = row_id - base
         saved = SavedTask(
@@ -133,9 +136,11 @@ def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
                 provided == 1,
                 _LOCKS[locks],
                 reason,
+                submitted is None,
             ),
             seq,
             spec,
+            submitted,
         )
         if seq is None:
             others.append(saved)
@@ -197,14 +202,19 @@ def numbered_decisions(fetch: Fetch, run: int) -> Iterator[tuple[int, Decision]]
         yield event[0], _event(fetch, run, *event[1:])
 
 
-def interventions(fetch: Fetch, run: int) -> list[tuple[int, Unlocked | Cancelled]]:
-    """What a person did to the run that is no task's state: locks freed, tasks cancelled. Each with its `seq`."""
-    found: list[tuple[int, Unlocked | Cancelled]] = []
+def interventions(fetch: Fetch, run: int) -> list[tuple[int, Intervention]]:
+    """What was decided about the run and is no task's state: locks freed, tasks cancelled, the run given up.
+
+    Each with its `seq`.
+    """
+    found: list[tuple[int, Intervention]] = []
     for seq, kind, data in fetch(_EVENTS, (run,)):
         if kind == EventKind.UNLOCKED:
             found.append((seq, Unlocked(**_fields(data))))
         elif kind == EventKind.CANCELLED:
             found.append((seq, Cancelled(**_fields(data))))
+        elif kind == EventKind.GIVEN_UP:
+            found.append((seq, GivenUp(**_fields(data))))
     return found
 
 
@@ -250,5 +260,7 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             return Unlocked(**said)
         case EventKind.CANCELLED:
             return Cancelled(**said)
+        case EventKind.GIVEN_UP:
+            return GivenUp(**said)
         case _:
             raise JournalError(f"run {run} holds a run event of an unknown kind, {kind}. A newer pexen wrote it.")

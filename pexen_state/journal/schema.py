@@ -189,6 +189,16 @@ fact = Table(  # about the box
     Column("value", LargeBinary),  # a number or text as it is (SQLite minds no type), all else as JSON
 )
 
+pruned = Table(  # that runs were deleted: their numbers are never used again
+    "pruned",
+    metadata,
+    _id(),
+    _int("last_run"),  # the highest there was
+    _int("last_seq"),
+    _int("runs"),  # how many were deleted
+    _int("at_us"),
+)
+
 alembic_version = Table(  # as alembic itself makes it
     "alembic_version",
     metadata,

@@ -24,11 +24,14 @@ FINISH_TASK = (
 )
 
 MOVE_TASK = (
-    "UPDATE task SET state = ?, attempt = ?, submitted = coalesce(?, submitted), ended = ?,"
-    " withdrawn = withdrawn + ?, failures = failures + ?, crashes = crashes + ?,"
+    "UPDATE task SET state = ?, attempt = ?, submitted = coalesce(?, CASE WHEN ? THEN submitted END), ended = ?,"
+    " withdrawn = withdrawn + ?, failures = failures * ? + ?, crashes = crashes * ? + ?,"
     " verdict = ?, provided = ?, locks = ?, reason = ?"
     " WHERE id = ? AND state BETWEEN ? AND ? AND attempt = ?"
 )
+
+# What the code of a task that was sent back is now.
+SET_FINGERPRINT = "UPDATE task SET fingerprint = ? WHERE id = ?"
 
 # An attempt whose beginning was written has a row already.
 END_ATTEMPT = (
@@ -44,12 +47,17 @@ FREE_LOCKS = "UPDATE task SET locks = 0 WHERE id = ?"
 
 STANDING = "SELECT key, state, attempt FROM task WHERE id = ?"
 
-LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT max(seq) FROM run_event), 0))"
+# Never used twice, even if the newest runs were deleted: backups and consumers of events know them, too.
+LAST_SEQ = (
+    "SELECT max(coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT max(seq) FROM run_event), 0),"
+    " coalesce((SELECT max(last_seq) FROM pruned), 0))"
+)
+LAST_RUN = "SELECT max(coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(last_run) FROM pruned), 0))"
 
 SUPERSEDE_RUNS = "UPDATE run SET state = 3, ended_us = ? WHERE name = ? AND state = 0"
 INSERT_RUN = (
     "INSERT INTO run(id, uuid, name, target, params, recorded, shared, parent, began_us)"
-    " VALUES ((SELECT coalesce(max(id), 0) + 1 FROM run),?,?,?,?,?,?,?,?) RETURNING id"
+    f" VALUES (({LAST_RUN}) + 1,?,?,?,?,?,?,?,?) RETURNING id"
 )
 END_RUN = "UPDATE run SET state = ?, verdict = ?, ended_us = ? WHERE id = ?"
 REOPEN_RUN = "UPDATE run SET state = 0, verdict = 0, ended_us = NULL WHERE id = ?"
@@ -61,12 +69,15 @@ OPEN_SESSIONS = (
     " (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1)"
     " FROM session WHERE how_ended IS NULL"
 )
+OPEN_SESSIONS_OF = "SELECT id, boot_id FROM session WHERE how_ended IS NULL AND run = ? ORDER BY id DESC"
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq, began_us)"
     " VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id"
 )
 INSERT_FACT = "INSERT INTO fact(session, name, value) VALUES (?,?,?)"
+
+LAST_UUID = "SELECT uuid FROM run WHERE id = (SELECT run FROM session ORDER BY id DESC LIMIT 1)"
 
 # What the writer has to remember of a run that goes on.
 LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"

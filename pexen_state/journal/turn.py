@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
 from pexen_state.core.spec import Name
 from pexen_state.core.states import FAILURES, Cause, State
 from pexen_state.journal.records import AttemptBegan, AttemptEnd, EventKind, NewTask, task_base
@@ -160,14 +160,22 @@ def _project(moved: Mapping[int, Row], again: Mapping[int, list[Row]], rows: Row
 
 def _several(steps: Sequence[Row]) -> Row:
     first, last = steps[0], steps[-1]
+    back = [place for place, step in enumerate(steps) if step[_NEW] == _WAITING]
+    kept = not back  # a task that was sent back begins anew: what counted before counts no more
+    withdrawn = sum(step[_CAUSE] == _WITHDRAWN for step in steps)
+    if back:
+        steps = steps[back[-1] :]
     submitted = [step[_SEQ] for step in steps if step[_NEW] == _SUBMITTED]
     return (
         last[_NEW],
         last[_ATTEMPT],
         submitted[-1] if submitted else None,
+        kept,
         last[_SEQ] if last[_NEW] >= _FINAL else None,
-        sum(step[_CAUSE] == _WITHDRAWN for step in steps),
+        withdrawn,
+        kept,
         sum(step[_NEW] == _READY and step[_CAUSE] in _FAILURES for step in steps),
+        kept,
         sum(step[_NEW] == _LOST and step[_CAUSE] == _WORKER_DIED for step in steps),
         last[_VERDICT],
         last[_PROVIDED],
@@ -203,7 +211,7 @@ def _end(flight: Open, seq: int, end: AttemptEnd | None, rows: Rows, directory: 
     )
 
 
-def _event(decision: Added | Paused | Unlocked | Cancelled, rows: Rows, memory: Memory, at_us: int) -> None:
+def _event(decision: Added | Paused | Unlocked | Cancelled | GivenUp, rows: Rows, memory: Memory, at_us: int) -> None:
     match decision:
         case Added(first, specs):
             count = len(specs)
@@ -214,12 +222,14 @@ def _event(decision: Added | Paused | Unlocked | Cancelled, rows: Rows, memory: 
             rows.events.append(_event_row(memory, EventKind.PAUSED, _fields(decision), at_us))
         case Cancelled():
             rows.events.append(_event_row(memory, EventKind.CANCELLED, _fields(decision), at_us))
+        case GivenUp():
+            rows.events.append(_event_row(memory, EventKind.GIVEN_UP, _fields(decision), at_us))
         case Unlocked(lock):
             rows.events.append(_event_row(memory, EventKind.UNLOCKED, _fields(decision), at_us))
             rows.unlocked.append((memory.seq, lock))
 
 
-def _fields(decision: Paused | Unlocked | Cancelled) -> dict[str, Any]:
+def _fields(decision: Paused | Unlocked | Cancelled | GivenUp) -> dict[str, Any]:
     return {name: to_json(value, f"{name} of {decision}") for name, value in decision._asdict().items()}
 
 

@@ -5,12 +5,13 @@ Alembic is imported only when an upgrade is due: it costs more than all the rest
 
 from __future__ import annotations
 
-import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
+from pexen_state.journal.copies import copy
 from pexen_state.journal.engine import connect, disconnect, sqlite_errors
 from pexen_state.journal.errors import JournalError, corrupt, too_new
 from pexen_state.journal.paths import JournalPaths
@@ -61,35 +62,11 @@ def run_migrations(connection: Connection, to: str, scripts: str) -> None:
 
 def make_backup(source: str, target: str) -> str:
     """A copy by SQLite itself, which knows what is still in the -wal. It is only there when it is whole."""
-    partial = f"{target}.partial"
-    with sqlite_errors(target):
-        for path in (partial, f"{partial}-journal"):
-            if os.path.lexists(path):
-                os.unlink(path)
-        try:
-            fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            os.fchmod(fd, 0o600)
-            os.close(fd)
-        except OSError as error:
-            raise JournalError(
-                f"no backup can be made at {target} ({error.strerror}), and without one the journal is not upgraded."
-            ) from error
-        reader, writer = sqlite3.connect(source), sqlite3.connect(partial)
-        try:
-            reader.backup(writer)
-            writer.execute("PRAGMA journal_mode=DELETE")  # a backup is one file
-        finally:
-            writer.close()
-            reader.close()
-    _sync(partial)
-    os.rename(partial, target)
-    _sync(os.path.dirname(target))
-    return target
-
-
-def _sync(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        with closing(sqlite3.connect(source)) as connection:
+            copy(connection, target)
+    except JournalError as error:
+        raise JournalError(
+            f"no backup can be made at {target}, and without one the journal is not upgraded: {error}"
+        ) from error
+    return target

@@ -54,7 +54,8 @@ SELECT r.id AS id, r.uuid AS uuid, r.name AS name, r.target AS target, r.params 
   {_count(Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.CRASH)} AS failed,
   {_count(Verdict.SKIP)} AS skipped, {_count(Verdict.NOT_RUN)} AS not_run,
   (SELECT count(*) FROM session s WHERE s.run = r.id) AS sessions,
-  (SELECT max(count(DISTINCT s.boot_id) - 1, 0) FROM session s WHERE s.run = r.id) AS reboots
+  (SELECT max(count(DISTINCT s.boot_id) - 1, 0) FROM session s WHERE s.run = r.id) AS reboots,
+  r.parent AS parent
 FROM run r LEFT JOIN task k ON k.id {_OF_RUN}
 GROUP BY r.id
 """

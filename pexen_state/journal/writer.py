@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 from sqlalchemy.engine import Connection
 
 import pexen_state
-from pexen_state.core.decisions import Cancelled, Decision, Unlocked
+from pexen_state.core.decisions import Decision, Unlocked
 from pexen_state.core.locks import normal_name
 from pexen_state.core.states import State, Verdict
 from pexen_state.journal import restore, statements
@@ -66,6 +66,7 @@ class Journal:
         self._memory: Memory | None = None
         self._session: int | None = None
         self._added: list[Row] = []
+        self._fingerprints: list[Row] = []
 
     @classmethod
     def open(cls, lock: RunLock, create: bool = True, clock: Clock = wall_clock_us) -> Journal:
@@ -117,6 +118,11 @@ class Journal:
         """Tasks that join the run. They are written with the next `append`, which holds the decision `Added`."""
         self._added.extend(_join(self._of_run(), first_number, tasks))
 
+    def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        """Of tasks that are sent back, by number. Written with the next `append`, which holds that decision."""
+        base = task_base(self._of_run().run)
+        self._fingerprints.extend((now, base + number) for number, now in fingerprints.items())
+
     def unfinished_run(self, name: str | None = None) -> RunRecord | None:
         """The newest unfinished run of that suite, or of any."""
         suite = name if name is None else sql_text(name)
@@ -126,6 +132,17 @@ class Journal:
     def run(self, run_id: int) -> RunRecord | None:
         found = restore.runs(self._store.read, "id = ?", (run_id,))
         return found[0] if found else None
+
+    def last_uuid(self) -> str | None:
+        """The uuid of the run that the last session was of, whatever became of it; None if there was no session."""
+        found = self._store.read(statements.LAST_UUID, ())
+        return found[0][0] if found else None
+
+    def how_cut_off(self, run_id: int) -> HowEnded | None:
+        """How the last session of that run was cut off, if it was and nobody has said so yet."""
+        for _, its_boot, *_ in self._store.read(statements.OPEN_SESSIONS_OF, (run_id,)):
+            return _how_cut_off(its_boot, boot_id())
+        return None
 
     def begin_session(self, run_id: int, facts: Mapping[str, Any] | None = None) -> int:
         """From now on this process writes decisions of that run. Returns the session's id.
@@ -139,7 +156,7 @@ class Journal:
         with self._store.transaction():
             last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             for session, its_boot, began_us, _, last_us in self._store.fetch(statements.OPEN_SESSIONS, ()):
-                how = HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
+                how = _how_cut_off(its_boot, boot)
                 ended_us = max(began_us, last_us or began_us)
                 self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
             memory = self._memory
@@ -224,6 +241,9 @@ class Journal:
         if self._added:
             self._store.run(statements.INSERT_TASK, self._added)
             self._added = []
+        if self._fingerprints:
+            self._store.run(statements.SET_FINGERPRINT, self._fingerprints)
+            self._fingerprints = []
         self._store.run(statements.INSERT_TRANSITION, rows.transitions)
         changed = (
             self._store.run(statements.SUBMIT_TASK, rows.submits)
@@ -290,7 +310,7 @@ class Journal:
         """All that was decided, for a replay: what `append` was given, and `Added` for the tasks of `begin_run`."""
         return restore.decisions(self._store.read, self._which(run_id))
 
-    def interventions(self, run_id: int | None = None) -> list[tuple[int, Unlocked | Cancelled]]:
+    def interventions(self, run_id: int | None = None) -> list[tuple[int, restore.Intervention]]:
         """(seq, decision) of each lock that a person freed, to be woven in by SavedTask.ended_seq, and of what was
         cancelled, which is about tasks that may be in flight still and so comes after all of them.
         """
@@ -307,6 +327,10 @@ class Journal:
 
     def _which(self, run_id: int | None) -> int:
         return self._of_run().run if run_id is None else run_id
+
+
+def _how_cut_off(its_boot: str, boot: str) -> HowEnded:
+    return HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
 
 
 def _for_people(target: Any) -> str:

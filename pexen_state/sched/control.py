@@ -10,9 +10,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
+from pexen_state.core.lock_names import lock_of, lock_text
 from pexen_state.core.locks import normal_name
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name
+from pexen_state.core.standstill import listed
 from pexen_state.journal.control import ControlServer, Request
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.values import from_json
@@ -21,20 +23,23 @@ from pexen_state.journal.values import from_json
 class Control:
     """One source of inputs for the loop.
 
-    Requests are JSON objects: {"do": "pause" | "stop" | "cancel" | "unlock", "task": key, "lock": name}.
+    Requests are JSON objects; what they may be is said at `input_of`. One that says "run": id is for that run alone:
+    whoever means run 3 must not hit run 4, which began meanwhile. The answer is {"ok": true, "run": id, "in_flight":
+    how many attempts the pool has}, or {"ok": false, "run": id, "error": a sentence}.
     """
 
-    def __init__(self, server: ControlServer, plan: Plan) -> None:
+    def __init__(self, server: ControlServer, run: int, plan: Plan) -> None:
         self._server = server
+        self._run = run
         self._plan = plan
         self._taken: list[Request] = []
 
     @classmethod
     @contextmanager
-    def open(cls, path: str, plan: Plan) -> Iterator[Control]:
+    def open(cls, path: str, run: int, plan: Plan) -> Iterator[Control]:
         server = ControlServer(JournalPaths.of(path))
         try:
-            yield cls(server, plan)
+            yield cls(server, run, plan)
         finally:
             server.close()
 
@@ -45,9 +50,11 @@ class Control:
         inputs: list[Input] = []
         for request in self._server.receive():
             try:
-                inputs.append(self._input_of(request.body))
+                if request.body.get("run", self._run) != self._run:
+                    raise ValueError(f"run {self._run} is being run, not run {request.body['run']}")
+                inputs.append(input_of(self._plan, request.body))
             except ValueError as error:
-                self._server.reply(request, {"ok": False, "error": str(error)})
+                self._server.reply(request, {"ok": False, "run": self._run, "error": str(error)})
             else:
                 self._taken.append(request)
         return inputs
@@ -55,32 +62,60 @@ class Control:
     def committed(self) -> None:
         taken, self._taken = self._taken, []
         for request in taken:
-            self._server.reply(request, {"ok": True})
+            in_flight = len(self._plan.in_flight)
+            self._server.reply(request, {"ok": True, "run": self._run, "in_flight": in_flight})
 
-    def _input_of(self, body: dict[str, Any]) -> Input:
-        match body:
-            case {"do": "pause"}:
-                return PauseAsked(str(body.get("by", "pause")))
-            case {"do": "stop"}:
-                return StopAsked(str(body.get("by", "stop")))
-            case {"do": "cancel", "task": str(key)}:
-                return CancelAsked(self._number_of(key))
-            case {"do": "cancel"}:
-                return CancelAsked()
-            case {"do": "unlock", "lock": lock}:
-                return UnlockAsked(self._kept(lock))
-            case _:
-                raise ValueError(f"nobody here knows what to do with {body!r}")
 
-    def _kept(self, lock: object) -> Name:
-        with suppress(ValueError, LookupError, TypeError):  # names of locks are values as the journal keeps them
-            name = normal_name(from_json(lock))
-            if any(name == held for held, _ in self._plan.still_held()):
-                return name
-        raise ValueError(f"the lock {lock!r} is not held by a task that has ended")
+def input_of(plan: Plan, body: dict[str, Any]) -> Input:
+    """{"do": "pause" | "stop", "by": who}, {"do": "cancel", "task": key or nothing}, or {"do": "unlock"} with a "lock",
+    a name as the journal keeps it, or its "text" as people write it.
 
-    def _number_of(self, key: str) -> int:
-        for number, task in self._plan.tasks.items():
-            if task.spec.key == key:
-                return number
-        raise ValueError(f"no task of this run is called {key!r}")
+    Raises ValueError, whose message says why it cannot be done.
+    """
+    match body:
+        case {"do": "pause"}:
+            return PauseAsked(str(body.get("by", "pause")))
+        case {"do": "stop"}:
+            return StopAsked(str(body.get("by", "stop")))
+        case {"do": "cancel", "task": str(key)}:
+            return CancelAsked(_unfinished_task(plan, key))
+        case {"do": "cancel"}:
+            return CancelAsked()
+        case {"do": "unlock", "text": str(text)}:
+            return UnlockAsked(_kept_by_text(plan, text))
+        case {"do": "unlock", "lock": lock}:
+            return UnlockAsked(_kept(plan, lock))
+        case _:
+            raise ValueError(f"nobody here knows what to do with {body!r}")
+
+
+def _unfinished_task(plan: Plan, key: str) -> int:
+    for number, task in list(plan.tasks.items()):
+        if task.spec.key == key:
+            if task.state.is_final:
+                raise ValueError(f"{key} has ended already: {task.state.word.replace('_', ' ')}")
+            return number
+    raise ValueError(f"no task of this run is called {key!r}")
+
+
+def _kept(plan: Plan, lock: object) -> Name:
+    with suppress(ValueError, LookupError, TypeError):  # names of locks are values as the journal keeps them
+        name = normal_name(from_json(lock))
+        if any(name == held for held, _ in plan.still_held()):
+            return name
+    raise ValueError(f"the lock {lock!r} is not held by a task that has ended")
+
+
+def _kept_by_text(plan: Plan, text: str) -> Name:
+    kept = list(dict.fromkeys(name for name, _ in plan.still_held()))
+    name = lock_of(text, kept)
+    if name is not None:
+        return name
+    holders = [plan.tasks[number] for held, number, _ in plan.locks.held() if lock_of(text, [held]) is not None]
+    if holders:
+        raise ValueError(
+            f"the lock {text} is held by {listed([task.spec.key for task in holders])}, which has not ended: it is "
+            "freed when that has"
+        )
+    others = f"; held by tasks that have ended are: {', '.join(sorted(map(lock_text, kept)))}" if kept else ""
+    raise ValueError(f"the lock {text} is not held{others}")

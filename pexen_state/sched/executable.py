@@ -49,6 +49,7 @@ class Executable:
     popen        further arguments for `subprocess.Popen`
     statuses     a name of TABLE_NAMES, or {exit status: verdict word}, where what is not named is "fail"
     declared     whether its failure keeps the promises of an executable, or of a plain callable
+    origin       where it is written down, for messages: "nightly.jobs, line 3"
     """
 
     argv: str | Sequence[str]
@@ -58,6 +59,7 @@ class Executable:
     popen: Mapping[str, Any] = field(default_factory=dict)
     statuses: StatusTable = "plain"
     declared: Declared = Declared.EXECUTABLE
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         check_statuses(self.statuses)

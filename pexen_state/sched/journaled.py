@@ -8,18 +8,17 @@ that is durable may the notes about it (the slot file) be replaced.
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pexen_state.core.commands import Submit
-from pexen_state.core.decisions import Cancelled, Decision, Restored, Unlocked
+from pexen_state.core.decisions import Cancelled, Decision, GivenUp
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.states import Verdict
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import RunLock
@@ -31,12 +30,15 @@ from pexen_state.journal.records import (
     NewTask,
     RunRecord,
     RunState,
-    SavedTask,
 )
+from pexen_state.journal.restore import Intervention
+from pexen_state.journal.standing import in_order
 from pexen_state.journal.writer import Journal
+from pexen_state.sched.asked import RunAsked
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
+from pexen_state.sched.ending import end_session
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.identity import fingerprint
 from pexen_state.sched.inbox import Inbox
@@ -50,9 +52,6 @@ from pexen_state.sched.pool.tree import kill_strays
 from pexen_state.sched.replay import lost_attempts, replay
 from pexen_state.sched.shared import SharedStore
 from pexen_state.util import PexenWarning
-
-if TYPE_CHECKING:
-    from pexen_state.sched.planner import Sched
 
 #: Seconds to wait for a journal that somebody else holds, unless it is clear that they go on.
 LOCK_WAIT = 10.0
@@ -107,47 +106,53 @@ def _end_of(outcome: Outcome) -> AttemptEnd:
 
 
 def run_journaled(
-    sched: Sched, path: str, pool: Pool, bodies: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
+    asked: RunAsked, pool: Pool, bodies: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
 ) -> Iterator[TaskRes]:
     """One session: the results of earlier sessions first, then those of what is left."""
     check_keys(specs)
-    paths = JournalPaths.of(path)
+    paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
-        lock = stack.enter_context(RunLock.acquire(path, wait_s=LOCK_WAIT))
+        lock = stack.enter_context(_lock(asked))
         marks = begun_marks(paths.slots)
         new_slots = f"{paths.slots}.new"
-        pool.open(journaled=True, slots=new_slots, keep_fds=[lock.fd])  # not ours to close if somebody else uses it
+        # Not ours to close if somebody else uses it.
+        pool.open(journaled=True, slots=new_slots, keep_fds=[lock.fd], on_keeper=lock.record_keeper)
         stack.callback(_remove, new_slots)
         stack.callback(pool.close, STOP_GRACE)
-        if pool.keeper_pid is not None:
-            lock.record_keeper(pool.keeper_pid)
         journal = Journal.open(lock)
         stack.callback(journal.close)
-        left = journal.unfinished_run()
-        if left is not None:
-            kill_strays(left.uuid, paths.slots)  # the keeper did, unless it was killed itself
-        run, match, in_flight = _begin_or_match(sched, journal, Callables(bodies, specs))
+        if (last := journal.last_uuid()) is not None:
+            kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
+        run, match, in_flight = _begin_or_match(asked, journal, Callables(bodies, specs))
         base = codec.decode(run.shared) if run.shared is not None else {}
-        sched.plan = plan = Plan(match.specs)
-        shared = SharedStore(plan, base, [task.spec for task in match.added])
-        control = stack.enter_context(Control.open(path, plan))
-        job_of = _JobMaker(sched, paths, run, match.bodies, plan, shared)
+        plan = Plan(match.specs, max_fail=asked.max_fail)
+        if asked.planned is not None:
+            asked.planned(plan)
+        shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
+        control = stack.enter_context(Control.open(asked.path, run.id, plan))
+        job_of = _JobMaker(asked.capture, paths, run, match.bodies, plan, shared)
         ledger = JournalLedger(journal, new_slots, paths.slots)
-        loop = Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of)
+        loop = Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of, pulse=asked.pulse)
         journal.begin_session(run.id)
         stack.push(_Session(journal, plan, loop).end)
-        if sched.announce is not None:
-            sched.announce(_opened(run, match, in_flight))
+        if asked.announce is not None:
+            asked.announce(_opened(run, match, in_flight))
         if match.is_resumed:
-            saved = _in_order(match.saved, journal.interventions())
-            for result in replay(plan, saved, journal.saved_results(), shared, match.bodies):
+            saved = in_order(match.saved, journal.interventions())
+            for result in replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back):
                 yield result
                 loop.owner.check()
-        begun = marks.begun if marks is not None and marks.run == str(run.id) else None
-        before = [*lost_attempts(plan, begun), *match.before]
+        before = [*lost_attempts(plan, marks, run.id), *match.before]
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
+        journal.set_fingerprints(match.fingerprints)
         yield from loop.run(before)
+
+
+def _lock(asked: RunAsked) -> RunLock:
+    if asked.wait_for_journal:
+        return RunLock.acquire(asked.path, wait_s=math.inf, patience_s=math.inf)
+    return RunLock.acquire(asked.path, wait_s=LOCK_WAIT)
 
 
 def _remove(path: str) -> None:
@@ -156,47 +161,42 @@ def _remove(path: str) -> None:
 
 
 def _opened(run: RunRecord, match: Match, in_flight: tuple[str, ...]) -> Opened:
-    finished = sum(task.restored.state.is_final for task in match.saved)
+    finished = sum(task.restored.state.is_final for task in match.saved) - len(match.sent_back)
     tasks = len(match.specs) + len(match.added)
     return Opened(run.id, run.name, match.is_resumed, tasks, finished, in_flight, match.superseded)
 
 
-def _in_order(
-    saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Unlocked | Cancelled]]
-) -> Iterator[Restored | Unlocked | Cancelled]:
-    """The tasks as they were saved, with each lock that a person freed at its place among those that had ended.
-
-    What was cancelled comes last: it is about tasks that are in flight still.
-    """
-    unlocked = deque(one for one in interventions if isinstance(one[1], Unlocked))
-    for task in saved:
-        while unlocked and (task.ended_seq is None or unlocked[0][0] < task.ended_seq):
-            yield unlocked.popleft()[1]
-        yield task.restored
-    yield from (decision for _, decision in unlocked)
-    yield from (decision for _, decision in interventions if isinstance(decision, Cancelled))
-
-
-def _begin_or_match(sched: Sched, journal: Journal, callables: Callables) -> tuple[RunRecord, Match, tuple[str, ...]]:
+def _begin_or_match(
+    asked: RunAsked, journal: Journal, callables: Callables
+) -> tuple[RunRecord, Match, tuple[str, ...]]:
     """(the run, its tasks, keys of those that the last session left in flight)."""
-    record = _run_to_resume(sched, journal)
+    record = _run_to_resume(asked, journal)
     if record is not None:
-        match = match_tasks(callables, journal.saved_tasks(record.id))
+        # What was given up, or cancelled by a person, is not to run again.
+        rerun = asked.rerun_changed and not any(map(_ends_the_run, journal.interventions(record.id)))
+        match = match_tasks(callables, journal.saved_tasks(record.id), asked.overrides, rerun)
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
         check_names([*match.specs, *(task.spec for task in match.added)])
-        _tell_of_other_shared(sched.shared, record.shared)
+        _tell_of_other_shared(asked.shared, record.shared)
         in_flight = tuple(task.key for task in match.saved if task.restored.state.in_flight)
         return record, match, in_flight
     check_names(callables.specs)
-    before = journal.unfinished_run(sched.name)
-    base = codec.encode(sched.shared, "shared") if sched.shared else None
+    if asked.parent is not None and journal.run(asked.parent) is None:
+        raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
+    before = journal.unfinished_run(asked.name)
+    base = codec.encode(dict(asked.shared), "shared") if asked.shared else None
     tasks = [NewTask(spec, fingerprint(body)) for body, spec in zip(callables.bodies, callables.specs, strict=True)]
-    run_id = journal.begin_run(sched.name, sched.target, sched.options, tasks, base)
+    run_id = journal.begin_run(asked.name, asked.target, asked.options, tasks, base, asked.parent)
     record = journal.run(run_id)
     assert record is not None
     match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))
     match.superseded = before.id if before is not None else None
     return record, match, ()
+
+
+def _ends_the_run(intervention: tuple[int, Intervention]) -> bool:
+    _, decision = intervention
+    return isinstance(decision, GivenUp) or (isinstance(decision, Cancelled) and decision.whole_run)
 
 
 def _tell_of_other_shared(ours: Mapping[str, Any], recorded_json: str | None) -> None:
@@ -212,15 +212,15 @@ def _tell_of_other_shared(ours: Mapping[str, Any], recorded_json: str | None) ->
         )
 
 
-def _run_to_resume(sched: Sched, journal: Journal) -> RunRecord | None:
-    if sched.run_id is not None:
-        record = journal.run(sched.run_id)
+def _run_to_resume(asked: RunAsked, journal: Journal) -> RunRecord | None:
+    if asked.run_id is not None:
+        record = journal.run(asked.run_id)
         if record is None:
-            raise SchedulerError(f"there is no run {sched.run_id} in {journal.paths.db}: `pexen runs` lists them")
+            raise SchedulerError(f"there is no run {asked.run_id} in {journal.paths.db}: `pexen runs` lists them")
         if record.state is not RunState.UNFINISHED:
             raise RunOver(f"nothing to resume: run {record.id} is {record.state.word}. `pexen run` begins another.")
         return record
-    return journal.unfinished_run(sched.name) if sched.resume else None
+    return journal.unfinished_run(asked.name) if asked.resume else None
 
 
 class _JobMaker:
@@ -228,14 +228,14 @@ class _JobMaker:
 
     def __init__(
         self,
-        sched: Sched,
+        capture: bool,
         paths: JournalPaths,
         run: RunRecord,
         bodies: Mapping[int, Body],
         plan: Plan,
         shared: SharedStore,
     ) -> None:
-        self._capture = sched.capture
+        self._capture = capture
         self._paths = paths
         self._run = run
         self._bodies = bodies
@@ -254,9 +254,9 @@ class _JobMaker:
         if not self._capture and not isinstance(body, Executable):
             # No directory for a task that writes nothing there: there may be a million of them.
             return Job(number, attempt, body, shared, limits, Context(run, key, cookie, nth, None, None))
-        task_dir = self._paths.task_dir(self._run.id, spec.key, number)
-        directory = os.path.join(task_dir, str(nth))
-        context = Context(run, key, cookie, nth, directory, os.path.join(task_dir, "data"))
+        directory = self._paths.attempt_dir(self._run.id, spec.key, number, nth)
+        data = os.path.join(self._paths.task_dir(self._run.id, spec.key, number), "data")
+        context = Context(run, key, cookie, nth, directory, data)
         return Job(number, attempt, body, shared, limits, context, os.path.join(directory, "output.log"))
 
 
@@ -274,19 +274,9 @@ class _Session:
             with suppress(JournalError):  # the next session finds out what was written
                 self._journal.end_session(HowEnded.FAILED if broken else HowEnded.STOPPED)
         elif self._plan.is_over and (self._plan.is_cancelled or not self._loop.owes):
-            state = RunState.CANCELLED if self._plan.is_cancelled else RunState.FINISHED
-            self._journal.end_run(state, worst_verdict(self._plan))
-            self._journal.end_session(HowEnded.FINISHED)
+            end_session(self._journal, self._plan, HowEnded.FINISHED)
         elif broken:
             self._journal.end_session(HowEnded.FAILED)
         else:
             paused = self._plan.paused_by is not None
             self._journal.end_session(HowEnded.PAUSED if paused else HowEnded.STOPPED)
-
-
-def worst_verdict(plan: Plan) -> Verdict:
-    """The run's verdict. A task that could not run is as bad as one that failed."""
-    verdicts = {task.verdict for task in plan.tasks.values()}
-    not_run = Verdict.NOT_RUN in verdicts
-    worst = max(verdicts - {Verdict.NOT_RUN}, default=Verdict.NONE)
-    return max(worst, Verdict.FAIL) if not_run else worst

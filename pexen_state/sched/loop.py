@@ -20,7 +20,7 @@ from pexen_state.core.commands import Kill, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
 from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
-from pexen_state.core.states import Cause
+from pexen_state.core.states import Cause, State
 from pexen_state.sched.common import TaskRes
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
@@ -29,6 +29,9 @@ from pexen_state.sched.window import Window
 
 #: A worker's word that it started is committed with the next turn, at the latest after this many seconds.
 STARTED_WITHIN = 0.1
+
+#: Who wants to be called while the run goes on hears of it at least this often, in seconds.
+PULSE_S = 0.2
 
 #: Seconds between TERM and KILL when the run is stopped.
 STOP_GRACE = 10.0
@@ -70,6 +73,7 @@ class Loop:
     """One session of a run: from the first hand-over until nothing is left, or until somebody says stop.
 
     `job_of` makes the pool's job of a submission and its input. `bodies` are the callables by task number.
+    `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Loop:
         bodies: Mapping[int, Body],
         job_of: Callable[[Submit], Job],
         *,
+        pulse: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -91,6 +96,7 @@ class Loop:
         self._sources = {source.fileno(): source for source in sources}
         self._bodies = bodies
         self._job_of = job_of
+        self._pulse = pulse
         self._clock = clock
         self._window = Window(pool)
         self._reports: list[Report] = []  # taken from the pool, not yet told to the plan
@@ -100,7 +106,7 @@ class Loop:
         self._in_pool: set[Attempt] = set()
         self._ended: dict[Attempt, Outcome] = {}  # what the attempts that ended in this turn left
         self.owner = Owner()
-        self._is_withdrawing = False
+        self._withdrawn_for = (False, False)
         self.is_torn = False  #: the plan is ahead of the ledger, and stays so: what it says is no longer believed
         self.owes = True  #: there may be results that the caller has not been given
 
@@ -119,9 +125,11 @@ class Loop:
             while True:
                 turn = self._take(inputs)
                 yield from self._act(turn)
+                if self._pulse is not None:
+                    self._pulse()
                 if self._is_done():
                     break
-                inputs = self._next_inputs()
+                inputs = self._next_inputs(pulse=self._pulse)
             done = True
         finally:
             if self.owner.is_here:
@@ -158,6 +166,8 @@ class Loop:
                 if decision.new.is_final:
                     left = self._ended.get((decision.task, decision.attempt))
                     self._shared.ended(decision.task, left.shared if left else None)
+                elif decision.new is State.WAITING:
+                    self._shared.sent_back(decision.task)
             elif type(decision) is Added:
                 self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
         return turn
@@ -166,8 +176,9 @@ class Loop:
 
     def _act(self, turn: Turn) -> Iterator[TaskRes]:
         results: list[Yield] = []
-        if self._plan.mood is Mood.DRAINING and not self._is_withdrawing:
-            self._is_withdrawing = True
+        why = (self._plan.mood is Mood.DRAINING, self._plan.given_up is not None)
+        if why != self._withdrawn_for:  # nothing new is to begin: what no worker began comes back
+            self._withdrawn_for = why
             self._pool.withdraw()
         for command in turn.commands:
             match command:
@@ -231,14 +242,17 @@ class Loop:
 
     # -- wait --------------------------------------------------------------------------------------------
 
-    def _next_inputs(self, until: float = math.inf) -> list[Input]:
+    def _next_inputs(self, until: float = math.inf, pulse: Callable[[], None] | None = None) -> list[Input]:
         """Block until there is something to decide, or until then."""
         while True:
-            self._collect(min(until, self._wake_up_at()))
+            next_pulse = math.inf if pulse is None else self._clock() + PULSE_S
+            self._collect(min(until, self._wake_up_at(), next_pulse))
             inputs = self._to_inputs()
             now = self._clock()
             if inputs or now >= until or (self._began and now >= self._began_since + STARTED_WITHIN):
                 return inputs
+            if pulse is not None:
+                pulse()
 
     def _wake_up_at(self) -> float:
         if self._reports:

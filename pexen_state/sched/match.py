@@ -1,18 +1,21 @@
 """The caller's tasks and the journal's: who is who when a run is resumed.
 
 A task is known by its key. What the journal recorded about one that it knows holds for the whole run, even if
-the caller says something else now: what was decided before rests on it.
+the caller says something else now: what was decided before rests on it. Only what a caller overrides by name is
+taken from what its task says now, for the session alone.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from pexen_state.core.inputs import Input, TaskGone, TasksAdded
+from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
+from pexen_state.core.sending_back import may_be_sent_back
 from pexen_state.core.spec import TaskSpec
+from pexen_state.core.states import State
 from pexen_state.journal.records import NewTask, SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
@@ -39,6 +42,16 @@ class Match:
     superseded: int | None = None  #: the unfinished run that this new one takes the place of
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
     added: list[NewTask] = field(default_factory=list)
+    sent_back: set[int] = field(default_factory=set)  #: tasks that had ended, changed, and run again
+    fingerprints: dict[int, bytes] = field(default_factory=dict)  #: of tasks that changed and are still to run
+
+    @property
+    def may_end_again(self) -> set[int]:
+        """Tasks that have ended, and of which some are sent back: those that changed, and whoever did not run."""
+        if not self.sent_back:
+            return set()
+        skipped = {task.number for task in self.saved if task.restored.state is State.SKIPPED}
+        return skipped | self.sent_back
 
 
 def check_keys(specs: Sequence[TaskSpec]) -> None:
@@ -53,12 +66,18 @@ def check_keys(specs: Sequence[TaskSpec]) -> None:
         seen.add(spec.key)
 
 
-def match_tasks(callables: Callables, saved: Sequence[SavedTask]) -> Match:
-    """Find each task of the journal among the caller's. What the journal recorded of a task holds."""
+def match_tasks(
+    callables: Callables, saved: Sequence[SavedTask], overrides: Collection[str] = (), rerun_changed: bool = False
+) -> Match:
+    """Find each task of the journal among the caller's. What the journal recorded of a task holds, but for `overrides`:
+    names of fields of which the caller's word of now holds. `rerun_changed`: tasks that have ended, and whose code is
+    another now, are sent back.
+    """
     match = Match(is_resumed=True, saved=saved)
     ours = {spec.key: (body, spec) for body, spec in zip(callables.bodies, callables.specs, strict=True)}
     changed: list[str] = []
     gone: list[str] = []
+    again: list[str] = []
     for task in sorted(saved, key=lambda task: task.number):
         found = ours.pop(task.key, None)
         if found is None:
@@ -69,10 +88,18 @@ def match_tasks(callables: Callables, saved: Sequence[SavedTask]) -> Match:
             continue
         body, spec = found
         match.bodies[task.number] = body
-        same = spec_to_json(spec) == task.spec_json
-        match.specs.append(spec if same else task.spec)
-        if not same or (task.fingerprint is not None and fingerprint(body) != task.fingerprint):
+        recorded = _as_recorded(spec, task, overrides)
+        same = spec_to_json(recorded) == task.spec_json
+        match.specs.append(spec if same else _with(task.spec, spec, overrides))
+        now = fingerprint(body) if task.fingerprint is not None else None
+        if now != task.fingerprint and rerun_changed and _may_run_again(task):
+            match.sent_back.add(task.number)
+            match.before.append(TaskChanged(task.number))
+            again.append(task.key)
+        elif not same or now != task.fingerprint:
             changed.append(task.key)
+        if now is not None and now != task.fingerprint and not _keeps_its_result(task, match):
+            match.fingerprints[task.number] = now  # its result will be that of what it is now
     if saved and not match.bodies:
         raise SchedulerError(
             "none of the tasks is in the run that was to be resumed: begin another one with resume=False, "
@@ -83,11 +110,29 @@ def match_tasks(callables: Callables, saved: Sequence[SavedTask]) -> Match:
         for number, (body, spec) in enumerate(ours.values(), len(match.specs) + 1):
             match.bodies[number] = body
             match.added.append(NewTask(spec, fingerprint(body)))
-    _tell(len(ours), gone, changed)
+    _tell(len(ours), gone, changed, again)
     return match
 
 
-def _tell(added: int, gone: Sequence[str], changed: Sequence[str]) -> None:
+def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) -> TaskSpec:
+    """The caller's spec as it would be without the overrides: to be compared with what was recorded."""
+    return _with(spec, task.spec, overrides) if overrides else spec
+
+
+def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
+    """`spec` with these fields of the other one."""
+    return replace(spec, **{name: getattr(other, name) for name in names}) if names else spec
+
+
+def _may_run_again(task: SavedTask) -> bool:
+    return may_be_sent_back(task.restored.state, task.restored.reason)
+
+
+def _keeps_its_result(task: SavedTask, match: Match) -> bool:
+    return task.restored.state.is_final and task.number not in match.sent_back
+
+
+def _tell(added: int, gone: Sequence[str], changed: Sequence[str], again: Sequence[str]) -> None:
     if gone:
         warnings.warn(
             f"{len(gone)} unfinished tasks are no longer there and will not run: {some(gone)}",
@@ -100,6 +145,10 @@ def _tell(added: int, gone: Sequence[str], changed: Sequence[str]) -> None:
             f"recorded about them holds: {some(changed)}",
             PexenWarning,
             stacklevel=2,
+        )
+    if again:
+        warnings.warn(
+            f"{len(again)} tasks changed since they ended, and run again: {some(again)}", PexenWarning, stacklevel=2
         )
     if added:
         warnings.warn(f"{added} tasks are new and join the run", PexenWarning, stacklevel=2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -19,6 +19,7 @@ from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, U
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
+from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.identity import key_of
@@ -43,7 +44,16 @@ class Sched:
     defaults    limits and budgets of tasks that do not say their own
     target, options     what the journal keeps about how the run was started, as JSON
     capture     under a journal: what python tasks print goes to their output files, too
-    announce    called once, when a journaled session is open and before anything runs
+    max_fail    give the run up when so many of its tasks have ended badly (fail, error, timeout, crash): what
+                runs may end, what is declared `always` still runs, the rest is skipped
+    parent      the run of the journal whose tasks a new run runs again; it is told in `runs.parent`
+    overrides   of "timeout" and "retries": on resume what the tasks say now holds for the session, not what
+                the run recorded
+    rerun_changed   on resume: tasks that have ended, and whose code changed since, run again
+    wait_for_journal   wait for a journal that somebody else holds, however long that takes
+    announce    called once, when a journaled session is open and before anything runs; `plan` is there then
+    pulse       called in the thread that runs: after each turn, and at least every 0.2 s while nothing happens,
+                but not while the caller has a result in hand. What it raises ends the session, in order
 
     Raises DepcheckError if a required name is provided by nobody, MutexError if a task both uses and claims
     a lock.
@@ -61,8 +71,16 @@ class Sched:
         target: object = None,
         options: Mapping[str, Any] | None = None,
         capture: bool = False,
+        max_fail: int | None = None,
+        parent: int | None = None,
+        overrides: Collection[str] = (),
+        rerun_changed: bool = False,
+        wait_for_journal: bool = False,
         announce: Callable[[Opened], None] | None = None,
+        pulse: Callable[[], None] | None = None,
     ) -> None:
+        check_max_fail(max_fail)
+        check_overrides(overrides)
         # Where it is now, wherever the program goes before the run.
         self.journal = os.path.abspath(os.fsdecode(journal)) if journal is not None else None
         if name is not None and not isinstance(name, str):
@@ -74,7 +92,13 @@ class Sched:
         self.target = target
         self.options = dict(options or {})
         self.capture = capture
+        self.max_fail = max_fail
+        self.parent = parent
+        self.overrides = overrides
+        self.rerun_changed = rerun_changed
+        self.wait_for_journal = wait_for_journal
         self.announce = announce
+        self.pulse = pulse
         self.shared: dict[str, Any] = {}
         self.plan: Plan | None = None  #: of the run that goes on, or of the last one
         self._tasks: dict[int, Body] = {}  # by id(): a task is the same object, not an equal one
@@ -132,9 +156,19 @@ class Sched:
         """Start nothing new, and stop what runs. Then the run can be resumed."""
         self._ask(StopAsked(by))
 
-    def cancel(self) -> None:
-        """End the run: what runs is killed, what did not run never will."""
-        self._ask(CancelAsked())
+    def cancel(self, task: str | None = None) -> None:
+        """End the run, or the task of that key: what runs is killed, what did not run never will.
+
+        Raises SchedulerError for a key that no task of the run has. Says nothing if the run is over.
+        """
+        plan = self.plan
+        if task is None or plan is None:
+            self._ask(CancelAsked())
+            return
+        number = next((number for number, one in plan.tasks.items() if one.spec.key == task), None)
+        if number is None:
+            raise SchedulerError(f"no task of this run is called {task!r}")
+        self._ask(CancelAsked(number))
 
     def unlock(self, lock: Name) -> None:
         """Free a lock that a task which has ended still holds. Raises TypeError for what is no name."""
@@ -182,9 +216,32 @@ class Sched:
                 # Not before it is needed: a program without a journal does not load a database.
                 from pexen_state.sched.journaled import run_journaled
 
-                yield from run_journaled(self, self.journal, pool, tasks, specs, self._inbox)
+                yield from run_journaled(self._asked(self.journal), pool, tasks, specs, self._inbox)
             assert self.plan is not None
             warn_of_what_is_left(self.plan)
+
+    def _asked(self, path: str) -> RunAsked:
+        return RunAsked(
+            path=path,
+            name=self.name,
+            resume=self.resume,
+            run_id=self.run_id,
+            parent=self.parent,
+            target=self.target,
+            options=self.options,
+            shared=self.shared,
+            capture=self.capture,
+            max_fail=self.max_fail,
+            overrides=self.overrides,
+            rerun_changed=self.rerun_changed,
+            wait_for_journal=self.wait_for_journal,
+            announce=self.announce,
+            pulse=self.pulse,
+            planned=self._set_plan,
+        )
+
+    def _set_plan(self, plan: Plan) -> None:
+        self.plan = plan
 
     def _forget_inbox(self, inbox: Inbox) -> None:
         self._inbox = None
@@ -193,7 +250,7 @@ class Sched:
     def _run_in_memory(
         self, pool: Pool, tasks: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
     ) -> Iterator[TaskRes]:
-        self.plan = plan = Plan(specs)
+        self.plan = plan = Plan(specs, max_fail=self.max_fail)
         bodies = dict(enumerate(tasks, 1))
         shared = SharedStore(plan, self.shared)
 
@@ -205,7 +262,7 @@ class Sched:
         with OwnStack() as stack:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
-            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of).run()
+            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, pulse=self.pulse).run()
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:
@@ -219,7 +276,11 @@ def warn_of_what_is_left(plan: Plan) -> None:
     """At the end of a run: a PexenWarning each for tasks that could not run and for locks that nobody freed."""
     if not plan.is_over:
         return
-    unmet = sum(task.verdict is Verdict.NOT_RUN and plan.deps[task.number].lost > 0 for task in plan.tasks.values())
+    not_run = [task for task in plan.tasks.values() if task.verdict is Verdict.NOT_RUN]
+    # What was left out when the run was given up was meant to be: who set the limit knows.
+    unmet = sum(
+        plan.deps[task.number].lost > 0 and (plan.given_up is None or task.reason != plan.given_up) for task in not_run
+    )
     if unmet:
         warnings.warn(f"{unmet} tasks skipped due to unmet deps", PexenWarning, stacklevel=3)
     locks = {name for name, _ in plan.still_held()}

@@ -6,32 +6,35 @@ is kept only for as long as a child that has not ended needs it, as when the run
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping
 
-from pexen_state.core.decisions import Cancelled, Restored, Unlocked
+from pexen_state.core.decisions import Restored
 from pexen_state.core.inputs import Input, Lost
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal import codec
 from pexen_state.journal.excinfo import decode_error
 from pexen_state.journal.records import SavedResult
+from pexen_state.journal.restore import Intervention
 from pexen_state.sched.common import ExceptionInfo, TaskRes
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.pool.results import after_changes
+from pexen_state.sched.pool.slots import BegunMarks
 from pexen_state.sched.shared import Shared, SharedStore
 
 
 def replay(
     plan: Plan,
-    saved: Iterable[Restored | Unlocked | Cancelled],
+    saved: Iterable[Restored | Intervention],
     results: Iterator[SavedResult],
     shared: SharedStore,
     bodies: Mapping[int, Body],
+    sent_back: Container[int] = (),
 ) -> Iterator[TaskRes]:
     """Restore the plan, and give the result of each task that ended by an attempt.
 
     `saved` tells first of the tasks that have ended, in the order in which they ended; `results` come in the
-    same order.
+    same order. Of tasks that are `sent_back` no result is given: they will have another.
     """
     result = next(results, None)
     for one in saved:
@@ -41,19 +44,11 @@ def replay(
         if result is None or result.number != one.task:
             shared.ended(one.task, None)
             continue
-        left = _changed_by(result.shared, shared.input_of(plan.parents(one.task)))
+        left = after_changes(shared.input_of(plan.parents(one.task)), result.shared)
         shared.ended(one.task, left)
-        yield _task_result(result, bodies.get(one.task), left)
+        if one.task not in sent_back:
+            yield _task_result(result, bodies.get(one.task), left)
         result = next(results, None)
-
-
-def _changed_by(change: str | None, shared: Shared) -> Shared:
-    if change is not None:
-        decoded: dict[str, Any] = codec.decode(change)
-        shared.update(decoded["set"])
-        for key in decoded["del"]:
-            shared.pop(key, None)
-    return shared
 
 
 def _task_result(result: SavedResult, body: Body | None, left: Shared) -> TaskRes:
@@ -77,12 +72,13 @@ def _task_result(result: SavedResult, body: Body | None, left: Shared) -> TaskRe
     )
 
 
-def lost_attempts(plan: Plan, begun: frozenset[tuple[int, int]] | None) -> list[Input]:
+def lost_attempts(plan: Plan, marks: BegunMarks | None, run: int) -> list[Input]:
     """What became of the attempts that were in flight when the last session went away.
 
-    `begun` are the (task, attempt) that workers began, None where nobody can say (a new boot). An attempt
-    that was handed over and surely never begun is withdrawn.
+    `marks` say which (task, attempt) workers began; None where nobody can say (a new boot). An attempt that was
+    handed over and surely never begun is withdrawn.
     """
+    begun = marks.begun if marks is not None and marks.run == str(run) else None
     inputs: list[Input] = []
     for number in sorted(plan.in_flight):
         task = plan.tasks[number]

@@ -18,15 +18,18 @@ Shared = dict[str, Any]
 
 class SharedStore:
     """`base` is what `add_shared` set. `joining` are tasks that the plan does not have yet: what they will want is
-    kept until `joined` says who they are.
+    kept until `joined` says who they are. `again` are tasks that have ended, and may be sent back: what they will
+    want is kept, too, also of providers that come first only when the one before them was sent back.
     """
 
-    def __init__(self, plan: Plan, base: Shared, joining: Iterable[TaskSpec] = ()) -> None:
+    def __init__(self, plan: Plan, base: Shared, joining: Iterable[TaskSpec] = (), again: Iterable[int] = ()) -> None:
         self._plan = plan
         self._base = base
         self._left: dict[int, Shared] = {}  # task -> what it left
         self._needed: dict[int, int] = {}  # task -> how many children may still ask
         self._over: set[int] = set()  # tasks that ask no more
+        self._again = set(again)  # they end once more
+        self._keeps_all = bool(self._again)
         self._wanted = {name for spec in joining for name in (*spec.requires, *spec.requires_all)}
         self._for_joining: list[int] = []  # tasks whose `shared` is kept for these names
 
@@ -42,9 +45,12 @@ class SharedStore:
 
     def ended(self, task: int, shared: Shared | None) -> None:
         """A task has ended for good, in whatever way. `shared` is what it left, None if it never ran."""
-        self._over.add(task)
-        for parent in self._plan.deps.parents(task):
-            self._let_go(parent)
+        if task in self._again:
+            self._again.discard(task)
+        else:
+            self._over.add(task)
+            for parent in self._plan.deps.parents(task):
+                self._let_go(parent)
         if not shared or not self._plan.tasks[task].provided:
             return
         gates = [gate for gate in self._plan.deps[task].provides if not gate.order_only]
@@ -55,6 +61,12 @@ class SharedStore:
         if needed:
             self._needed[task] = needed
             self._left[task] = shared
+
+    def sent_back(self, task: int) -> None:
+        """A task that had ended has not: what it left is no more, and what it leaves next is its children's."""
+        self._over.discard(task)
+        self._needed.pop(task, None)
+        self._left.pop(task, None)
 
     def joined(self, tasks: Iterable[int]) -> None:
         """Tasks joined the run; some of their parents may have ended before."""
@@ -69,7 +81,7 @@ class SharedStore:
 
     def _children(self, gate: Gate, task: int) -> int:
         waiters = list(gate.all_waiters)
-        if gate.kept and gate.kept[0] == task:
+        if gate.kept and (gate.kept[0] == task or self._keeps_all):
             waiters += gate.any_waiters
         # Not by the state in the plan, which is that after the whole turn: who ended in it lets go afterwards.
         return sum(waiter not in self._over for waiter in waiters)

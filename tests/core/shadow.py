@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Restored, Transition, Unlocked
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Cause, Locks, State, Verdict
 
@@ -45,6 +45,8 @@ class ShadowTask:
     reason: str | None = None
     ended_at: int | None = None  #: index of the decision
     holds: list[Claim] = field(default_factory=list)
+    fresh: bool = True  #: not submitted, or not since it was sent back
+    submitted_at: int | None = None  #: index of the decision
 
     @property
     def ran(self) -> bool:
@@ -59,6 +61,7 @@ class Shadow:
     def __init__(self, specs: Iterable[TaskSpec]) -> None:
         self.tasks: list[ShadowTask] = [ShadowTask(one) for one in specs]
         self.log: list[Decision] = []
+        self.given_up = False
 
     def task(self, number: int) -> ShadowTask:
         return self.tasks[number - 1]
@@ -100,7 +103,7 @@ class Shadow:
         task = self.task(number)
         if task.holds:  # it kept its locks for another attempt
             return True
-        return (self.is_satisfied(number) or task.attempt > 0) and not self.has_conflict(number)
+        return (self.is_satisfied(number) or not task.fresh) and not self.has_conflict(number)
 
     # -- told --------------------------------------------------------------------------------------------
 
@@ -112,6 +115,9 @@ class Shadow:
                 self.tasks.extend(ShadowTask(one) for one in specs)
             case Cancelled():
                 pass  # what follows from it are transitions
+            case GivenUp():
+                assert not self.given_up, "the run was given up twice"
+                self.given_up = True
             case Unlocked(lock):
                 for task in self.tasks:
                     if task.ended_at is not None:
@@ -124,17 +130,25 @@ class Shadow:
     def _transition(self, told: Transition) -> None:
         task = self.task(told.task)
         key = task.spec.key
-        assert task.ended_at is None, f"{key} has ended, and went on"
+        assert task.ended_at is None or told.new is State.WAITING, f"{key} has ended, and went on"
         # `waiting` and `ready` follow from others; a task that was never submitted may be in either.
         implied = {State.WAITING, State.READY}
-        assert told.old is task.state or (not task.attempt and {told.old, task.state} <= implied), key
+        assert told.old is task.state or (task.fresh and {told.old, task.state} <= implied), key
         if told.new is State.SUBMITTED:
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
+            assert task.spec.always or not self.given_up, f"{key} was submitted, but the run was given up"
             task.attempt = told.attempt
             task.holds = task.wants
+            task.fresh, task.submitted_at = False, len(self.log)
         assert told.attempt == task.attempt, key
         task.state, task.locks, task.reason = told.new, told.locks, told.reason
+        if told.new is State.WAITING:
+            assert not self.given_up, f"{key} was sent back, but the run was given up"
+            assert told.cause is Cause.REOPENED or told.old >= State.SUCCEEDED, key
+            assert told.old is not State.CANCELLED, f"{key} was cancelled, and sent back"
+            task.ended_at, task.verdict, task.provided, task.fresh = None, Verdict.NONE, False, True
+            task.failures = task.crashes = 0
         if told.new is State.READY:
             if told.cause is Cause.WITHDRAWN:
                 task.withdrawn += 1
@@ -153,10 +167,16 @@ class Shadow:
 
     # -- asked -------------------------------------------------------------------------------------------
 
-    def projection(self) -> list[Restored | Unlocked | Cancelled]:
+    @property
+    def failed(self) -> int:
+        """Tasks that ended badly by themselves."""
+        bad = (Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.CRASH)
+        return sum(task.verdict in bad and task.state is not State.CANCELLED for task in self.tasks)
+
+    def projection(self) -> list[Restored | Unlocked | Cancelled | GivenUp]:
         """What a journal would say: those that ended first, as they ended, and what was unlocked at its place.
 
-        What was cancelled comes last: it is about tasks that are in flight still.
+        What was cancelled comes last: it is about tasks that are in flight still; and that the run was given up.
         """
         places: list[tuple[int, Restored | Unlocked]] = []
         for number, task in enumerate(self.tasks, 1):
@@ -164,7 +184,13 @@ class Shadow:
                 place = len(self.log) + 1 if task.ended_at is None else task.ended_at
                 places.append((place, self._restored(number)))
         places += [(place, one) for place, one in enumerate(self.log, 1) if type(one) is Unlocked]
-        cancelled = [one for one in self.log if type(one) is Cancelled]
+        cancelled: list[Cancelled | GivenUp] = []
+        for place, one in enumerate(self.log, 1):
+            if type(one) is Cancelled:
+                meant = [number for number in one.tasks if (self.task(number).submitted_at or place) < place]
+                cancelled.append(Cancelled(tuple(meant), one.whole_run))
+            elif type(one) is GivenUp:
+                cancelled.append(one)
         return [*(one for _, one in sorted(places, key=lambda place: place[0])), *cancelled]
 
     def _restored(self, number: int) -> Restored:
@@ -180,6 +206,7 @@ class Shadow:
             task.provided,
             self._locks_as_stored(task),
             task.reason,
+            task.fresh,
         )
 
     def _locks_as_stored(self, task: ShadowTask) -> Locks:

@@ -24,9 +24,14 @@ def test_every_state_is_reached_from_waiting() -> None:
     assert reached == set(State) - LATER
 
 
-def test_nothing_leads_out_of_a_final_state() -> None:
+def test_nothing_leads_out_of_a_final_state_but_being_sent_back() -> None:
     assert {state for state in State if state.is_final} == FINAL
-    assert not {old for old, _ in LEGAL} & FINAL
+    assert {(old, new) for old, new in LEGAL if old in FINAL} == {
+        (old, State.WAITING) for old in FINAL - {State.CANCELLED}
+    }
+    for old in FINAL - {State.CANCELLED}:
+        reopened = {Cause.REOPENED} if old is State.SKIPPED else set()
+        assert LEGAL[old, State.WAITING] == {Cause.CHANGED} | reopened
 
 
 def test_a_final_state_is_reached_from_every_other_one() -> None:

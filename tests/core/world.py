@@ -21,6 +21,7 @@ from pexen_state.core.inputs import (
     RunOpened,
     Started,
     StopAsked,
+    TaskChanged,
     TaskGone,
     TasksAdded,
     UnlockAsked,
@@ -53,12 +54,20 @@ class Tape:
 
 
 class Run:
-    def __init__(self, specs: Sequence[TaskSpec], later: Sequence[TaskSpec], tape: Tape, workers: int) -> None:
+    def __init__(
+        self,
+        specs: Sequence[TaskSpec],
+        later: Sequence[TaskSpec],
+        tape: Tape,
+        workers: int,
+        max_fail: int | None = None,
+    ) -> None:
         self.specs = list(specs)
         self.later = list(later)
         self.tape = tape
         self.workers = workers
-        self.plan = Plan(specs)
+        self.max_fail = max_fail
+        self.plan = Plan(specs, max_fail=max_fail)
         self.shadow = Shadow(specs)
         self.decided: list[Decision] = []
         self.given: dict[int, int] = {}  # task -> attempt of its result
@@ -87,8 +96,8 @@ class Run:
                 self.turn([*ends, PoolHasRoom(self.workers)])
         for number, task in enumerate(self.shadow.tasks, 1):
             assert task.ended_at is not None, f"{task.spec.key} never ended: {self.plan.story(task.spec.key)}"
-            ran = task.ran and task.locks is not None
-            if self._ended_by(number) is not Cause.GONE:
+            ran = task.ran and not task.fresh
+            if self._ended_by(number) not in (Cause.GONE, Cause.GIVEN_UP):
                 assert (number in self.given) == ran, f"{task.spec.key} ran: {ran}, given: {number in self.given}"
 
     def _ended_by(self, number: int) -> Cause:
@@ -130,7 +139,11 @@ class Run:
         elif what == 19:
             yield UnlockAsked(LOCKS[self.tape.below(len(LOCKS))])
         elif what == 20:
-            yield TaskGone(1 + self.tape.below(len(self.plan.tasks)))
+            number = 1 + self.tape.below(len(self.plan.tasks))
+            if self.tape.below(3):
+                self.turn([TaskChanged(number)])  # in a turn of its own: it is known before anything happens
+            else:
+                yield TaskGone(number)
         elif what == 21:
             yield CancelAsked(1 + self.tape.below(len(self.plan.tasks)))
         elif what == 22:
@@ -176,6 +189,7 @@ class Run:
         for command in turn.commands:
             self._check(command, needed)
         self._nothing_waits_without_need()
+        self._nothing_goes_on_when_it_was_given_up()
         again = self.plan.handle()
         assert not again.decisions, f"nothing happened, and yet: {again.decisions}"
 
@@ -192,6 +206,8 @@ class Run:
             if type(decision) is Transition and decision.new is State.SUBMITTED:
                 could.pop(decision.task)
             self.shadow.tell(decision)
+            if type(decision) is Transition and decision.new is State.WAITING:
+                self.given.pop(decision.task, None)
             for task in could:
                 now = task <= len(self.shadow.tasks) and self.shadow.could_run(task)
                 if now and not could[task]:
@@ -214,11 +230,17 @@ class Run:
             case Kill(_, attempt, _):
                 assert attempt == task.attempt
 
+    def _nothing_goes_on_when_it_was_given_up(self) -> None:
+        enough = self.max_fail is not None and self.shadow.failed >= self.max_fail
+        for task in self.shadow.tasks:
+            may_go_on = task.ended_at is not None or task.spec.always or task.state.in_flight
+            assert may_go_on or not (enough or self.shadow.given_up), f"{task.spec.key} is {task.state.word} still"
+
     def _nobody_passes_a_writer(self, turn: Turn) -> None:
         """Who came later and is no more urgent does not take what a queued writer waits for."""
         tasks = self.plan.tasks
         stuck = set(self.plan.locks.stuck())
-        waits = {n for n, task in tasks.items() if task.state is State.READY and not task.nth}
+        waits = {n for n, task in tasks.items() if task.state is State.READY and (task.is_fresh or not task.nth)}
         since = self.queued_since
         for submitted in (c.task for c in turn.commands if type(c) is Submit):
             arrived = since.pop(submitted, self.turns)
@@ -273,7 +295,9 @@ class Run:
         for decision in self.decided:
             replayed.apply(decision)
         assert replayed == live
-        restored = Plan.restored(known, self.shadow.projection())
+        if self.max_fail is not None and not self.tape.below(4):
+            self.max_fail = None  # who resumes need not want a limit; what was given up stays so
+        restored = Plan.restored(known, self.shadow.projection(), max_fail=self.max_fail)
         restored.validate()
         assert restored == live
         assert isinstance(restored, Plan)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pexen_state.core.decisions import Added, Cancelled, Restored, Unlocked
+from pexen_state.core.decisions import Added
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -19,6 +19,7 @@ from pexen_state.core.inputs import (
     PoolHasRoom,
     RunOpened,
     Started,
+    TaskChanged,
     TaskGone,
     TasksAdded,
     UnlockAsked,
@@ -29,6 +30,7 @@ from pexen_state.journal.check import check, replay
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import NewTask
+from pexen_state.journal.standing import in_order, standing
 from pexen_state.journal.writer import Journal
 from tests.stories import VERDICT, Plan
 
@@ -64,11 +66,12 @@ specs = st.builds(
 class JournaledPlan:
     """A plan whose every turn goes into a journal; whoever resumes has that alone."""
 
-    def __init__(self, journal: Journal, tasks: list[TaskSpec]) -> None:
+    def __init__(self, journal: Journal, tasks: list[TaskSpec], max_fail: int | None = None) -> None:
+        self.max_fail = max_fail
         self.journal = journal
         self.id = journal.begin_run("suite", "target", {}, [NewTask(spec) for spec in tasks])
         journal.begin_session(self.id)
-        self.plan = Plan(tasks)
+        self.plan = Plan(tasks, max_fail=max_fail)
         self.turn(RunOpened(), PoolHasRoom(2))
 
     def turn(self, *inputs: Input) -> None:
@@ -97,6 +100,8 @@ class JournaledPlan:
             TaskGone(1 + draw(len(plan.tasks))),
             TasksAdded(tuple(later[:1])),
             PauseAsked("pause"),
+            TaskChanged(1 + draw(len(plan.tasks))),
+            TaskChanged(1 + draw(len(plan.tasks))),
         ]
         which = draw(24)
         if which < len(happened):
@@ -118,13 +123,9 @@ class JournaledPlan:
 
     def restored(self) -> Plan:
         saved = self.journal.saved_tasks(self.id)
-        done = self.journal.interventions(self.id)
-        told: list[tuple[int, Restored | Unlocked | Cancelled]] = [one for one in done if isinstance(one[1], Unlocked)]
-        told += [(task.ended_seq or 1 << 60, task.restored) for task in saved]
-        told.sort(key=lambda pair: pair[0])
-        told += [one for one in done if isinstance(one[1], Cancelled)]
+        told = in_order(saved, self.journal.interventions(self.id))
         tasks = [task.spec for task in sorted(saved, key=lambda task: task.number)]
-        plan = Plan.restored(tasks, [one for _, one in told])
+        plan = Plan.restored(tasks, told, max_fail=self.max_fail)
         plan.validate()
         assert isinstance(plan, Plan)
         return plan
@@ -132,6 +133,7 @@ class JournaledPlan:
     def compare(self) -> None:
         with reader(self.journal.paths.db) as connection:
             assert list(replay(lambda query, params: connection.execute(query, params).fetchall(), self.id)) == []
+            assert standing(connection, self.id) == self.plan
         assert self.restored() == self.plan
 
 
@@ -147,14 +149,17 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
 @given(
     tasks=st.lists(specs, min_size=1, max_size=6, unique_by=lambda spec: spec.key),
     cut=st.integers(0, 3),
+    max_fail=st.none() | st.integers(1, 3),
     tape=st.lists(st.integers(0, 9999), min_size=20, max_size=200),
 )
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_restore_equals_replay_equals_live(journal: Journal, tasks: list[TaskSpec], cut: int, tape: list[int]) -> None:
+def test_restore_equals_replay_equals_live(
+    journal: Journal, tasks: list[TaskSpec], cut: int, max_fail: int | None, tape: list[int]
+) -> None:
     first = tasks[: max(1, len(tasks) - cut)]
     later = tasks[len(first) :]
     numbers = iter(tape)
-    run = JournaledPlan(journal, first)
+    run = JournaledPlan(journal, first, max_fail)
 
     while (number := next(numbers, None)) is not None:
         run.something_happens(lambda below, number=number: next(numbers, number) % below, later)  # type: ignore[misc]

@@ -111,6 +111,7 @@ __all__ = [
     "AnyPool",
     "Began",
     "Cause",
+    "Context",
     "Dropped",
     "Ended",
     "Job",

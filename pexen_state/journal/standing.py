@@ -1,0 +1,76 @@
+"""Where every task of a run stands, for whoever only looks: the plan, restored from the journal by sqlite3 alone.
+
+Nobody runs this plan. It is there to be asked (`core.explain`, its locks, its gates), and it is as old as the last turn
+that was written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+from pexen_state.core.decisions import Cancelled, Restored, Unlocked
+from pexen_state.core.plan import Plan
+from pexen_state.journal import restore
+from pexen_state.journal.queries import NotFound
+from pexen_state.journal.records import SavedTask
+from pexen_state.journal.restore import Intervention
+
+_IS_THERE = "SELECT 1 FROM run WHERE id = ?"
+
+
+def standing(connection: sqlite3.Connection, run_id: int) -> Plan:
+    """The plan of a run, finished or not, whether or not somebody runs it now. Raises NotFound.
+
+    Two questions are asked of the file, and a turn may be written between them: they are asked in one transaction.
+    """
+
+    def fetch(query: str, params: restore.Row) -> list[restore.Row]:
+        return connection.execute(query, params).fetchall()
+
+    ours = not connection.in_transaction
+    if ours:
+        connection.execute("BEGIN")
+    try:
+        if not fetch(_IS_THERE, (run_id,)):
+            raise NotFound(f"the journal has no run {run_id}. `pexen runs` lists them.")
+        saved = restore.saved_tasks(fetch, run_id)
+        done = restore.interventions(fetch, run_id)
+    finally:
+        if ours:
+            connection.execute("COMMIT")
+    return restored(saved, done)
+
+
+def restored(saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]) -> Plan:
+    """The plan of a run, from what the journal kept of it."""
+    specs = [task.spec for task in sorted(saved, key=lambda task: task.number)]
+    return Plan.restored(specs, in_order(saved, interventions))
+
+
+def in_order(
+    saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]
+) -> Iterator[Restored | Intervention]:
+    """The tasks as they were saved, with each lock that a person freed at its place among those that had ended.
+
+    All else that was done to the run comes last: what was cancelled is about tasks that are in flight still, and a run
+    that was given up is so from then on.
+    """
+    unlocked = deque(one for one in interventions if isinstance(one[1], Unlocked))
+    for task in saved:
+        while unlocked and (task.ended_seq is None or unlocked[0][0] < task.ended_seq):
+            yield unlocked.popleft()[1]
+        yield task.restored
+    yield from (decision for _, decision in unlocked)
+    for seq, decision in interventions:
+        if isinstance(decision, Cancelled):
+            yield decision._replace(tasks=_still_meant(decision, seq, saved))
+        elif not isinstance(decision, Unlocked):
+            yield decision
+
+
+def _still_meant(cancelled: Cancelled, seq: int, saved: Sequence[SavedTask]) -> tuple[int, ...]:
+    """Of what was cancelled in flight, what has not been submitted anew since: it ended, changed, and was sent back."""
+    meant = set(cancelled.tasks)
+    return tuple(task.number for task in saved if task.number in meant and (task.submitted_seq or seq) < seq)

@@ -1,0 +1,26 @@
+"""An older journal for whoever is about to go on with it: upgraded, if that is due, before it is looked at.
+
+No import of SQLAlchemy where nothing is due.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pexen_state.journal.reader import revision_of
+from pexen_state.journal.versions import REVISION
+
+
+def bring_up_to_date(path: str | os.PathLike[str]) -> str | None:
+    """Upgrade the journal at `path` if it is older than this version. Returns the path of the backup made then.
+
+    Raises JournalBusy if somebody runs it, and other JournalErrors.
+    """
+    if revision_of(path) >= REVISION:
+        return None
+    from pexen_state.journal.lock import RunLock
+    from pexen_state.journal.upgrade import is_due, upgrade
+
+    with RunLock.acquire(path) as lock:
+        revision = revision_of(path)  # somebody may have been quicker
+        return upgrade(lock.paths, revision) if is_due(revision, lock.paths.db) else None

@@ -1,0 +1,53 @@
+"""What a journaled run is asked for, as plain values: `Sched` makes it, a session takes it.
+
+So the session knows nothing of `Sched`, and what a caller may ask for stands in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pexen_state.core.plan import Plan
+from pexen_state.sched.common import Opened, SchedulerError
+
+#: What may be said anew about tasks when a run is resumed; all else is as the run recorded it.
+OVERRIDABLE = frozenset({"timeout", "retries"})
+
+
+@dataclass(frozen=True, slots=True)
+class RunAsked:
+    """One session of a run. What each field means is said at `Sched`, which has them as arguments."""
+
+    path: str
+    name: str
+    resume: bool = True
+    run_id: int | None = None
+    parent: int | None = None
+    target: object = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    capture: bool = False
+    max_fail: int | None = None
+    overrides: Collection[str] = ()
+    rerun_changed: bool = False
+    wait_for_journal: bool = False
+    announce: Callable[[Opened], None] | None = None
+    pulse: Callable[[], None] | None = None
+    planned: Callable[[Plan], None] | None = None  #: is given the plan, before anything else is
+
+
+def check_max_fail(max_fail: object) -> None:
+    """Raises SchedulerError."""
+    if max_fail is not None and (isinstance(max_fail, bool) or not isinstance(max_fail, int) or max_fail < 1):
+        raise SchedulerError(f"max_fail is a number of failed tasks, 1 or more, not {max_fail!r}")
+
+
+def check_overrides(overrides: Collection[str]) -> None:
+    """Raises SchedulerError."""
+    names = {overrides} if isinstance(overrides, str) else set(overrides)
+    if unknown := names - OVERRIDABLE:
+        raise SchedulerError(
+            f"{min(unknown)!r} cannot be said anew when a run is resumed, only {' and '.join(sorted(OVERRIDABLE))}"
+        )

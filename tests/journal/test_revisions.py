@@ -1,0 +1,115 @@
+"""A journal that an older pexen wrote: upgraded with nothing lost, and gone on with.
+
+`fixtures/journal-0001.db` was written by the code of revision 0001. It holds a finished run (passed, failed, flaky,
+skipped, not run, a lock left held), one that was superseded, and one of a task list from standard input whose runner
+was killed. Files like it are added with each revision, and never changed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pexen_state.journal.check import check
+from pexen_state.journal.errors import JournalTooOld
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.reader import reader, revision_of
+from pexen_state.journal.uptodate import bring_up_to_date
+from pexen_state.journal.versions import REVISION
+from pexen_state.journal.views import VIEWS
+from pexen_state.journal.writer import Journal
+from tests.journal.telling import sql
+
+FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("journal-*.db"))
+
+
+@pytest.fixture(params=FIXTURES, ids=lambda fixture: fixture.stem)
+def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return Path(shutil.copy(request.param, tmp_path / "journal.db"))
+
+
+def columns(path: Path) -> dict[str, list[str]]:
+    """Of every view that the journal has."""
+    names = [name for (name,) in sql(path, "SELECT name FROM sqlite_master WHERE type = 'view'")]
+    return {name: [column[1] for column in sql(path, f"PRAGMA table_info('{name}')")] for name in names}
+
+
+def rows(path: Path, of: dict[str, list[str]]) -> dict[str, list[tuple[Any, ...]]]:
+    return {view: sql(path, f"SELECT {', '.join(names)} FROM {view} ORDER BY 1, 2, 3") for view, names in of.items()}
+
+
+def test_there_is_a_journal_of_every_revision_before_this_one() -> None:
+    assert [fixture.stem.removeprefix("journal-") for fixture in FIXTURES] == [
+        f"{number:04}" for number in range(1, int(REVISION))
+    ]
+
+
+def test_it_says_nothing_of_the_box_that_it_was_made_on(old: Path) -> None:
+    raw = old.read_bytes()
+
+    assert not [word for word in (b"/work", b"/tmp", b"/root", b"/home") if word in raw]
+    assert len(raw) < 200_000
+
+
+def test_the_views_show_after_the_upgrade_what_they_showed_before(old: Path) -> None:
+    before = columns(old)
+    shown = rows(old, before)
+
+    backup = bring_up_to_date(old)
+
+    assert backup is not None
+    assert backup == f"{old}.backup-{old_revision(Path(backup))}"
+    assert sql(old, "SELECT version_num FROM alembic_version") == [(REVISION,)]
+    assert rows(old, before) == shown
+    assert rows(Path(backup), before) == shown
+    now = columns(old)
+    assert set(now) == set(VIEWS)
+    for view, names in before.items():
+        assert now[view][: len(names)] == names, "views only gain columns, at their end"
+    assert check(old) == []
+    assert bring_up_to_date(old) is None
+
+
+def old_revision(backup: Path) -> str:
+    ((revision,),) = sql(backup, "SELECT version_num FROM alembic_version")
+    assert isinstance(revision, str)
+    return revision
+
+
+def test_readers_refuse_it_and_say_what_to_do(old: Path) -> None:
+    revision = revision_of(old)
+
+    with pytest.raises(JournalTooOld) as error, reader(old):
+        pass
+
+    assert str(error.value) == (
+        f"the journal {old} was written by an older pexen (its schema is {revision}, this one reads {REVISION}). "
+        "`pexen db upgrade` brings it up to date after a backup; every run does so by itself."
+    )
+
+
+def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(old: Path) -> None:
+    with RunLock.acquire(old) as lock:
+        journal = Journal.open(lock)
+        record = journal.unfinished_run()
+        assert record is not None
+        assert (record.name, record.options["surroundings"]["directory"]) == ("jobs", "/")
+        saved = {task.key: task.restored.state.word for task in journal.saved_tasks(record.id)}
+        assert saved == {"first": "succeeded", "second": "failed", "hangs": "running", "last": "submitted"}
+        assert [result.key for result in journal.saved_results(record.id)] == ["first", "second"]
+        journal.close()
+
+
+def test_a_look_whether_an_upgrade_is_due_loads_no_database(old: Path) -> None:
+    bring_up_to_date(old)
+    program = (
+        "import sys; from pexen_state.journal.uptodate import bring_up_to_date; bring_up_to_date(sys.argv[1])\n"
+        "assert not [name for name in sys.modules if name.startswith(('sqlalchemy', 'alembic'))]"
+    )
+
+    subprocess.run([sys.executable, "-c", program, old], check=True)
