@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.cli.box import Box
 
 # How long an example takes says something about the machine, not about pexen.
 settings.register_profile("pexen", deadline=None)
@@ -23,3 +27,11 @@ def no_settings_of_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("PEXEN_") or name in ("STATE_DIRECTORY", "NO_COLOR", "FORCE_COLOR"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Box:
+    """A journal with rows of every kind, to be looked at and not to be changed."""
+    from tests.cli.nights import make
+
+    return make(tmp_path_factory.mktemp("nights"))

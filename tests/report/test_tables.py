@@ -8,7 +8,7 @@ import json
 import pytest
 
 from pexen_state.report.style import PLAIN, Style, count, duration, took
-from pexen_state.report.tables import csv_lines, document, table
+from pexen_state.report.tables import csv_lines, document, narrowed, table, wide
 
 ROWS = [(1, "net/dhcp", 2.5, None), (12, "fs", None, b"\x01\xff"), (3, "evil\x1b[2J\n::error::x", 0.1, None)]
 
@@ -66,3 +66,59 @@ def test_words_say_all_without_colours():
     assert Style(True).word("fail") == "\x1b[1;31mFAIL   \x1b[0m"
     assert count(1, "task") == "1 task"
     assert count(0, "task") == "0 tasks"
+
+
+def test_a_table_for_a_terminal_is_as_wide_as_that_and_the_longest_text_gives_way():
+    rows = [("net/dhcp/renew/address", 12345678901, "dhclient: no lease after two seconds"), ("fs", 1, "")]
+
+    shown = list(table(["task", "number", "reason"], rows, 50))
+
+    assert shown == [
+        "task                    number  reason",
+        "net/dhcp/renew...  12345678901  dhclient: no l...",
+        "fs                           1",
+    ]
+
+
+def test_a_table_that_is_for_nobody_in_front_of_a_terminal_is_whole():
+    (_, line) = table(["a", "b"], [("x" * 5000, "end")])
+
+    assert line == f"{'x' * 5000}  end"
+
+
+def test_one_very_long_cell_does_not_blow_all_others_up():
+    lines = list(table(["a", "b"], [("x" * 100_000, 1), *[("y", 2)] * 100]))
+
+    assert max(map(len, lines[2:])) < 300
+
+
+def test_a_terminal_too_narrow_for_so_many_columns_breaks_the_lines_itself():
+    (_, line) = table(list("abcd"), [["x" * 20] * 4], 10)
+
+    assert line == "  ".join(["xxxxx..."] * 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("abc", 3), ("日本", 4), ("é", 1), ("e\u0301", 1), ("\u200d", 0), ("ｱ", 1), ("", 0)]
+)
+def test_a_text_takes_so_many_columns_of_a_terminal(text: str, columns: int):
+    assert wide(text) == columns
+
+
+def test_columns_are_aligned_by_what_a_terminal_shows():
+    lines = list(table(["task", "verdict"], [("日本語", "pass"), ("abc", "fail")]))
+
+    assert lines == ["task    verdict", "日本語  pass", "abc     fail"]
+    assert narrowed("日本語日本語", 8) == "日本..."
+    assert narrowed("abcdef", 2) == ".."
+
+
+def test_numbers_without_an_end_are_json_all_the_same():
+    text = document(rows=[[float("inf"), -float("inf"), "Infinity"]], key=float("inf"))
+
+    assert "Infinity" not in text.replace('"Infinity"', "")
+    assert json.loads(text) == {
+        "schema": 1,
+        "rows": [[float("inf"), -float("inf"), "Infinity"]],
+        "key": float("inf"),
+    }

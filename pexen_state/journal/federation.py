@@ -1,0 +1,111 @@
+"""Several journals behind one connection, read-only: each view holds the rows of all, with the journal's name first.
+
+The files are attached to a database in memory, each `mode=ro`, and never written to. The name of a journal is its
+file's name, with as much of the directory before it as makes it differ from the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import NamedTuple
+from urllib.parse import quote
+
+from pexen_state.journal.errors import JournalError
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.reader import lies_still, open_reader, reading
+from pexen_state.journal.specs import sql_text
+from pexen_state.util import PexenError
+
+_BUSY_S = 10.0
+_NAMES = "SELECT name FROM {}.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
+
+
+class BadFederation(PexenError):
+    """Journals that cannot be asked together."""
+
+
+class Member(NamedTuple):
+    """One of the journals. `schema` is what SQLite calls it; `name` stands in the column `journal`."""
+
+    schema: str
+    name: str
+    path: str
+
+
+@contextmanager
+def federation(paths: Sequence[str]) -> Iterator[sqlite3.Connection]:
+    """A connection whose views hold the rows of all these journals. Raises BadFederation or a JournalError."""
+    with closing(_connect()) as connection:
+        members = [
+            Member(f"j{number}", name, path)
+            for number, (name, path) in enumerate(zip(names(paths), paths, strict=True), start=1)
+        ]
+        _check(connection, members)
+        for member in members:
+            _attach(connection, member)
+        _make_views(connection, members)
+        connection.execute("PRAGMA query_only=ON")
+        with reading(", ".join(paths)):
+            yield connection
+
+
+def names(paths: Sequence[str]) -> list[str]:
+    """As much of the end of each path as no other one has."""
+    parts = [JournalPaths.of(path).db.split(os.sep) for path in paths]
+    depth = 1
+    while True:
+        found = [os.sep.join(part[-depth:]) for part in parts]
+        if len(set(found)) == len(found) or depth >= max(map(len, parts)):
+            return [sql_text(name) for name in found]
+        depth += 1
+
+
+def _connect() -> sqlite3.Connection:
+    connection = sqlite3.connect("file::memory:", uri=True, timeout=_BUSY_S, isolation_level=None)
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute("PRAGMA trusted_schema=OFF")
+    return connection
+
+
+def _check(connection: sqlite3.Connection, members: Sequence[Member]) -> None:
+    most = connection.getlimit(sqlite3.SQLITE_LIMIT_ATTACHED)
+    if len(members) > most:
+        raise BadFederation(
+            f"{len(members)} journals were named, and SQLite takes {most} at a time. Ask them in several questions."
+        )
+    seen: dict[tuple[int, int], str] = {}
+    for member in members:
+        with closing(open_reader(member.path)) as alone:  # says what is wrong with it
+            connection.text_factory = alone.text_factory
+        stat = os.stat(member.path)
+        other = seen.setdefault((stat.st_dev, stat.st_ino), member.path)
+        if other is not member.path:
+            raise BadFederation(f"{member.path} and {other} are the same journal. Name it once.")
+
+
+def _attach(connection: sqlite3.Connection, member: Member) -> None:
+    paths = JournalPaths.of(member.path)
+    uri = f"file:{quote(os.fsencode(paths.db))}"
+    with reading(paths.db):
+        try:
+            connection.execute(f"ATTACH ? AS {member.schema}", (f"{uri}?mode=ro",))
+        except sqlite3.OperationalError:
+            if not lies_still(paths):
+                raise
+            connection.execute(f"ATTACH ? AS {member.schema}", (f"{uri}?immutable=1",))
+
+
+def _make_views(connection: sqlite3.Connection, members: Sequence[Member]) -> None:
+    """One for each view, and for each table: a bare name would else be the first journal's alone."""
+    for (name,) in connection.execute(_NAMES.format(members[0].schema)).fetchall():
+        parts = []
+        for member in members:
+            columns = [row[1] for row in connection.execute(f'PRAGMA {member.schema}.table_info("{name}")')]
+            if not columns:
+                raise JournalError(f"the journal {member.path} has no {name}. `pexen db check` says what is wrong.")
+            called = member.name.replace("'", "''")
+            parts.append(f"SELECT '{called}' AS journal, {', '.join(columns)} FROM {member.schema}.\"{name}\"")
+        connection.execute(f'CREATE TEMP VIEW "{name}" AS {" UNION ALL ".join(parts)}')

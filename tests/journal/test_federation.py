@@ -1,0 +1,171 @@
+"""Several journals behind one connection: whose row is whose, and that none of them can be written to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pexen_state.journal.asking import BadQuestion, ask
+from pexen_state.journal.errors import JournalError, JournalMissing, JournalTooNew, JournalTooOld, NotAJournal
+from pexen_state.journal.federation import BadFederation, federation, names
+from pexen_state.journal.reader import reader
+from pexen_state.journal.views import VIEWS
+from tests.journal.telling import change, write_run
+
+
+@pytest.fixture
+def journals(tmp_path: Path) -> list[str]:
+    """Of two hosts; equal file names."""
+    found = []
+    for host in ("alpha", "beta"):
+        (tmp_path / host).mkdir()
+        path = tmp_path / host / "journal.db"
+        write_run(path)
+        change(path, "UPDATE session SET host = ?", host)
+        found.append(str(path))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("paths", "told"),
+    [
+        (["/a/one.db", "/a/two.db"], ["one.db", "two.db"]),
+        (["/a/j.db", "/b/j.db"], ["a/j.db", "b/j.db"]),
+        (["/a/x/j.db", "/b/x/j.db", "/c/k.db"], ["a/x/j.db", "b/x/j.db", "/c/k.db"]),
+        (["/a/bad\udcff.db"], ["bad\\udcff.db"]),
+    ],
+)
+def test_a_journal_is_called_by_as_much_of_its_path_as_is_its_own(paths: list[str], told: list[str]) -> None:
+    assert names(paths) == told
+
+
+def test_every_view_holds_the_rows_of_all_and_says_whose_they_are(journals: list[str]) -> None:
+    with federation(journals) as connection:
+        assert ask(connection, "SELECT journal, host, tasks FROM runs ORDER BY 1", {}, federated=True).rows == [
+            ("alpha/journal.db", "alpha", 2),
+            ("beta/journal.db", "beta", 2),
+        ]
+        for view in VIEWS:
+            together = ask(connection, f"SELECT * FROM {view}", {}, federated=True)
+            assert together.columns[0] == "journal"
+            rows = []
+            for name, path in zip(names(journals), journals, strict=True):
+                with reader(path) as alone:
+                    answer = ask(alone, f"SELECT * FROM {view}", {})
+                assert together.columns[1:] == answer.columns
+                rows += [(name, *row) for row in answer.rows]
+            assert together.rows == rows
+
+
+def test_a_table_holds_the_rows_of_all_too(journals: list[str]) -> None:
+    with federation(journals) as connection:
+        assert ask(connection, "SELECT count(*) FROM task", {}, federated=True).rows == [(4,)]
+        assert ask(connection, "SELECT journal, key FROM task LIMIT 1", {}, federated=True).rows == [
+            ("alpha/journal.db", "first")
+        ]
+
+
+def test_rows_are_found_as_quickly_as_in_one_journal(journals: list[str]) -> None:
+    with federation(journals) as connection:
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT * FROM tasks WHERE run = 1").fetchall()
+
+    assert not [row[3] for row in plan if row[3].startswith("SCAN")]
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        (
+            "SELECT * FROM taks",
+            "no such table: taks. Did you mean 'tasks'? There are: attempts, facts, ",
+        ),
+        ("SELECT jurnal FROM tasks", "no such column: jurnal. Did you mean 'journal'?"),
+        ("DELETE FROM j1.task", "only reads"),
+        ("CREATE TEMP TABLE mine (x)", "only reads"),
+        ("DETACH j1", "only reads"),
+        ("SELECT * FROM tasks WHERE run = :run", "add -p run=VALUE. Over several journals there is no latest run."),
+        ("SELECT :task", "the question needs a value for :task: add -p task=VALUE."),
+    ],
+)
+def test_what_cannot_be_asked_is_told(journals: list[str], query: str, told: str) -> None:
+    with federation(journals) as connection, pytest.raises(BadQuestion) as caught:
+        ask(connection, query, {}, federated=True)
+
+    assert told in str(caught.value)
+
+
+def test_values_are_given_as_to_one_journal(journals: list[str]) -> None:
+    query = "SELECT journal, task FROM tasks WHERE run = :run AND task = :task"
+    with federation(journals) as connection:
+        found = ask(connection, query, {"run": "1", "task": "first"}, federated=True)
+
+    assert found.rows == [("alpha/journal.db", "first"), ("beta/journal.db", "first")]
+
+
+def test_ten_journals_can_be_asked_and_eleven_are_refused(tmp_path: Path) -> None:
+    paths = []
+    for number in range(11):
+        paths.append(str(tmp_path / f"{number}.db"))
+        write_run(paths[-1])
+
+    with federation(paths[:10]) as connection:
+        assert ask(connection, "SELECT count(DISTINCT journal) FROM tasks", {}, federated=True).rows == [(10,)]
+    with (
+        pytest.raises(
+            BadFederation, match=r"11 journals were named, and SQLite takes 10 at a time\. Ask them in several"
+        ),
+        federation(paths),
+    ):
+        pass
+
+
+def test_the_same_journal_by_two_names_is_told(journals: list[str], tmp_path: Path) -> None:
+    os.symlink(journals[0], tmp_path / "link.db")
+
+    with (
+        pytest.raises(BadFederation, match=r"link.db and .* are the same journal. Name it once."),
+        federation([journals[0], str(tmp_path / "link.db")]),
+    ):
+        pass
+
+
+def test_a_journal_that_cannot_be_read_is_told_by_its_name(journals: list[str], tmp_path: Path) -> None:
+    (tmp_path / "letter.db").write_bytes(b"dear diary, " * 1000)
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE recipes (name)").connection.close()
+    write_run(tmp_path / "future.db")
+    change(tmp_path / "future.db", "UPDATE alembic_version SET version_num = '9999'")
+    write_run(tmp_path / "past.db")
+    change(tmp_path / "past.db", "UPDATE alembic_version SET version_num = '0001'")
+    cases: list[tuple[str, type[JournalError], str]] = [
+        ("past.db", JournalTooOld, "`pexen db upgrade"),
+        ("none.db", JournalMissing, "there is no journal"),
+        ("letter.db", NotAJournal, "no SQLite database"),
+        ("other.db", NotAJournal, "no journal of pexen"),
+        ("future.db", JournalTooNew, "was written by a newer pexen"),
+    ]
+    for name, kind, told in cases:
+        with pytest.raises(kind) as caught, federation([*journals, str(tmp_path / name)]):
+            pass
+        assert str(tmp_path / name) in str(caught.value)
+        assert told in str(caught.value)
+
+
+def test_journals_where_nothing_can_be_written_can_be_asked(journals: list[str], tmp_path: Path) -> None:
+    code = """
+import sys
+from pexen_state.journal.federation import federation
+with federation(sys.argv[1:]) as connection:
+    print(connection.execute("SELECT count(*) FROM tasks").fetchone()[0])
+"""
+    words = ["unshare", "-m", "sh", "-c", 'mount -o bind,ro "$0" "$0" && exec "$@"', str(tmp_path)]
+    if subprocess.run([*words, "true"], capture_output=True).returncode:
+        pytest.skip("nothing can be mounted here")
+
+    done = subprocess.run([*words, sys.executable, "-c", code, *journals], capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("4\n", "")
