@@ -24,6 +24,12 @@ class Wanted(NamedTuple):
 
 @click.command(short_help="Show what tasks printed.")
 @run_and_task
+@click.option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help="What is printed from now on by TASK, or by all that run, until they have ended.",
+)
 @click.option("--attempt", metavar="N", type=click.IntRange(min=1), help="That attempt of TASK [the latest one].")
 @click.option("--failed", is_flag=True, help="Of every task that failed; without TASK and --all this is what is shown.")
 @click.option("--all", "everything", is_flag=True, help="Of every task; with TASK of each of its attempts.")
@@ -35,6 +41,7 @@ def logs(
     app: App,
     words: tuple[str, ...],
     forced: str | None,
+    follow: bool,
     attempt: int | None,
     failed: bool,
     everything: bool,
@@ -51,15 +58,22 @@ def logs(
     from pexen_state.journal import queries
     from pexen_state.report.tables import document
 
+    if follow:
+        _refuse_with_follow(attempt=attempt is not None, failed=failed, all=everything, path=as_path, json=as_json)
     with looking(app) as (path, connection):
         run, key = which(connection, words, forced)
         if attempt is not None and key is None:
             raise UsageError("--attempt is one of a TASK; name it, too")
         tasks = queries.tasks(connection, run)
         attempts = queries.attempts(connection, run, key)
+        in_flight = queries.rows(connection, queries.IN_FLIGHT_FILES, *queries.ids_of(run))
+    is_over = key is not None and any(task["task"] == key and task["verdict"] is not None for task in tasks)
+    if follow and not is_over:
+        return _follow(app, path, run, key, raw)
     chosen = _choose(tasks, attempts, key, Wanted(attempt, failed, everything))
     for one in chosen:
         one["output"] = one["output"] and os.path.join(os.path.dirname(path), one["output"])
+    _add_files_in_flight(path, run, chosen, in_flight)
     if as_json:
         app.console.out.line(document(run=run, outputs=chosen))
         return 0
@@ -75,6 +89,35 @@ def logs(
             _write_lines(app, one, f"{'' if number == 0 else chr(10)}", len(chosen) > 1)
     app.console.out.flush()
     return 0
+
+
+def _refuse_with_follow(**said: bool) -> None:
+    from pexen_state.cli.errors import UsageError
+
+    for name in [name for name, is_said in said.items() if is_said]:
+        raise UsageError(f"-f and --{name} do not go together: what runs now is followed")
+
+
+def _follow(app: App, path: str, run: int, key: str | None, raw: bool) -> int:
+    from pexen_state.cli.tailing import Follower
+
+    try:
+        Follower(app.console, path, run, key, raw).follow()
+    except KeyboardInterrupt:
+        app.console.out.flush()
+    return 0
+
+
+def _add_files_in_flight(path: str, run: int, chosen: list[dict[str, Any]], in_flight: list[dict[str, Any]]) -> None:
+    """The journal learns of a file when its attempt has ended; what runs has one already."""
+    rows = {(row["task"], row["attempt"]): row for row in in_flight}
+    for one in chosen:
+        row = rows.get((one["task"], one["attempt"]))
+        if one["output"] is None and row is not None:
+            from pexen_state.cli.tailing import file_of
+
+            file = file_of(path, run, row)
+            one["output"] = file if os.path.lexists(file) else None
 
 
 def _choose(
@@ -114,10 +157,19 @@ def _nothing(run: int, key: str | None, attempt: int | None, everything: bool) -
 def _write_path(app: App, attempt: dict[str, Any]) -> None:
     if attempt["output"]:
         app.console.out.write_bytes(os.fsencode(attempt["output"]) + b"\n")
+    else:
+        _say_nothing(app, attempt)
+
+
+def _say_nothing(app: App, attempt: dict[str, Any]) -> None:
+    from pexen_state.report.text import safe
+
+    app.console.say(f"{safe(attempt['task'])} printed nothing in attempt {attempt['attempt']}")
 
 
 def _write_bytes(app: App, attempt: dict[str, Any]) -> None:
     if attempt["output"] is None:
+        _say_nothing(app, attempt)
         return
     try:
         with open(attempt["output"], "rb") as file:
@@ -135,7 +187,7 @@ def _write_lines(app: App, attempt: dict[str, Any], before: str, with_title: boo
         title = f"== {safe(attempt['task'])}, attempt {attempt['attempt']}: {attempt['state']} =="
         out.write(f"{before}{app.console.style.strong(title)}\n")
     if attempt["output"] is None:
-        app.console.say(f"{safe(attempt['task'])} printed nothing in attempt {attempt['attempt']}")
+        _say_nothing(app, attempt)
         return
     try:
         with open(attempt["output"], "rb") as file:

@@ -2,70 +2,80 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from pexen_state.cli.app import App, verb
-from pexen_state.cli.verbs.run import session_options
-
-if TYPE_CHECKING:
-    from pexen_state.journal.records import RunRecord
+from pexen_state.cli.headings import Grouped
+from pexen_state.cli.run_options import headings, options_of, session_options
 
 
-@click.command(short_help="Go on with what is unfinished.")
+@click.command(
+    short_help="Go on with what is unfinished.",
+    cls=Grouped,
+    headings=headings(Which_runs=("all_", "check", "plan", "rerun_changed", "unattended")),
+)
 @click.argument("run", metavar="[RUN]", required=False)
-@session_options
+@click.option(
+    "--all",
+    "all_",
+    is_flag=True,
+    help="Every unfinished run, oldest first; those that a person paused, ended by Ctrl-C or that are parked stay.",
+)
+@click.option("--check", is_flag=True, help="Say what --all would go on with; exit code 0, or 5 if there is nothing.")
+@click.option("--plan", is_flag=True, help="Show what would be done; run nothing.")
+@click.option("--rerun-changed", is_flag=True, help="Run finished tasks again whose code changed since.")
+@click.option("--unattended", is_flag=True, help="As a service: nothing to resume is no failure.")
+@session_options(is_new=False)
 @verb
-def resume(app: App, run: str | None, jobs: str | None, pool: str | None) -> int:
+def resume(
+    app: App,
+    run: str | None,
+    all_: bool,
+    check: bool,
+    plan: bool,
+    rerun_changed: bool,
+    unattended: bool,
+    wait: bool,
+    **typed: Any,
+) -> int:
     """Go on with an unfinished run: with RUN, or with the newest one.
 
     It goes on in its own directory, with its own options, PATH, locale, umask and limits; finished results are
-    kept. RUN is a number, latest, latest-1, or the name of a suite.
+    kept. What is typed here holds for this session. RUN is a number, latest, latest-1, or the name of a suite.
     """
-    from pexen_state.cli import journals, targets
-    from pexen_state.cli.errors import NothingToDo
-    from pexen_state.cli.recorded import Recorded, restore
-    from pexen_state.cli.session import Earlier, Session, settle, warnings_as_sentences
+    from pexen_state.cli import earlier, journals
+    from pexen_state.cli.errors import Exit, NothingToDo, UsageError
+    from pexen_state.cli.going_on import Anew, go_on
+    from pexen_state.report.text import safe
+    from pexen_state.sched.common import RunOver
 
-    found = journals.find(app.journal)
-    if found is None or not (found.is_named or os.path.lexists(found.path)):
-        raise NothingToDo("nothing to resume: there is no journal here. Another one is named with --journal.")
-    record = _unfinished(found.path, run)
-    recorded = Recorded.from_json(record.options, record.id)
-    options = replace(recorded.options, jobs=jobs or recorded.options.jobs, pool=pool or recorded.options.pool)
-    here = journals.current_directory()  # before it changes
-    with warnings_as_sentences(app.console):
-        restore(recorded.surroundings)
-        suite = targets.load(recorded.targets, record.name)
-    how = record.how_ended.word if record.how_ended is not None else None
-    settings = settle(options, suite.is_a_list)
-    return Session(app, suite, found.path, recorded, settings, here, Earlier(record.id, how)).run()
+    if (all_ or check) and (run is not None or plan):
+        raise UsageError("--all and --check are about every unfinished run: neither RUN nor --plan goes with them")
+    anew = Anew(options_of(typed), wait, rerun_changed)
+    try:
+        found = journals.find(app.journal)
+        if found is None or not earlier.is_there(found):
+            raise NothingToDo("nothing to resume: there is no journal here. Another one is named with --journal.")
+        if not check and not plan:  # these two change nothing
+            earlier.bring_up_to_date(found.path)
+        if check:
+            from pexen_state.cli.resume_all import check as check_all
 
+            return check_all(app, found.path)
+        if all_:
+            from pexen_state.cli.resume_all import resume_all
 
-def _unfinished(path: str, which: str | None) -> RunRecord:
-    """The run to go on with. Raises NothingToDo, or what says that there is no such run."""
-    from pexen_state.cli.errors import NothingToDo
-    from pexen_state.journal import queries, restore
-    from pexen_state.journal.reader import reader
-    from pexen_state.journal.records import RunState
+            return resume_all(app, found.path, anew)
+        unfinished = earlier.unfinished(found.path, run)
+        if plan:
+            from pexen_state.cli.resume_plan import show
 
-    with reader(path) as connection:
-
-        def fetch(query: str, parameters: restore.Row) -> list[restore.Row]:
-            return connection.execute(query, parameters).fetchall()
-
-        unfinished = restore.runs(fetch, "state = 0", ())
-        if which is None:
-            if not unfinished:
-                raise NothingToDo("nothing to resume: every run of this journal is over. `pexen run` begins another.")
-            return unfinished[0]
-        named = [record for record in unfinished if record.name == which]
-        if named and not queries.is_run(which):
-            return named[0]
-        (record,) = restore.runs(fetch, "id = ?", (queries.run_id(connection, which),))
-    if record.state is not RunState.UNFINISHED:
-        raise NothingToDo(f"nothing to resume: run {record.id} is {record.state.word}. `pexen run` begins another.")
-    return record
+            return show(app, found.path, unfinished, anew)
+        return go_on(app, found.path, unfinished, anew)
+    except (NothingToDo, RunOver) as nothing:
+        if not unattended:
+            raise
+        app.console.say(f"pexen: {safe(str(nothing))}")
+        return Exit.DONE

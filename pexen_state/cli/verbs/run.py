@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from pexen_state.cli.app import App, verb
+from pexen_state.cli.headings import Grouped
+from pexen_state.cli.run_options import headings, options_of, session_options
+
+if TYPE_CHECKING:
+    from pexen_state.cli.options import Options
+    from pexen_state.cli.selection import Selection
+    from pexen_state.cli.targets import Suite, Target
 
 
-def session_options(function: click.decorators.FC) -> click.decorators.FC:
-    """How many at once, and in what: what `resume` may say anew."""
-    for option in (
-        click.option("--pool", type=click.Choice(["process", "thread"]), help="Where python tasks run [process]."),
-        click.option(
-            "-j",
-            "--jobs",
-            metavar="N|auto",
-            help="Tasks at once [1; for task lists auto: the processors that may be used].",
-        ),
-    ):
-        function = option(function)
-    return function
-
-
-@click.command(short_help="Run a suite.")
+@click.command(
+    short_help="Run a suite.",
+    cls=Grouped,
+    headings=headings(Which_tasks=("keyword", "last_failed", "not_run", "dry_run"), Journal=("resume", "name")),
+)
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
-@session_options
 @click.option(
-    "--timeout", metavar="D", help="Time limit of one attempt, such as 90, 5m, 1h30m or none [1h; none for task lists]."
+    "-k",
+    "--keyword",
+    metavar="EXPR",
+    help="Only tasks whose key has these words: 'net and not (dhcp or \"a b\")', or fits 'net/*'.",
 )
 @click.option(
-    "--retries", metavar="N", type=click.IntRange(min=0), default=0, help="Try a failed task again, so often [0]."
+    "--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that failed in the last run of this suite."
 )
+@click.option("--not-run", is_flag=True, help="Only those that did not run there, or were cut off.")
+@click.option("-n", "--dry-run", is_flag=True, help="List the tasks in order; run nothing and write nothing.")
 @click.option("--name", help="What the suite is called; equal names are the same suite [by its targets].")
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run of this suite, if there is one.")
+@session_options(is_new=True)
 @verb
 def run(
     app: App,
     targets: tuple[str, ...],
-    jobs: str | None,
-    pool: str | None,
-    timeout: str | None,
-    retries: int,
+    keyword: str | None,
+    last_failed: bool,
+    not_run: bool,
+    dry_run: bool,
     name: str | None,
+    resume: bool,
+    wait: bool,
+    **typed: Any,
 ) -> int:
     """Run a suite, and write every result to the journal.
 
@@ -48,21 +55,107 @@ def run(
     list: - (standard input), a file that ends in .jobs or .jsonl, or cmds:FILE. The prefixes fs: py: cmds: say which;
     py:package.module:Factory names a factory.
 
-    An unfinished run of the same suite is superseded; `pexen resume` goes on with it instead.
-    """
-    from pexen_state.cli import journals
-    from pexen_state.cli import targets as typed
-    from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.recorded import Options, Recorded, surroundings
-    from pexen_state.cli.session import Session, settle, warnings_as_sentences
+    What is not said here may be said in the table [run] of the suite's pexen.toml.
 
+    An unfinished run of the same suite is superseded; --resume, or `pexen resume`, goes on with it instead.
+    """
+    from dataclasses import replace
+
+    from pexen_state.cli import environment, journals, settings
+    from pexen_state.cli import targets as loading
+    from pexen_state.cli.errors import UsageError
+    from pexen_state.cli.keyword import compile_keyword
+    from pexen_state.cli.options import terms_of, with_defaults
+    from pexen_state.cli.recorded import Recorded, surroundings
+    from pexen_state.cli.session import Session, warnings_as_sentences
+
+    # What is wrong is said before anything is imported.
     if name is not None and not name.strip():
         raise UsageError("--name: a suite without a name could not be found again")
-    options = Options(jobs, pool or "process", timeout, retries)
-    settle(options, is_a_list=False)  # what is wrong is said before anything is imported
+    options = replace(options_of(typed), keyword=keyword)
+    if keyword is not None:
+        compile_keyword(keyword)
     around = surroundings()
     with warnings_as_sentences(app.console):
-        suite = typed.load(typed.parse(targets), name)
-    journal = journals.for_run(app.journal, suite.root)
+        parsed = loading.parse(targets)
+        said = settings.of_roots(map(loading.root_of, parsed), loading.owners_of(parsed))
+        if resume and not dry_run:
+            code = _go_on(
+                app, parsed, name or said.name, said.journal, options, wait, keyword or last_failed or not_run
+            )
+            if code is not None:
+                return code
+        # Before the environment is the tasks': which journal it is must not depend on that.
+        journal = journals.for_run(app.journal, loading.common_root(parsed), said.journal)
+        options = options.over(said.options)
+        environment.apply(options.env, options.env_file)
+        commands = loading.Commands(options.exit_codes, options.shell)
+        suite = loading.load(parsed, name or said.name, commands)
+        for root in dict.fromkeys(map(loading.root_of, parsed)):
+            settings.check_deeper(root, loading.directories_of(suite))
+        options = with_defaults(options, suite.is_a_list)
+        selection, of_run = _select(suite, journal, keyword, last_failed, not_run, dry_run)
+    options = replace(options, of_run=of_run)
+    terms, here = terms_of(options), around["directory"]
+    if dry_run:
+        from pexen_state.cli.dry_run import show
+
+        return show(app, suite, selection, terms, said.file, here)
     recorded = Recorded(suite.targets, options, around)
-    return Session(app, suite, journal, recorded, settle(options, suite.is_a_list), around["directory"]).run()
+    return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
+
+
+def _select(
+    suite: Suite, journal: str, keyword: str | None, last_failed: bool, not_run: bool, dry_run: bool
+) -> tuple[Selection, int | None]:
+    """The tasks that are meant, and the run that some of them are picked from."""
+    from pexen_state.cli.errors import NothingToDo
+    from pexen_state.cli.selection import select
+    from pexen_state.report.text import safe
+
+    if not suite.tasks or not (last_failed or not_run):
+        return select(suite.tasks, keyword) if suite.tasks else select(()), None
+    from pexen_state.cli import earlier
+
+    if not dry_run:
+        earlier.bring_up_to_date(journal)
+    newest = earlier.newest_of(journal, suite.name)
+    if newest is None:
+        raise NothingToDo(
+            f"no run of the suite {safe(suite.name)} is in the journal {safe(journal)}: nothing failed yet."
+        )
+    left = earlier.left_by(journal, newest.id)
+    keys = left.wanted(last_failed, not_run)
+    return select(suite.tasks, keyword, keys, [left.how(last_failed, not_run)]), newest.id
+
+
+def _go_on(
+    app: App,
+    targets: tuple[Target, ...],
+    name: str | None,
+    setting: str | None,
+    options: Options,
+    waits: bool,
+    selects: object,
+) -> int | None:
+    """Go on with the unfinished run of that suite; None if there is none."""
+    import warnings
+    from dataclasses import replace
+
+    from pexen_state.cli import earlier, going_on, journals
+    from pexen_state.cli import targets as loading
+    from pexen_state.util import PexenWarning
+
+    root = loading.common_root(targets)
+    journal = journals.for_run(app.journal, root, setting)
+    earlier.bring_up_to_date(journal)
+    found = earlier.unfinished_of(journal, name or loading.suite_name(targets, root))
+    if found is None:
+        return None
+    if selects:
+        warnings.warn(
+            f"run {found.record.id} goes on with its own tasks: -k, --last-failed and --not-run are left aside",
+            PexenWarning,
+            stacklevel=2,
+        )
+    return going_on.go_on(app, journal, found, going_on.Anew(replace(options, keyword=None), waits))

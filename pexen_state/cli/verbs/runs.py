@@ -12,7 +12,10 @@ from pexen_state.cli.app import App, verb
 @click.option("-n", "--last", metavar="N", type=click.IntRange(min=1), help="Only the newest N.")
 @verb
 def runs(app: App, as_json: bool, last: int | None) -> int:
-    """List the runs of the journal, newest first."""
+    """List the runs of the journal, newest first, and what is being done with those that are unfinished.
+
+    running: somebody runs it now. paused, parked, interrupted: nobody does; `pexen resume` goes on with it.
+    """
     from pexen_state.cli.resolve import looking
     from pexen_state.journal import queries
     from pexen_state.report.runs import runs_table, with_doing
@@ -22,6 +25,8 @@ def runs(app: App, as_json: bool, last: int | None) -> int:
         found = with_doing(connection, path, queries.runs(connection, last or -1))
     if as_json:
         app.console.out.line(document(runs=found))
+    elif not found:
+        app.console.say("the journal has no run yet. `pexen run` begins one.")
     else:
         for line in runs_table(found):
             app.console.out.line(line)

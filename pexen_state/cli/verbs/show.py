@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from pexen_state.cli.app import App, verb
+
+if TYPE_CHECKING:
+    from pexen_state.report.style import Style
 
 
 def run_and_task(function: click.decorators.FC) -> click.decorators.FC:
@@ -19,37 +25,73 @@ def run_and_task(function: click.decorators.FC) -> click.decorators.FC:
 
 @click.command(short_help="Show a run, or one of its tasks.")
 @run_and_task
+@click.option("--all", "everything", is_flag=True, help="Every task, however many there are.")
+@click.option("--tree", "as_tree", is_flag=True, help="Every task, as a tree.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 @verb
-def show(app: App, words: tuple[str, ...], forced: str | None, as_json: bool) -> int:
-    """Show a run and its tasks, or one task, its attempts and its story.
+def show(app: App, words: tuple[str, ...], forced: str | None, everything: bool, as_tree: bool, as_json: bool) -> int:
+    """Show a run and its tasks, what is wrong first; or one task, its attempts and its story.
 
     RUN is a number, latest, latest-1, or a run's name [latest]; TASK is a key, or any tail of one that is unique.
     """
     from pexen_state.cli.resolve import looking, which
     from pexen_state.journal import queries
-    from pexen_state.report.runs import one_task, run_lines, task_lines, with_doing
+    from pexen_state.report.runs import again_in_words, run_lines, task_lines, with_doing
     from pexen_state.report.tables import document
 
     with looking(app) as (path, connection):
         run, key = which(connection, words, forced)
         (about,) = with_doing(connection, path, [queries.run(connection, run)])
+        if key is not None:
+            return _show_task(app, connection, about, key, as_json)
         tasks = queries.tasks(connection, run)
-        if key is None:
-            sessions = queries.sessions(connection, run)
-        else:
-            (task,) = [one for one in tasks if one["task"] == key]
-            attempts = queries.attempts(connection, run, key)
-            story = queries.story(connection, run, key)
-    write, style = app.console.out.line, app.console.style
-    if key is None and as_json:
-        write(document(run=about, sessions=sessions, tasks=tasks))
-    elif key is None:
-        for line in (*run_lines(about, sessions, style), "", *task_lines(tasks, style)):
-            write(line)
-    elif as_json:
-        write(document(run=about, task=task, attempts=attempts, transitions=story))
-    else:
-        for line in one_task(task, attempts, story, style):
-            write(line)
+        sessions = queries.sessions(connection, run)
+        parent = about.get("parent")
+        before = queries.verdicts(connection, parent) if parent is not None else {}
+    out, style = app.console.out, app.console.style
+    if as_json:
+        out.line(document(run=about, sessions=sessions, tasks=tasks))
+        return 0
+    again = None if parent is None else again_in_words(parent, before, (task["task"] for task in tasks))
+    lines = _tree(tasks, style) if as_tree else task_lines(tasks, style, everything)
+    for line in (*run_lines(about, sessions, again, style), "", *lines):
+        out.write(f"{line}\n")
+    out.flush()
+    return 0
+
+
+def _tree(tasks: Sequence[dict[str, Any]], style: Style) -> Iterator[str]:
+    from pexen_state.report.runs import task_line
+    from pexen_state.report.style import took, verdict_words
+    from pexen_state.report.text import safe
+    from pexen_state.report.tree import Leaf, parts_of, tree_lines
+
+    leaves = []
+    for task in tasks:
+        path = parts_of(task["task"])
+        word = style.word(verdict_words(task["verdict"]) or task["state"])
+        notes = task_line(task, style).partition(safe(task["task"]))[2].strip()
+        leaves.append(Leaf(path, f"{word} [{took(task['seconds'])}]", notes))
+    return tree_lines(leaves)
+
+
+def _show_task(app: App, connection: Any, about: dict[str, Any], key: str, as_json: bool) -> int:
+    from pexen_state.journal import queries
+    from pexen_state.journal.standing import standing
+    from pexen_state.report.one_task import needs_of, one_task
+    from pexen_state.report.tables import document
+
+    run = about["id"]
+    task = queries.task(connection, run, key)
+    attempts = queries.attempts(connection, run, key)
+    results = queries.results(connection, run, key)
+    story = queries.story(connection, run, key)
+    needs = needs_of(standing(connection, run), task["number"])
+    write = app.console.out.line
+    if as_json:
+        write(document(run=about, task=task, needs=needs, attempts=attempts, results=results, transitions=story))
+        return 0
+    is_running = about["doing"] == "running"
+    for line in one_task(task, needs, attempts, results, story, is_running, app.console.style):
+        write(line)
     return 0

@@ -1,4 +1,4 @@
-"""`pexen db`: looks after the journal file."""
+"""`pexen db check`: is the journal what it says?"""
 
 from __future__ import annotations
 
@@ -7,12 +7,7 @@ import click
 from pexen_state.cli.app import App, verb
 
 
-@click.group(short_help="Look after the journal file.")
-def db() -> None:
-    """Look after the journal file."""
-
-
-@db.command(short_help="Prove that the journal is consistent.")
+@click.command(short_help="Prove that the journal is consistent.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 @verb
 def check(app: App, as_json: bool) -> int:

@@ -1,0 +1,129 @@
+"""`pexen db prune`: deletes old runs, and their output."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pexen_state.cli.app import App, verb
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from pexen_state.journal.choosing import Chosen, Wish
+    from pexen_state.journal.removal import Left
+
+_SHOWN = 8
+
+
+@click.command(short_help="Delete old runs, and their output.")
+@click.option("--keep", metavar="N", type=click.IntRange(min=0), help="Not the newest N of each suite.")
+@click.option("--older-than", metavar="D", help="Only runs that ended longer ago than that: 30d, 12h.")
+@click.option("--suite", metavar="NAME", help="Only runs of that suite.")
+@click.option("--unfinished", is_flag=True, help="Also runs that could be resumed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only say which runs would be deleted.")
+@verb
+def prune(
+    app: App, keep: int | None, older_than: str | None, suite: str | None, unfinished: bool, dry_run: bool
+) -> int:
+    """Delete old runs, and their output: those that every option fits.
+
+    Unfinished runs stay, unless --unfinished is said. `pexen db vacuum` then gives the space back.
+    """
+    import time
+
+    from pexen_state.cli.errors import UsageError
+    from pexen_state.cli.resolve import looking
+    from pexen_state.journal.choosing import Wish, choose
+    from pexen_state.journal.specs import sql_text
+    from pexen_state.words import seconds_of
+
+    if keep is None and older_than is None and suite is None:
+        raise UsageError("say which runs are to go: --keep N, --older-than D, --suite NAME, or several of them")
+    try:
+        seconds = None if older_than is None else seconds_of(older_than)
+    except ValueError as error:
+        raise UsageError(f"--older-than: {error}") from None
+    wish = Wish(None if suite is None else sql_text(suite), keep, seconds, unfinished)
+    with looking(app) as (path, connection):
+        now_us = time.time_ns() // 1000
+        if dry_run:
+            return _tell(app, path, connection, choose(connection, wish, now_us))
+        choose(connection, wish, now_us)  # a mistake is told before anybody is waited for
+    return _prune(app, path, wish, now_us)
+
+
+def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -> int:
+    from pexen_state.journal import queries
+    from pexen_state.journal.prune import orphans
+    from pexen_state.report.runs import runs_table, with_doing
+    from pexen_state.report.style import count
+
+    runs, spared = chosen
+    write = app.console.out.line
+    if runs:
+        for line in runs_table(with_doing(connection, path, [queries.run(connection, run) for run in runs])):
+            write(line)
+    would = (
+        f"{count(len(runs), 'run')} would be deleted, with {_their(runs)} output" if runs else "no run would be deleted"
+    )
+    write(f"{would}; nothing was done{_spared(spared)}")
+    left = orphans(connection, path)
+    if left:
+        write(f"output that no run has any more would be deleted, too: {_some(left)}")
+    return 0
+
+
+def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
+    from pexen_state.cli.errors import Exit
+    from pexen_state.journal.choosing import choose
+    from pexen_state.journal.lock import RunLock
+    from pexen_state.journal.prune import prune as prune_journal
+    from pexen_state.journal.reader import reader
+    from pexen_state.report.style import count
+
+    with RunLock.acquire(path) as lock:
+        with reader(path) as connection:  # anew: until now somebody may have run it
+            runs, spared = choose(connection, wish, now_us)
+        done = prune_journal(lock, runs)
+    write = app.console.out.line
+    if done.runs:
+        again = " `pexen db vacuum` gives the space in the journal back."
+        write(f"{count(len(runs), 'run')} deleted, with {_their(runs)} output: {_some(runs)}.{again}")
+    else:
+        write(f"no run was deleted{_spared(spared)}")
+    if done.runs and spared:
+        write(_spared(spared).removeprefix("; "))
+    if done.orphans:
+        write(f"output that no run had any more was deleted, too: {_some(done.orphans)}")
+    for one in done.left[:_SHOWN]:
+        _tell_left(app, one)
+    if len(done.left) > _SHOWN:
+        app.console.err.line(f"pexen: and {len(done.left) - _SHOWN} more")
+    if done.left:
+        app.console.err.line("pexen: mend that, and prune again: it removes what is left")
+    return Exit.BROKEN if done.left else Exit.DONE
+
+
+def _tell_left(app: App, left: Left) -> None:
+    from pexen_state.report.text import safe
+
+    app.console.err.line(f"pexen: {safe(left.path)} cannot be removed: {safe(left.why)}")
+
+
+def _their(runs: Sequence[object]) -> str:
+    return "its" if len(runs) == 1 else "their"
+
+
+def _some(names: Sequence[object]) -> str:
+    return " ".join(map(str, names[:40])) + (f" and {len(names) - 40} more" if len(names) > 40 else "")
+
+
+def _spared(spared: Sequence[int]) -> str:
+    if not spared:
+        return ""
+    if len(spared) == 1:
+        return f"; run {spared[0]} is unfinished and stays, unless --unfinished is said"
+    return f"; runs {_some(spared)} are unfinished and stay, unless --unfinished is said"

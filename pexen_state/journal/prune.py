@@ -1,0 +1,114 @@
+"""Old runs, deleted: their rows in one transaction, then their output.
+
+A kill in between leaves directories that no run has; the next prune removes them. Numbers are never used twice: what
+was the highest run, and the highest `seq`, stays known when they are gone, since output, backups and consumers of
+events know them, too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from typing import NamedTuple
+
+from pexen_state.journal import statements
+from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
+from pexen_state.journal.errors import corrupt
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.records import TASK_BITS, ids_of
+from pexen_state.journal.removal import GOING, Left, remove_tree
+
+_RUN_DIRECTORY = re.compile(rf"(run-([1-9]\d*))(?:{re.escape(GOING)})?", re.ASCII)
+
+# No index leads from a run to its transitions: the largest table is walked once for all runs. So are those whose
+# foreign keys have no index; they are checked at the end, not row by row.
+_OF_DOOMED = f">> {TASK_BITS} IN (SELECT run FROM doomed)"
+_DELETES = (
+    f"DELETE FROM checkpoint WHERE task {_OF_DOOMED}",
+    f"DELETE FROM result WHERE attempt IN (SELECT seq FROM transition WHERE task {_OF_DOOMED})",
+    f"DELETE FROM attempt WHERE id IN (SELECT seq FROM transition WHERE task {_OF_DOOMED})",
+    f"DELETE FROM transition WHERE task {_OF_DOOMED}",
+    "DELETE FROM fact WHERE session IN (SELECT s.id FROM session s JOIN doomed d ON s.run = d.run)",
+    "DELETE FROM session WHERE run IN (SELECT run FROM doomed)",
+    "DELETE FROM run_event WHERE run IN (SELECT run FROM doomed)",
+    "UPDATE run SET parent = NULL WHERE parent IN (SELECT run FROM doomed)",
+    "DELETE FROM run WHERE id IN (SELECT run FROM doomed)",
+)
+_DELETE_TASKS = "DELETE FROM task WHERE id BETWEEN ? AND ?"
+_INSERT_PRUNED = "INSERT INTO pruned(last_run, last_seq, runs, at_us) VALUES (?,?,?,?)"
+
+
+class Pruned(NamedTuple):
+    runs: tuple[int, ...]  #: that were there, and are not any more
+    orphans: tuple[str, ...]  #: directories that an earlier prune did not get to
+    left: tuple[Left, ...]  #: output that could not be removed
+
+
+def delete_runs(connection: sqlite3.Connection, runs: Collection[int], at_us: int) -> None:
+    """Delete every row of these runs. Within the caller's transaction, with foreign keys off."""
+    if not runs:
+        return
+    (last_run,) = connection.execute(statements.LAST_RUN).fetchone()
+    (last_seq,) = connection.execute(statements.LAST_SEQ).fetchone()
+    connection.execute("CREATE TEMP TABLE doomed(run INTEGER PRIMARY KEY)")
+    connection.executemany("INSERT INTO doomed VALUES (?)", [(run,) for run in runs])
+    for statement in _DELETES:
+        connection.execute(statement)
+    connection.executemany(_DELETE_TASKS, [ids_of(run) for run in runs])
+    connection.execute("DROP TABLE doomed")
+    connection.execute(_INSERT_PRUNED, (last_run, last_seq, len(runs), at_us))
+
+
+def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
+    """Delete these runs, of a journal whose lock is held, and their output. Raises a JournalError."""
+    paths = lock.paths
+    connection = connect(paths.db, foreign_keys=False)
+    try:
+        with sqlite_errors(paths.db):
+            raw = driver_of(connection)
+            if runs:
+                with connection.begin():
+                    delete_runs(raw, runs, time.time_ns() // 1000)
+                    if raw.execute("PRAGMA foreign_key_check").fetchone():
+                        raise corrupt(paths.db, "rows point nowhere, so nothing was deleted; see `pexen db check`")
+            (last_run,) = raw.execute(statements.LAST_RUN).fetchone()
+            orphans = _orphans(paths, {run for (run,) in raw.execute("SELECT id FROM run")}, last_run)
+            raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        disconnect(connection)
+    doomed = {os.path.basename(paths.run_dir(run)) for run in runs}
+    left = [one for name in orphans for one in remove_tree(os.path.join(paths.dir, name))]
+    _mend_latest(paths)
+    return Pruned(tuple(sorted(runs)), tuple(name for name in orphans if name not in doomed), tuple(left))
+
+
+def orphans(connection: sqlite3.Connection, path: str, also: Iterable[int] = ()) -> list[str]:
+    """Names of the directories of output that no run has, or that would have none without the runs `also`."""
+    (last_run,) = connection.execute(statements.LAST_RUN).fetchone()
+    runs = {run for (run,) in connection.execute("SELECT id FROM run")}
+    return _orphans(JournalPaths.of(path), runs - set(also), last_run)
+
+
+def _orphans(paths: JournalPaths, runs: Collection[int], last_run: int) -> list[str]:
+    """A directory of a run that the journal has never had is somebody else's: a backup was put back, perhaps."""
+    found: set[tuple[int, str]] = set()
+    with suppress(OSError):
+        for name in os.listdir(paths.dir):
+            match = _RUN_DIRECTORY.fullmatch(name)
+            if match and (match[0] != match[1] or int(match[2]) not in runs) and int(match[2]) <= last_run:
+                found.add((int(match[2]), match[1]))
+    return [name for _, name in sorted(found)]
+
+
+def _mend_latest(paths: JournalPaths) -> None:
+    """A link `latest` beside the journal, to output that is gone, goes too."""
+    link = os.path.join(paths.parent, "latest")
+    with suppress(OSError):
+        into = os.path.join(paths.parent, os.path.dirname(os.readlink(link)))
+        if os.path.normpath(into) == paths.dir and not os.path.exists(link):
+            os.unlink(link)
