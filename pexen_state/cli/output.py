@@ -21,9 +21,12 @@ class Stream:
         self._stream = stream
         self._descriptor = descriptor
         self.is_gone = False
-        # Names of files need not be text, and not every terminal can show every character.
-        with contextlib.suppress(AttributeError, ValueError):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined]  # a test's may lack it
+        #: Which characters of our own may be used. Asked now: a resume brings the locale of the run back.
+        self.encoding = _encoding(stream)
+        # Names of files need not be text, and not every terminal can show every character. A terminal's stream is
+        # not flushed at every line: who writes says when it is to be seen.
+        with contextlib.suppress(AttributeError, ValueError):  # a test's may lack it
+            stream.reconfigure(errors="backslashreplace", line_buffering=False)  # type: ignore[attr-defined]
 
     @property
     def is_terminal(self) -> bool:
@@ -31,6 +34,9 @@ class Stream:
             return self._stream.isatty()
         except ValueError:  # closed
             return False
+
+    def fileno(self) -> int:
+        return self._descriptor
 
     def line(self, text: str = "") -> None:
         self.write(f"{text}\n")
@@ -83,6 +89,18 @@ class Console:
         """Progress: on standard error, unless it is to be quiet."""
         if not self.quiet:
             self.err.line(text)
+
+
+def _encoding(stream: TextIO) -> str:
+    """That of the stream; but where the locale is C, python writes UTF-8 to a terminal that need not know it."""
+    if not os.environ.get("PYTHONIOENCODING"):
+        names = ("LC_ALL", "LC_CTYPE", "LANG")
+        # Python itself sets LC_CTYPE, to C.UTF-8, if it finds nothing but C.
+        is_coerced = os.environ.get("LC_CTYPE") == "C.UTF-8"
+        said = (os.environ.get(name, "") for name in names if not (name == "LC_CTYPE" and is_coerced))
+        if next(filter(None, said), "C") in ("C", "POSIX"):
+            return "ascii"
+    return getattr(stream, "encoding", None) or "ascii"
 
 
 def _wants_colour(colour: str, is_terminal: bool) -> bool:

@@ -1,148 +1,145 @@
 """A run as lines: a header, one line a result, failures with the end of their output, a summary.
 
-For logs, pipes and continuous integration; no line depends on another one, and nothing is written over. Results are
-given as they come; what the summary needs to know of tasks without a result is handed to it.
+For logs, pipes and dumb terminals: no line depends on another one, nothing is written over, and there is no control
+character. When nothing happens for a minute, a line says that the run is alive and what it is at.
 """
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from collections import deque
+from collections.abc import Callable
 
-from pexen_state.core.states import Verdict
-from pexen_state.report.style import Style, count, duration, took, verdict_words
-from pexen_state.report.text import safe, tail_of_file
+from pexen_state.report.display import BAD, Header, Looks, Progress, Result, Sink, Summary
+from pexen_state.report.entries import header_lines, result_lines, slow_line
+from pexen_state.report.pace import Pace
+from pexen_state.report.style import count, duration
+from pexen_state.report.summary import summary_lines
+from pexen_state.report.text import safe
 
-_LISTED = 20  # tasks that the summary names; there may be thousands
-_BAD = ("fail", "error", "timeout", "crash")
-_COUNTED = ("pass", "info", "warn", "skip", "fail", "error", "timeout", "crash", "not_run")
-
-
-class Result(Protocol):
-    """What is read of a task's result."""
-
-    key: str | None
-    verdict: str
-    attempt: int
-    reason: str | None
-    seconds: float | None
-    output: str | None
-    replayed: bool
+HEARTBEAT_SECONDS = 60.0
+_FLUSH_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 
 
-class Header(NamedTuple):
-    """A session that begins."""
+class Lines:
+    """Results go to `out` in few writes: what was written is flushed ten times a second. What is said goes to `err`."""
 
-    version: str
-    run: int
-    suite: str
-    tasks: int
-    workers: str
-    limits: str
-    journal: str
-    before: tuple[str, ...] = ()  #: sentences about what was before: a superseded run, kept results
+    restore = b""
 
-
-class Ended(NamedTuple):
-    """A task at the end of the session, as the summary needs it."""
-
-    key: str
-    verdict: Verdict
-    reason: str | None
-    is_flaky: bool
-    is_final: bool
-
-
-@dataclass
-class LineReport:
-    """Writes by `write`, which takes a line. `command` is what a person types for pexen and its journal."""
-
-    write: Callable[[str], None]
-    style: Style
-    command: str
-    is_quiet: bool = False
-    tasks: int = 0
-    done: int = field(default=0, init=False)
-    shown: int = field(default=0, init=False)
+    def __init__(
+        self,
+        out: Sink,
+        err: Sink,
+        looks: Looks,
+        look: Callable[[], Progress],
+        pace: Pace,
+        clock: Callable[[], float],
+    ) -> None:
+        self._out = out
+        self._err = err
+        self._looks = looks
+        self._look = look
+        self._pace = pace
+        self._clock = clock
+        self._tasks = 0
+        self._said: deque[str] = deque()
+        self._is_dirty = False
+        self._flushed_at = clock()
+        self._printed_at = clock()
+        self._looked_at = clock()
 
     def header(self, header: Header) -> None:
-        self.tasks = header.tasks
-        if self.is_quiet:
-            return
-        facts = [
-            f"run {header.run}",
-            f"suite {safe(header.suite)}",
-            count(header.tasks, "task"),
-            header.workers,
-            header.limits,
-            f"journal {header.journal}",
-        ]
-        self.write("  ".join([self.style.strong(f"pexen {header.version}"), *facts]))
-        for sentence in header.before:
-            self.write(sentence)
+        self._tasks = header.tasks
+        if not self._looks.is_quiet:
+            for line in header_lines(header, self._looks.style):
+                self._print(line)
+        self._flush()
 
     def result(self, result: Result) -> None:
-        """One task has ended. What an earlier session has shown already is only counted."""
-        self.done += 1
-        if result.replayed:
-            return
-        self.shown += 1
-        is_bad = result.verdict in _BAD
-        if self.is_quiet and not is_bad:
-            return
-        width = len(str(self.tasks))
-        key = safe(result.key or "")
-        parts = [
-            f"  {self.style.word(result.verdict)} [{took(result.seconds)}] {self.done:>{width}}/{self.tasks} {key}"
-        ]
-        if result.attempt > 1:
-            parts.append(f"attempt {result.attempt}")
-        if result.reason:
-            parts.append(safe(result.reason))
-        tail = tail_of_file(result.output) if is_bad and result.output else []
-        if tail:
-            parts.append(f"{self.command} logs {quoted(key)}")
-        self.write("  ".join(parts))
-        for line in tail:
-            self.write(f"         | {line}")
+        self._pace.ended(result)
+        if self._said:
+            self._tell()
+        if not result.replayed and (not self._looks.is_quiet or result.verdict in BAD):
+            self._show(result)
+        now = self._clock()
+        if self._is_dirty and now >= self._flushed_at + _FLUSH_SECONDS:
+            self._flush()
 
-    def summary(self, run: int, ended: Sequence[Ended], seconds: float) -> None:
-        """What became of all tasks of the run, those of earlier sessions included, and what to type next."""
-        final = [task for task in ended if task.is_final]
-        left = len(ended) - len(final)
-        counts = {verdict: sum(task.verdict.word == verdict for task in final) for verdict in _COUNTED}
-        said = [f"{number} {verdict_words(verdict)}" for verdict, number in counts.items() if number]
-        flaky = [task for task in final if task.is_flaky]
-        if flaky:
-            said.append(f"{len(flaky)} flaky")
-        if left:
-            said.append(f"{left} left")
-        self.write("")
-        self.write(f"run {run}: {count(len(ended), 'task')}: {', '.join(said) or 'nothing'}; in {duration(seconds)}")
-        self._named([task for task in final if task.verdict.word in _BAD])
-        self._named(flaky, word="flaky")
-        self._named([task for task in final if task.verdict is Verdict.NOT_RUN])
-        self._next(run, left, any(task.verdict.word in _BAD for task in final))
+    def _show(self, result: Result) -> None:
+        for line in result_lines(result, self._looks, self._counter()):
+            self._print(line)
 
-    def _named(self, tasks: Sequence[Ended], word: str = "") -> None:
-        for task in tasks[:_LISTED]:
-            verdict = word or verdict_words(task.verdict.word)
-            reason = f"  {safe(task.reason)}" if task.reason else ""
-            self.write(f"  {self.style.word(verdict)} {safe(task.key)}{reason}")
-        if len(tasks) > _LISTED:
-            self.write(f"  ... and {len(tasks) - _LISTED} more")
+    def _counter(self) -> str:
+        width = len(str(self._tasks))
+        return f"{self._pace.done:>{width}}/{self._tasks} "
 
-    def _next(self, run: int, left: int, failed: bool) -> None:
-        if left:
-            self.write(f"Go on with: {self.command} resume {run}")
-        elif failed:
-            self.write(f"See what failed: {self.command} logs {run} --failed")
+    def pulse(self) -> None:
+        if self._said:
+            self._tell()
+        now = self._clock()
+        if self._is_dirty and now >= self._flushed_at + _FLUSH_SECONDS:
+            self._flush()
+        if now >= self._looked_at + _LOOK_SECONDS and not self._looks.is_quiet:
+            self._looked_at = now
+            self._look_around(now)
+
+    def _look_around(self, now: float) -> None:
+        # Every time, for whoever looks learns by that since when a task runs.
+        progress = self._look()
+        is_silent = now >= self._printed_at + HEARTBEAT_SECONDS
+        for running, usual in self._pace.slow(progress):
+            self._print(slow_line(running, usual, self._looks.style))
+        if is_silent:
+            self._print(self._heartbeat(progress))
+        if self._is_dirty:
+            self._flush()
+
+    def _heartbeat(self, progress: Progress) -> str:
+        """`  ...     118/214  111 pass 2 fail  4 running, storage/raid/rebuild for 1m07s`"""
+        done = max(self._tasks - progress.unfinished, 0)
+        parts = [f"  {'...':<7} {done}/{self._tasks}"]
+        if counted := self._pace.in_words():
+            parts.append(counted)
+        if progress.running:
+            longest = progress.running[0]
+            number = max(progress.in_flight, len(progress.running))
+            parts.append(f"{number} running, {safe(longest.key)} for {duration(longest.seconds)}")
         else:
-            self.write(f"See all of it: {self.command} show {run}")
+            parts.append(f"nothing runs, {count(progress.unfinished, 'task')} left")
+        left = self._pace.seconds_left(progress)
+        if left is not None:
+            parts.append(f"about {duration(left)} left")
+        return "  ".join(parts)
 
+    def say(self, text: str) -> None:
+        self._said.append(text)
 
-def quoted(text: str) -> str:
-    """As one word of a command line. `text` is safe already."""
-    return shlex.quote(text)
+    def _tell(self) -> None:
+        if not self._said:
+            return
+        self._flush()  # so that both stay in order, where they lead to the same place
+        while self._said:
+            self._err.write(f"{safe(self._said.popleft())}\n")
+        self._err.flush()
+        self._printed_at = self._clock()
+
+    def summary(self, summary: Summary) -> None:
+        self._tell()
+        self._print("")
+        for line in summary_lines(summary, self._looks.command, self._looks.style):
+            self._print(line)
+        self._flush()
+
+    def close(self) -> None:
+        self._tell()
+        self._flush()
+
+    def _print(self, line: str) -> None:
+        self._out.write(f"{line}\n")
+        self._is_dirty = True
+        self._printed_at = self._clock()
+
+    def _flush(self) -> None:
+        self._out.flush()
+        self._is_dirty = False
+        self._flushed_at = self._clock()

@@ -1,20 +1,29 @@
-"""What the journal says about runs and tasks, in the words that people are shown."""
+"""What the journal says about runs, in the words that people are shown: the list of runs, and one run on one page.
+
+What is wrong comes first, and is shown however many tasks there are; of the rest a large run gives a count.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pexen_state.journal import queries
+from pexen_state.journal.identity import is_alive
 from pexen_state.journal.lock import holder_of
-from pexen_state.report.style import Style, duration, took, verdict_words
+from pexen_state.report.endings import session_in_words
+from pexen_state.report.style import Style, count, duration, took, verdict_words
 from pexen_state.report.tables import table
-from pexen_state.report.text import safe
+from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]
 
-_BAD = ("fail", "error", "timeout", "crash")
+BAD = ("fail", "error", "timeout", "crash")
+_ALL_SHOWN = 200  # a run with no more tasks is shown whole
+_LISTED = 100  # failures, warnings, reasons of a larger one
+_NAMED = 5  # tasks beside a reason
 _RUN_COLUMNS = (
     "run",
     "suite",
@@ -26,6 +35,7 @@ _RUN_COLUMNS = (
     "fail",
     "skip",
     "not run",
+    "again",
     "started",
     "took",
 )
@@ -37,12 +47,13 @@ def with_doing(connection: sqlite3.Connection, path: str, runs: Iterable[Found])
     Whether an unfinished run is being run right now is known to the run lock alone.
     """
     holder = holder_of(path)
+    # What a dead runner left holds the lock for a moment more, until it has ended everything.
+    runner = holder.runner.pid if holder is not None and is_alive(holder.runner) else None
     told = []
     for run in runs:
         doing = None
         if run["state"] == "unfinished":
             sessions = queries.sessions(connection, run["id"])
-            runner = holder.runner.pid if holder is not None else None
             doing = _doing(sessions[-1], runner) if sessions else "interrupted"
         told.append({**run, "doing": doing})
     return told
@@ -67,66 +78,111 @@ def runs_table(runs: Iterable[Found]) -> Iterator[str]:
             run["failed"],
             run["skipped"],
             run["not_run"],
+            f"of {run['parent']}" if run.get("parent") is not None else "",
             when(run["started_at"]),
             duration(run["seconds"]) if run["seconds"] is not None else "",
         )
         for run in runs
     ]
-    return table(_RUN_COLUMNS, rows)
+    if any(row[10] for row in rows):
+        return table(_RUN_COLUMNS, rows)
+    return table([*_RUN_COLUMNS[:10], *_RUN_COLUMNS[11:]], [row[:10] + row[11:] for row in rows])
 
 
-def run_lines(run: Found, sessions: Iterable[Found], style: Style) -> Iterator[str]:
-    """One run, above its tasks."""
+def run_lines(run: Found, sessions: Sequence[Found], again: str | None, style: Style) -> Iterator[str]:
+    """One run, above its tasks. `again` says what it runs again, if it does."""
     state = run["doing"] or run["state"]
     verdict = f", verdict {verdict_words(run['verdict'])}" if run["verdict"] else ""
     yield style.strong(f"run {run['id']}  suite {safe(run['name'])}  {state}{verdict}")
-    yield f"  target    {safe(str(run['target']))}"
+    if again is not None:
+        yield f"  {again}"
+    yield f"  target    {cut(safe(str(run['target'])))}"
     yield f"  started   {when(run['started_at'])} on {safe(str(run['host']))}, kernel {safe(str(run['kernel']))}"
+    if run["seconds"] is not None:
+        yield f"  took      {duration(run['seconds'])}"
     counted = ("passed", "warned", "failed", "skipped", "not_run")
     counts = ", ".join(f"{run[name]} {verdict_words(name)}" for name in counted if run[name])
     yield f"  tasks     {run['tasks']}{f': {counts}' if counts else ''}"
-    for session in sessions:
-        ended = f"{session['how_ended']} at {when(session['ended_at'])}" if session["ended_at"] else "not ended"
-        yield f"  session   {when(session['started_at'])}  pid {session['pid']}  {ended}"
+    for number, session in enumerate(sessions, 1):
+        is_running = run["doing"] == "running" and number == len(sessions)
+        ended = f" at {when(session['ended_at'])}" if session["ended_at"] else ""
+        yield (
+            f"  session   {when(session['started_at'])}  pid {session['pid']}  "
+            f"{session_in_words(session, is_running)}{ended}"
+        )
 
 
-def task_lines(tasks: Iterable[Found], style: Style) -> Iterator[str]:
-    """The tasks of a run, one a line; what failed comes last, where it is seen."""
-    for task in sorted(tasks, key=lambda task: task["verdict"] in _BAD):
-        word = verdict_words(task["verdict"]) or task["state"]
-        parts = [f"  {style.word(word)} [{took(task['seconds'])}] {safe(task['task'])}"]
-        if (task["attempts"] or 0) > 1:
-            parts.append(f"{task['attempts']} attempts")
-        if task["flaky"]:
-            parts.append("flaky")
-        if task["reason"]:
-            parts.append(safe(task["reason"]))
-        yield "  ".join(parts)
+def again_in_words(parent: int, verdicts: Mapping[str, str | None], keys: Iterable[str]) -> str:
+    """Which tasks of which run a run runs again. `verdicts`: those of the tasks of that run, `keys`: of this one.
+
+    What was picked brings along what it requires. So only a kind of task that is here to the last one was picked.
+    """
+    again = set(keys)
+    failed = {key for key, verdict in verdicts.items() if verdict in BAD}
+    undone = {key for key, verdict in verdicts.items() if verdict in (None, "not_run")}
+    picked = [
+        words for kind, words in ((failed, "what failed"), (undone, "what did not run")) if kind and kind <= again
+    ]
+    if again >= set(verdicts) and again != failed and again != undone:
+        return f"runs again the tasks of run {parent}"
+    return f"runs again {' and '.join(picked)} in run {parent}" if picked else f"runs again tasks of run {parent}"
 
 
-def one_task(task: Found, attempts: Iterable[Found], story: Iterable[Found], style: Style) -> Iterator[str]:
-    """One task: where it stands, its attempts, and how it came there."""
-    verdict = f", verdict {verdict_words(task['verdict'])}" if task["verdict"] else ""
-    yield style.strong(f"{safe(task['task'])}  {task['state']}{verdict}{', flaky' if task['flaky'] else ''}")
+# -- its tasks
+
+
+def task_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterator[str]:
+    """What failed, then warnings, what was flaky, what did not run by its reasons, and the rest if it is not too much.
+
+    `everything`: nothing is left out.
+    """
+    whole = everything or len(tasks) <= _ALL_SHOWN
+    most = len(tasks) if everything else _LISTED
+    bad = [task for task in tasks if task["verdict"] in BAD]
+    warned = [task for task in tasks if task["verdict"] == "warn"]
+    flaky = [task for task in tasks if task["flaky"] and task["verdict"] != "warn"]
+    not_run = [task for task in tasks if task["verdict"] == "not_run"]
+    for wrong in (bad, warned, flaky):
+        yield from (task_line(task, style) for task in wrong[:most])
+        if len(wrong) > most:
+            yield f"  ... and {len(wrong) - most} more; --all lists them"
+    yield from _not_run_lines(not_run, style, everything)
+    told = {id(task) for task in (*bad, *warned, *flaky, *not_run)}
+    rest = [task for task in tasks if id(task) not in told]
+    if whole:
+        yield from (task_line(task, style) for task in rest)
+    elif rest:
+        words = Counter(verdict_words(task["verdict"]) or task["state"] for task in rest)
+        counts = ", ".join(f"{number} {word}" for word, number in words.most_common())
+        more = "more " if told else ""
+        yield f"  {'and ' if told else ''}{count(len(rest), f'{more}task')}: {counts}; --all lists them"
+
+
+def task_line(task: Found, style: Style) -> str:
+    word = verdict_words(task["verdict"]) or task["state"]
+    parts = [f"  {style.word(word)} [{took(task['seconds'])}] {safe(task['task'])}"]
+    if (task["attempts"] or 0) > 1:
+        parts.append(f"{task['attempts']} attempts")
+    if task["flaky"]:
+        parts.append("flaky")
     if task["reason"]:
-        yield f"  reason    {safe(task['reason'])}"
-    for attempt in attempts:
-        ended = [f"attempt {attempt['attempt']}: {attempt['state']}"]
-        if attempt["cause"]:
-            ended.append(verdict_words(attempt["cause"]))
-        if attempt["exit_code"] is not None:
-            ended.append(f"exit {attempt['exit_code']}")
-        if attempt["signal"] is not None:
-            ended.append(f"signal {attempt['signal']}")
-        ended.append(f"{took(attempt['seconds']).strip()}")
-        yield f"  {'  '.join(ended)}"
-        if attempt["started_at"]:
-            yield f"    started {when(attempt['started_at'])}  worker {attempt['worker']}  pid {attempt['pid']}"
-        if attempt["output"]:
-            yield f"    output  {safe(attempt['output'])}"
-    for step in story:
-        reason = f"  {safe(step['reason'])}" if step["reason"] else ""
-        yield f"  {when(step['at'])}  {step['old']} -> {step['new']}: {verdict_words(step['cause'])}{reason}"
+        parts.append(cut(safe(task["reason"])))
+    return "  ".join(parts)
+
+
+def _not_run_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterator[str]:
+    by_reason: dict[str, list[str]] = {}
+    for task in tasks:
+        by_reason.setdefault(task["reason"] or task["state"], []).append(task["task"])
+    shown = list(by_reason.items()) if everything else list(by_reason.items())[:_LISTED]
+    for reason, keys in shown:
+        named = keys if everything else keys[:_NAMED]
+        more = f" and {len(keys) - len(named)} more" if len(keys) > len(named) else ""
+        yield f"  {style.word('not run')} {len(keys):>9} {cut(safe(reason))}"
+        yield f"                    {', '.join(map(safe, named))}{more}"
+    if len(by_reason) > len(shown):
+        left = sum(len(keys) for keys in list(by_reason.values())[len(shown) :])
+        yield f"  ... and {left} more that did not run; --all lists them"
 
 
 def when(iso: str | None) -> str:

@@ -14,6 +14,8 @@ _CODES = {
     "timeout": "1;31",
     "crash": "1;31",
     "not run": "33",
+    "flaky": "33",
+    "slow": "33",
 }
 
 
@@ -25,6 +27,7 @@ class Style:
 
     def word(self, word: str) -> str:
         """A verdict as it stands at the begin of a line, as wide as all of them."""
+        word = verdict_words(word)
         padded = f"{word.upper():<7}"
         code = _CODES.get(word)
         return f"\x1b[{code}m{padded}\x1b[0m" if self.colour and code else padded

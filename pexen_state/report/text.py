@@ -92,8 +92,11 @@ def cut(line: str, chars: int = LINE_CHARS) -> str:
 
 
 def safe_json(text: str) -> str:
-    """JSON that was made with `ensure_ascii`: one character is left that a terminal does not print."""
-    return text.replace("\x7f", "\\u007f")
+    """JSON that was made with `ensure_ascii`: one character is left that a terminal does not print, and commands.
+
+    What it says stays the same: escapes are only put where a string is.
+    """
+    return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
 
 
 def _as_text(text: str | bytes) -> str:

@@ -1,0 +1,78 @@
+"""How sessions, attempts and tasks ended, in words that need no table of states and causes beside them."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from pexen_state.report.style import duration
+
+Found = dict[str, Any]
+
+_SESSIONS = {
+    "finished": "finished",
+    "stopped": "stopped; what ran was ended in order",
+    "paused": "paused",
+    "parked": "parked, until a person looks",
+    "failed": "ended by an error of the journal or of pexen itself",
+    "killed": "killed, found dead by the next session",
+    "rebooted": "ended by a reboot that a task asked for",
+    "shutdown": "ended by a shutdown",
+    "crashed": "cut off: the box crashed or lost power",
+}
+
+_CAUSES = {
+    "returned": "ended well",
+    "failed": "said that it failed",
+    "asserted": "an assertion failed",
+    "raised": "raised an exception",
+    "skipped": "said that it does not apply here",
+    "worker_died": "its worker died",
+    "runner_died": "the runner was killed",
+    "stopped": "stopped with the runner",
+    "cancelled": "cancelled",
+    "does_not_apply": "does not apply here",
+    "unmet": "what it requires was not provided",
+    "locked": "a lock that it needs is held for good",
+    "gone": "no longer among the tasks",
+    "given_up": "the run was given up",
+}
+
+
+def session_in_words(session: Found, is_running: bool) -> str:
+    """How one life of the runner ended. `is_running`: it is the one that lives now."""
+    if session["how_ended"] is None:
+        return "runs now" if is_running else "cut off, and nobody went on yet"
+    return _SESSIONS.get(session["how_ended"], str(session["how_ended"]))
+
+
+def attempt_in_words(attempt: Found, is_running: bool = True) -> str:
+    """`exit 1`, `killed by SIGSEGV`, `timed out after 5m`, `its worker died`. `is_running`: somebody runs the run."""
+    cause = attempt["cause"]
+    if cause is None:
+        if not is_running:
+            return "was in flight when the run was cut off"
+        return "running" if attempt["state"] == "running" else "handed over, not begun yet"
+    match cause:
+        case "exited" if attempt["exit_code"] is not None:
+            return f"exit {attempt['exit_code']}"
+        case "signalled" if attempt["signal"] is not None:
+            return f"killed by {signal_name(attempt['signal'])}"
+        case "timed_out" | "idle":
+            silent = ", silent for too long," if cause == "idle" else ""
+            after = f" after {duration(attempt['seconds'])}" if attempt["seconds"] is not None else ""
+            return f"timed out{silent}{after}"
+        case "worker_died" if attempt["signal"] is not None:
+            return f"its worker died of {signal_name(attempt['signal'])}"
+    return cause_in_words(cause)
+
+
+def cause_in_words(cause: str | None) -> str:
+    return _CAUSES.get(cause or "", (cause or "").replace("_", " "))
+
+
+def signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,278 @@
+"""A forecast in words: waves, the order on so many workers, the critical path, who shares which lock, what never runs.
+
+The times are those of past runs, where there are any; whoever reads it is told how much of it is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pexen_state.core.forecast import Begin, Forecast, Step, critical_path, forecast
+from pexen_state.core.lock_names import lock_text
+from pexen_state.core.locks import normal_name
+from pexen_state.core.spec import TaskSpec
+from pexen_state.report.style import Style, count, duration, took
+from pexen_state.report.text import cut, safe
+
+_NAMED = 8  # tasks of a wave
+_LISTED = 40  # waves, steps, locks, tasks
+_SHORTEST = 0.001  # nothing takes no time at all: who waits for whom would be lost
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long each task is taken to last. `unit`: nothing is known, and every task lasts one unit."""
+
+    seconds: tuple[float, ...]
+    known: int
+    median: float
+
+    @property
+    def unit(self) -> bool:
+        return not self.known
+
+
+def times_of(specs: Sequence[TaskSpec], typical: Mapping[str, float]) -> Times:
+    """From usual seconds by key. What has no past is taken to last as long as the median of what has."""
+    known = sorted(max(typical[spec.key], _SHORTEST) for spec in specs if spec.key in typical)
+    median = known[len(known) // 2] if known else 1.0
+    return Times(tuple(max(typical.get(spec.key, median), _SHORTEST) for spec in specs), len(known), median)
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """All that is told of a suite."""
+
+    specs: Sequence[TaskSpec]
+    times: Times
+    workers: int
+    waves: list[list[int]]
+    order: Forecast  #: on so many workers
+    path: list[Step]
+    at_least: float  #: on as many workers as one likes
+
+
+def rehearse(specs: Sequence[TaskSpec], typical: Mapping[str, float], workers: int) -> Rehearsed:
+    times = times_of(specs, typical)
+    steps = forecast(specs, [1.0] * len(specs))
+    free = steps if times.unit else forecast(specs, times.seconds)
+    order = forecast(specs, times.seconds, workers)
+    return Rehearsed(specs, times, workers, steps.waves(), order, critical_path(free), free.seconds)
+
+
+# -- as JSON
+
+
+def as_fields(told: Rehearsed) -> dict[str, Any]:
+    """Keys by waves, begins and ends on so many workers, the critical path. Times are seconds, or units."""
+    specs = told.specs
+    return {
+        "workers": told.workers,
+        "seconds_known_of": told.times.known,
+        "unit": "a task" if told.times.unit else "s",
+        "estimate": told.order.seconds,
+        "at_least": told.at_least,
+        "waves": [[specs[task - 1].key for task in wave] for wave in told.waves],
+        "order": [_begin(begin, specs) for begin in told.order.begins],
+        "critical_path": [
+            {
+                **_begin(step.begin, specs),
+                "after": specs[step.because.task - 1].key if step.because else None,
+                "because": lock_text(step.because.name) if step.because else None,
+                "is_lock": step.because.is_lock if step.because else None,
+            }
+            for step in told.path
+        ],
+        "locks": [
+            {"lock": name, "used_by": used, "claimed_by": claimed} for name, (used, claimed) in locks_of(specs).items()
+        ],
+        "not_run": [
+            {"key": specs[never.task - 1].key, "cause": never.cause.word, "reason": never.reason}
+            for never in told.order.never
+        ],
+    }
+
+
+def _begin(begin: Begin, specs: Sequence[TaskSpec]) -> dict[str, Any]:
+    return {"key": specs[begin.task - 1].key, "at": begin.at, "ends": begin.ends}
+
+
+def locks_of(specs: Sequence[TaskSpec]) -> dict[str, tuple[list[str], list[str]]]:
+    """name -> (keys of those that use it, keys of those that claim it)"""
+    found: dict[str, tuple[list[str], list[str]]] = {}
+    for spec in specs:
+        for at, names in enumerate((spec.uses, spec.claims)):
+            for name in names:
+                found.setdefault(lock_text(normal_name(name)), ([], []))[at].append(spec.key)
+    return dict(sorted(found.items()))
+
+
+# -- in words
+
+
+def forecast_lines(suite: str, told: Rehearsed, style: Style, everything: bool) -> Iterator[str]:
+    """`everything`: nothing is left out, however long it gets."""
+    specs, times = told.specs, told.times
+    most = max(len(specs), 1) if everything else _LISTED
+    waves = count(len(told.waves), "wave")
+    yield style.strong(f"suite {safe(suite)}  {count(len(specs), 'task')}  {waves}")
+    on = count(told.workers, "worker")
+    if times.unit:
+        times_ = f"{told.order.seconds:g} times as long as a task lasts"
+        yield f"  on {on}: {times_}; at least {told.at_least:g} times on any number"
+        yield "  no task has run before: each is taken to last as long as any other"
+    else:
+        yield f"  on {on}: about {duration(told.order.seconds)}; at least {duration(told.at_least)} on any number"
+        if times.known < len(specs):
+            unknown = len(specs) - times.known
+            yield (
+                f"  {count(unknown, 'task')} of {len(specs)} {'has' if unknown == 1 else 'have'} not run before, and "
+                f"{'is' if unknown == 1 else 'are'} taken to last {duration(times.median)}, the median of the others"
+            )
+    yield ""
+    yield style.strong("waves: what could begin together, if all tasks lasted as long")
+    for number, wave in enumerate(told.waves[:most], 1):
+        yield f"  {number:>3}  {count(len(wave), 'task')}: {_keys(wave, specs, everything)}"
+    yield from _more(len(told.waves) - most, "wave")
+    yield ""
+    yield style.strong(f"order on {on}")
+    for begin in told.order.begins[:most]:
+        yield f"  {_span(begin, times)}  {_key(specs[begin.task - 1])}"
+    yield from _more(len(told.order.begins) - most, "task")
+    yield ""
+    total = f"{told.at_least:g}" if times.unit else duration(told.at_least)
+    yield style.strong(f"critical path: {count(len(told.path), 'task')}, {total}")
+    for step in told.path[:most]:
+        yield f"  {_span(step.begin, times)}  {_key(specs[step.begin.task - 1])}{_because(step, specs)}"
+    yield from _more(len(told.path) - most, "task")
+    shared = _shared(locks_of(specs))
+    if shared:
+        yield ""
+        yield style.strong("locks that tasks share")
+        for name, (used, claimed) in list(shared.items())[:most]:
+            sides = [f"{word} by {len(keys)}" for word, keys in (("used", used), ("claimed", claimed)) if keys]
+            yield f"  {cut(safe(name), 200)}  {', '.join(sides)}"
+        yield from _more(len(shared) - most, "lock")
+    if told.order.never:
+        yield ""
+        yield style.strong("would not run")
+        for never in told.order.never[:most]:
+            yield f"  {_key(specs[never.task - 1])}  {cut(safe(never.reason), 500)}"
+        yield from _more(len(told.order.never) - most, "task")
+
+
+def _shared(locks: dict[str, tuple[list[str], list[str]]]) -> dict[str, tuple[list[str], list[str]]]:
+    """Those that more than one task is about, be it by a lock above or below."""
+    above = {name: set(_above(name)) for name in locks}
+    over = {one for names in above.values() for one in names}
+    return {
+        name: sides
+        for name, sides in locks.items()
+        if len(sides[0]) + len(sides[1]) > 1 or name in over or above[name].intersection(locks)
+    }
+
+
+def _above(name: str) -> Iterator[str]:
+    while name.startswith("/") and name != "/":
+        name = name[: name.rfind("/")] or "/"
+        yield name
+
+
+def _more(number: int, thing: str) -> Iterator[str]:
+    if number > 0:
+        yield f"  ... and {count(number, f'more {thing}')}; --all lists them"
+
+
+def _span(begin: Begin, times: Times) -> str:
+    """When it begins and how long it is taken to last."""
+    if times.unit:
+        return f"{begin.at:>8g} [{begin.ends - begin.at:g}]"
+    return f"{took(begin.at)} [{took(begin.ends - begin.at)}]"
+
+
+def _key(spec: TaskSpec) -> str:
+    return cut(safe(spec.key), 200)
+
+
+def _keys(tasks: Sequence[int], specs: Sequence[TaskSpec], everything: bool) -> str:
+    named = tasks if everything else tasks[:_NAMED]
+    more = f" and {len(tasks) - len(named)} more" if len(tasks) > len(named) else ""
+    return f"{', '.join(_key(specs[task - 1]) for task in named)}{more}"
+
+
+def _because(step: Step, specs: Sequence[TaskSpec]) -> str:
+    if step.because is None:
+        return ""
+    name = cut(safe(lock_text(step.because.name)), 200)
+    other = _key(specs[step.because.task - 1])
+    if step.because.is_lock:
+        return f"  waits for the lock {name} of {other}"
+    return f"  waits for {name}, from {other}"
+
+
+# -- one name
+
+
+def about_name(name: str, specs: Sequence[TaskSpec]) -> dict[str, Any]:
+    """Who provides, requires, uses and claims a name, whole or above or below it if it is a lock's."""
+    wanted = normal_name(name)
+
+    def having(field: str) -> list[str]:
+        return [spec.key for spec in specs if any(lock_text(one) == name for one in getattr(spec, field))]
+
+    def locking(field: str) -> list[str]:
+        return [
+            spec.key for spec in specs if any(lock_text(normal_name(one)) == wanted for one in getattr(spec, field))
+        ]
+
+    return {
+        "name": name,
+        "provided_by": having("provides"),
+        "required_by": having("requires"),
+        "all_required_by": having("requires_all"),
+        "used_by": locking("uses"),
+        "claimed_by": locking("claims"),
+        "also": sorted(
+            {
+                lock_text(other)
+                for spec in specs
+                for one in (*spec.uses, *spec.claims)
+                if _is_near(wanted, other := normal_name(one))
+            }
+        ),
+    }
+
+
+def _is_near(name: object, other: object) -> bool:
+    from pexen_state.core.locks import is_above
+
+    return is_above(name, other) or is_above(other, name)
+
+
+_SIDES = (
+    ("provided_by", "is provided by"),
+    ("required_by", "is required by"),
+    ("all_required_by", "is required of all its providers by"),
+    ("used_by", "is a lock used by"),
+    ("claimed_by", "is a lock claimed by"),
+)
+
+
+def name_lines(about: Mapping[str, Any], everything: bool) -> Iterator[str]:
+    name = safe(about["name"])
+    for field, words in _SIDES:
+        keys = about[field]
+        if keys:
+            some = keys if everything else keys[:_LISTED]
+            more = f" and {len(keys) - len(some)} more" if len(keys) > len(some) else ""
+            yield f"{name} {words} {', '.join(cut(safe(key), 200) for key in some)}{more}"
+    wanted = about["required_by"] or about["all_required_by"]
+    if wanted and not about["provided_by"]:
+        yield f"{name} is provided by no task"
+    if about["provided_by"] and not wanted:
+        yield f"{name} is required by no task"
+    if about["also"]:
+        near = ", ".join(map(safe, about["also"][:_LISTED]))
+        yield f"as a lock it also keeps out, and is kept out by, those above and below it: {near}"
