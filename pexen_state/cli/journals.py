@@ -1,8 +1,9 @@
 """Which journal a command is about.
 
-In this order: `--journal`; `$PEXEN_JOURNAL`; `journal.db` in systemd's `$STATE_DIRECTORY`; the nearest
-`.pexen/journal.db`, here or upwards; and, for a new run only, `.pexen/` in the suite's root. A run that is started
-by a task of another run has a journal of its own, in the directory that is kept for that task: the one upwards is
+In this order: `--journal`; `$PEXEN_JOURNAL`; the setting `journal` of the suite, which is the one that is run, or the
+one that somebody who looks stands in; `journal.db` in systemd's `$STATE_DIRECTORY`; the nearest `.pexen/journal.db`,
+here or upwards; and, for a new run only, `.pexen/` in the suite's root. A run that is started by a task of another run
+has a journal of its own, in the directory that is kept for that task, unless another one is named: all others may be
 taken, by the run that the task belongs to.
 
 What is found upwards is only taken if it is our own: `pexen resume` runs the commands that a journal holds, and
@@ -24,23 +25,29 @@ FILE = "journal.db"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`path` is absolute. `is_named`: a person, or the environment, said which one."""
+    """`path` is absolute. `is_named`: a person, a setting, or the environment said which one."""
 
     path: str
     is_named: bool
 
 
-def find(option: str | None, here: str | None = None) -> Found | None:
-    """The journal that is there or was named; None if there is none in `here`, or in the current directory."""
+def find(option: str | None, here: str | None = None, setting: str | None = None) -> Found | None:
+    """The journal that is there or was named; None if there is none in `here`, or in the current directory.
+
+    `setting` is what the suite that is run says, an absolute path; if it says nothing, the suite counts that `here` is
+    in.
+    """
     for said, where in ((option, "--journal"), (os.environ.get("PEXEN_JOURNAL"), "$PEXEN_JOURNAL")):
         if said:
             return Found(_usable(said, where), True)
-    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    if state:
-        return Found(os.path.join(os.path.abspath(state), FILE), True)
     if os.environ.get("PEXEN_ATTEMPT_ID") and (data := os.environ.get("PEXEN_DATA")):
         return Found(os.path.join(data, DIRECTORY, FILE), False)
     at = here or current_directory()
+    if (said := setting or _setting_here(at)) is not None:
+        return Found(_usable(said, "the setting `journal`"), True)
+    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    if state:
+        return Found(os.path.join(os.path.abspath(state), FILE), True)
     home = os.path.realpath(os.path.expanduser("~"))
     while True:
         path = os.path.join(at, DIRECTORY, FILE)
@@ -61,9 +68,20 @@ def _is_ours(path: str) -> bool:
     return owner == os.geteuid() or (os.geteuid() == 0 and str(owner) == os.environ.get("SUDO_UID"))
 
 
-def for_run(option: str | None, root: str) -> str:
+def _setting_here(at: str) -> str | None:
+    """What the suite says that this directory is in. Looks for its file first: reading takes time."""
+    above = at
+    while not any(os.path.isfile(os.path.join(above, name)) for name in ("pexen.toml", "pyproject.toml")):
+        if above == (above := os.path.dirname(above)):
+            return None
+    from pexen_state.cli.settings import journal_here
+
+    return journal_here(at)
+
+
+def for_run(option: str | None, root: str, setting: str | None = None) -> str:
     """The journal of a new run. Nothing is made yet (`prepare`)."""
-    found = find(option)
+    found = find(option, setting=setting)
     return found.path if found is not None else os.path.join(root, DIRECTORY, FILE)
 
 

@@ -30,11 +30,26 @@ class Verb(NamedTuple):
 VERBS = {
     "run": Verb("Run", "Run a suite: a directory of executables, one of them, python, or a task list.", "run:run"),
     "resume": Verb("Run", "Go on with what is unfinished.", "resume:resume"),
+    "rerun": Verb("Run", "Run the tasks of an earlier run again.", "rerun:rerun"),
+    "list": Verb("Look", "List the tasks of a suite as a tree.", "list:list_tasks"),
+    "plan": Verb("Look", "Show in which order a suite would run, and how long that would take.", "plan:plan"),
     "runs": Verb("Look", "List the runs of the journal.", "runs:runs"),
+    "status": Verb("Look", "Show how far a run is.", "status:status"),
     "show": Verb("Look", "Show a run and its tasks, or one task and its attempts.", "show:show"),
+    "why": Verb("Look", "Explain why a task is where it is.", "why:why"),
+    "locks": Verb("Look", "Show who holds which lock, and who waits for it.", "locks:locks"),
     "logs": Verb("Look", "Show what tasks printed.", "logs:logs"),
+    "events": Verb("Look", "Print transitions and results as JSON lines.", "events:events"),
     "sql": Verb("Look", "Ask the journal a question in SQL.", "sql:sql"),
+    "diff": Verb("Look", "Compare two runs.", "diff:diff"),
+    "history": Verb("Look", "Show one task through all runs.", "history:history"),
+    "flaky": Verb("Look", "List tasks that pass and fail by turns.", "flaky:flaky"),
+    "slowest": Verb("Look", "List the tasks that take longest.", "slowest:slowest"),
+    "pause": Verb("Steer", "Start nothing new; `pexen resume` goes on.", "pause:pause"),
+    "cancel": Verb("Steer", "End a run, or one of its tasks.", "cancel:cancel"),
+    "unlock": Verb("Steer", "Free a lock that a failed task left held.", "unlock:unlock"),
     "db": Verb("Journal", "Look after the journal file.", "db:db"),
+    "completion": Verb("Journal", "Print the completion script of a shell.", "completion:completion"),
 }
 
 
@@ -84,6 +99,10 @@ def pexen(context: click.Context, journal: str | None, colour: str | None, verbo
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point. Ends the process with a documented exit code, without a traceback for a user's mistake."""
     open_standard_descriptors()
+    if asked := os.environ.get("_PEXEN_COMPLETE"):  # by the script of `pexen completion`
+        from pexen_state.cli.completing import complete
+
+        sys.exit(complete(asked))
     code = execute(list(sys.argv[1:] if arguments is None else arguments))
     for stream in (sys.stdout, sys.stderr):
         try:

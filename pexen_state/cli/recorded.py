@@ -13,27 +13,18 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pexen_state.cli.errors import UsageError
 from pexen_state.cli.journals import current_directory
+from pexen_state.cli.options import Options
 from pexen_state.cli.targets import Target
 from pexen_state.report.text import safe
 from pexen_state.util import PexenWarning
 
 _NAMES = ("PATH", "LANG", "LANGUAGE", "TZ", "HOME", "VIRTUAL_ENV", "PYTHONPATH")
 _LIMITS = {name: getattr(resource, name) for name in sorted(dir(resource)) if name.startswith("RLIMIT_")}
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What was typed, before any default is put in its place."""
-
-    jobs: str | None = None  #: a number, or `auto`
-    pool: str = "process"
-    timeout: str | None = None  #: a duration, or `none`
-    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +38,25 @@ class Recorded:
     def as_json(self) -> dict[str, Any]:
         return {
             "targets": [target.as_json() for target in self.targets],
-            **asdict(self.options),
+            **self.options.as_json(),
             "surroundings": dict(self.surroundings),
         }
 
     @classmethod
     def from_json(cls, said: Mapping[str, Any], run: int) -> Recorded:
         """Raises UsageError for a run that no command line began."""
-        if "targets" not in said or "surroundings" not in said:
+        if not is_ours(said):
             raise UsageError(
                 f"run {run} was begun by a program, not by `pexen run`: only that program knows its tasks. Start it "
                 "again; with the same journal and name it goes on."
             )
-        known = {name: said[name] for name in Options.__dataclass_fields__ if name in said}
-        return cls(tuple(map(Target.from_json, said["targets"])), Options(**known), said["surroundings"])
+        targets = tuple(map(Target.from_json, said["targets"]))
+        return cls(targets, Options.from_json(said), said["surroundings"])
+
+
+def is_ours(said: Mapping[str, Any]) -> bool:
+    """Whether options in a journal are those of a run that a command line began."""
+    return "targets" in said and "surroundings" in said
 
 
 def surroundings() -> dict[str, Any]:

@@ -17,8 +17,16 @@ from pexen_state.cli.app import App
 from pexen_state.cli.errors import UsageError
 from pexen_state.journal import queries
 from pexen_state.journal.reader import reader
-from pexen_state.journal.specs import sql_text
 from pexen_state.report.text import safe
+
+
+def sql_text(word: str) -> str:
+    """A word as the journal's columns have it."""
+    if word.isascii():
+        return word
+    from pexen_state.journal.specs import sql_text  # takes longer to load than most words are worth
+
+    return sql_text(word)
 
 
 class Looked(NamedTuple):
@@ -53,6 +61,14 @@ def which(connection: sqlite3.Connection, words: Sequence[str], forced: str | No
     if len(words) > 1:
         raise UsageError(f"only one TASK can be named; {safe(words[1])!r} is one too many")
     return Which(run, task_key(connection, run, words[0]) if words else None)
+
+
+def which_run(connection: sqlite3.Connection, word: str | None, forced: str | None) -> int:
+    """What `[RUN]` means where no TASK can stand. Raises NotFound and UsageError."""
+    if word is not None and forced is not None:
+        raise UsageError(f"two runs are named: {safe(word)} and {safe(forced)}")
+    said = forced if forced is not None else word
+    return queries.run_id(connection) if said is None else queries.run_id(connection, sql_text(said))
 
 
 def is_run(connection: sqlite3.Connection, word: str) -> bool:

@@ -1,238 +1,177 @@
-"""One session of a run, from the tasks to the exit code: what `run` and `resume` have in common."""
+"""One session of a run, from the tasks to the exit code: what `run`, `resume` and `rerun` have in common.
+
+What it says at its begin is in `introduction`, what its end means in `ending`.
+"""
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from pexen_state import __version__
-from pexen_state.cli import journals
+from pexen_state.cli import introduction, journals
 from pexen_state.cli.app import App
-from pexen_state.cli.errors import Exit, Interrupted, NothingToDo, UsageError
+from pexen_state.cli.ending import ended_tasks, exit_code
+from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
-from pexen_state.cli.recorded import Options, Recorded
+from pexen_state.cli.recorded import Recorded
+from pexen_state.cli.selection import Selection
 from pexen_state.cli.signals import Signals
-from pexen_state.cli.targets import Suite
-from pexen_state.core.states import Verdict
-from pexen_state.report.lines import Ended, Header, LineReport
-from pexen_state.report.style import count, duration
+from pexen_state.cli.targets import Suite, told_where
+from pexen_state.cli.watching import Watch
+from pexen_state.report import display
 from pexen_state.report.text import safe
 from pexen_state.util import PexenWarning
-from pexen_state.words import seconds_of
 
 if TYPE_CHECKING:
-    from pexen_state.core.plan import Plan
+    from pexen_state.cli.options import Terms
     from pexen_state.sched.common import Opened
     from pexen_state.sched.planner import Sched
     from pexen_state.sched.pool.base import Pool
 
-_HOUR = 3600.0
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Which run the session is of: a new one, unless `run` says which one goes on."""
+
+    run: int | None = None
+    how_left: str | None = None  #: a sentence: how its last session ended
+    overrides: Collection[str] = ()  #: what is said anew about its tasks
+    rerun_changed: bool = False
+    parent: int | None = None  #: of a new run: whose tasks it runs again
 
 
-class Settings(NamedTuple):
-    """The options with defaults in their place."""
-
-    workers: int
-    pool: str
-    timeout: float | None
-    retries: int
-
-    def workers_in_words(self) -> str:
-        return f"{count(self.workers, 'worker')} ({self.pool} pool)"
-
-    def limits_in_words(self) -> str:
-        if self.timeout is None:
-            words = "no timeout"
-        else:
-            words = f"timeout {f'{self.timeout:g}s' if self.timeout < 60 else duration(self.timeout)}"
-        if not self.retries:
-            return words
-        return f"{words}, {'1 retry' if self.retries == 1 else f'{self.retries} retries'}"
-
-
-def settle(options: Options, is_a_list: bool) -> Settings:
-    """Put defaults where nothing was said. Raises UsageError."""
-    jobs = options.jobs or ("auto" if is_a_list else "1")
-    if options.timeout is None:
-        timeout = None if is_a_list else _HOUR
-    elif options.timeout == "none":
-        timeout = None
-    else:
-        try:
-            timeout = seconds_of(options.timeout)
-        except ValueError as error:
-            raise UsageError(f"--timeout: {error}; 'none' is no limit") from None
-    return Settings(_workers(jobs), options.pool, timeout, options.retries)
-
-
-def _workers(jobs: str) -> int:
-    if jobs == "auto":
-        return len(os.sched_getaffinity(0))
-    if not (jobs.isascii() and jobs.isdecimal()) or not 0 < int(jobs) <= 10_000:
-        raise UsageError(f"--jobs: {safe(jobs)!r} is neither a number of tasks to run at once nor 'auto'")
-    return int(jobs)
-
-
-class Earlier(NamedTuple):
-    """The run that a session goes on with."""
-
-    run: int
-    how_ended: str | None  #: of its last session; None: it was cut off
+NEW_RUN = Goal()
 
 
 @dataclass
 class Session:
-    """Everything that is known before a session begins."""
+    """Everything that is known before a session begins. The suite's tasks are those of the selection."""
 
     app: App
     suite: Suite
+    selection: Selection
     journal: str
     recorded: Recorded
-    settings: Settings
+    terms: Terms
     here: str  #: where the command was typed, and the next one will be
-    earlier: Earlier | None = None
-    _report: LineReport = field(init=False)
+    goal: Goal = NEW_RUN
+    settings_file: str | None = None
+    waits: bool = False  #: for a journal that somebody else holds
+    _display: display.Display | None = field(default=None, init=False)
     _opened: Opened | None = field(default=None, init=False)
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
-        if not self.suite.tasks:
-            raise NothingToDo(_why_no_tasks(self.suite))
+        if not self.selection.tasks:
+            raise NothingToDo(introduction.why_no_tasks(self.suite))
         started = time.monotonic()
-        with warnings_as_sentences(self.app.console):
+        is_part = not self.selection.is_whole
+        with warnings_as_sentences(self.app.console, self._say, is_part), told_where(self.selection.tasks):
             sched = self._sched()
             journals.prepare(self.journal)
-            with Signals(sched, lambda: self._running(sched)) as signals:
-                sched.announce = lambda opened: self._announce(opened, signals)
+            if self.waits:
+                introduction.say_who_is_waited_for(self.journal, self.app.console)
+            watch = Watch(sched)
+            with Signals(sched, lambda: min(watch.in_flight, self.terms.workers)) as signals:
+                sched.announce = lambda opened: self._announce(opened, signals, watch)
+                sched.pulse = self._pulse
                 try:
                     for result in sched.run(self._pool()):
-                        self._report.result(result)
+                        assert self._display is not None
+                        self._display.result(result)
                 except KeyboardInterrupt:
                     raise Interrupted("interrupted before anything was started") from None
+                finally:
+                    if self._display is not None:
+                        self._display.close()
         plan = sched.plan
         assert plan is not None
+        assert self._display is not None
         assert self._opened is not None
-        self._report.summary(self._opened.run_id, list(_ended(plan)), time.monotonic() - started)
-        return exit_code(plan)
+        took = time.monotonic() - started
+        self._display.summary(display.Summary(self._opened.run_id, list(ended_tasks(plan)), took, plan.given_up))
+        self._display.close()
+        return exit_code(plan, self.terms.is_strict)
 
     def _sched(self) -> Sched:
         from pexen_state.sched.planner import Sched
         from pexen_state.sched.specs import Defaults
 
         return Sched(
-            self.suite.tasks,
+            self.selection.tasks,
             journal=self.journal,
             name=self.suite.name,
             resume=False,
-            run_id=self.earlier.run if self.earlier is not None else None,
-            defaults=Defaults(timeout=self.settings.timeout, retries=self.settings.retries),
-            target=_targets_in_words(self.suite),
+            run_id=self.goal.run,
+            defaults=Defaults(timeout=self.terms.timeout, retries=self.terms.retries),
+            target=introduction.targets_in_words(self.suite),
             options=self.recorded.as_json(),
             capture=True,
+            max_fail=self.terms.max_fail,
+            parent=self.goal.parent,
+            overrides=self.goal.overrides,
+            rerun_changed=self.goal.rerun_changed,
+            wait_for_journal=self.waits,
         )
 
     def _pool(self) -> Pool:
-        if self.settings.pool == "thread":
+        if self.terms.pool == "thread":
             from pexen_state.sched.pool.thread import ThreadWorkerPool
 
-            return ThreadWorkerPool(workers=self.settings.workers)
+            return ThreadWorkerPool(workers=self.terms.workers)
         from pexen_state.sched.pool.process import ProcessWorkerPool
 
-        return ProcessWorkerPool(workers=self.settings.workers)
+        return ProcessWorkerPool(workers=self.terms.workers)
 
-    def _running(self, sched: Sched) -> int:
-        """How many tasks run, as far as is known: more than there are workers are in the pool, but not begun."""
-        plan = sched.plan
-        return min(len(plan.in_flight), self.settings.workers) if plan is not None else 0
-
-    def _announce(self, opened: Opened, signals: Signals) -> None:
+    def _announce(self, opened: Opened, signals: Signals, watch: Watch) -> None:
         from pexen_state.journal.paths import JournalPaths
 
-        signals.opened()
         self._opened = opened
-        command = f"pexen{journals.option_for(self.journal, self.app.journal, self.here)}"
         console = self.app.console
-        self._report = LineReport(console.out.line, console.style, command, is_quiet=console.quiet)
-        self._report.header(
-            Header(
-                __version__,
-                opened.run_id,
-                opened.name,
-                opened.tasks,
-                self.settings.workers_in_words(),
-                self.settings.limits_in_words(),
+        command = f"pexen{journals.option_for(self.journal, self.app.journal, self.here)}"
+        looks = display.Looks(
+            console.style, command, self.terms.show_output, console.quiet, is_verbose=self.app.common.verbose
+        )
+        past = introduction.past_of(self.journal, self.suite.name, watch.keys(), self.terms.workers)
+        self._display = display.make(console.out, console.err, looks, watch.look, past=past)
+        signals.opened(self._display)
+        self._display.header(
+            introduction.header(
+                opened,
+                self.terms,
                 journals.shown(self.journal, self.here),
-                tuple(self._before(opened)),
+                introduction.before(opened, self.goal.how_left, self.selection, self.settings_file, self.here),
             )
         )
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))
 
-    def _before(self, opened: Opened) -> Iterator[str]:
-        if opened.superseded is not None:
-            yield f"run {opened.superseded} of this suite was unfinished; it is superseded, and will not be resumed."
-        if self.earlier is not None:
-            how = _HOW.get(self.earlier.how_ended or "", "was cut off")
-            kept = f"{count(opened.finished, 'finished result')} kept, {opened.tasks - opened.finished} left"
-            yield f"run {opened.run_id} {how}, and goes on: {kept}{_in_flight(opened.in_flight)}."
+    def _pulse(self) -> None:
+        if self._display is not None:
+            self._display.pulse()
 
-
-_HOW = {
-    "paused": "was paused",
-    "stopped": "was stopped",
-    "parked": "was parked",
-    "failed": "ended by an error",
-    "shutdown": "was ended by a shutdown",
-    "rebooted": "ended by a reboot that was asked for",
-}
-
-
-def _in_flight(keys: tuple[str, ...]) -> str:
-    if not keys:
-        return ""
-    named = " ".join(map(safe, keys[:8])) + (" ..." if len(keys) > 8 else "")
-    return f", of which {len(keys)} {'was' if len(keys) == 1 else 'were'} in flight: {named}"
-
-
-def _targets_in_words(suite: Suite) -> str:
-    """For people who ask the journal; what a resume needs is among the options."""
-    return " ".join(safe(target.what) for target in suite.targets)
-
-
-def _why_no_tasks(suite: Suite) -> str:
-    named = _targets_in_words(suite)
-    hints = {
-        "fs": "no executable file is there (chmod +x makes one)",
-        "cmds": "there is no command in it",
-        "py": "no callable is marked by @pexen_state.task or func_meta",
-    }
-    kinds = {target.kind for target in suite.targets}
-    return f"no task was found in {named}: {'; '.join(hints[kind] for kind in hints if kind in kinds)}."
-
-
-def _ended(plan: Plan) -> Iterator[Ended]:
-    for task in plan.tasks.values():
-        is_flaky = task.verdict.is_good and task.failures + task.crashes > 0 and task.state.is_final
-        yield Ended(task.spec.key, task.verdict, task.reason, is_flaky, task.state.is_final)
-
-
-def exit_code(plan: Plan) -> Exit:
-    """What a run that came to its end, or to a stop, means to whoever started it."""
-    if not plan.is_over:
-        return Exit.UNFINISHED
-    verdicts = {task.verdict for task in plan.tasks.values()}
-    return Exit.DONE if all(verdict.is_good for verdict in verdicts - {Verdict.NONE}) else Exit.FAILED
+    def _say(self, text: str) -> bool:
+        """Above the bar, if there is one."""
+        if self._display is None:
+            return False
+        self._display.say(text)
+        return True
 
 
 @contextmanager
-def warnings_as_sentences(console: Console) -> Iterator[None]:
-    """Warnings of the library are told as sentences; those of other code look as ever."""
+def warnings_as_sentences(console: Console, say: Any = None, is_part: bool = False) -> Iterator[None]:
+    """Warnings of the library are told as sentences; those of other code look as ever.
+
+    `say` takes a sentence, and returns whether it will be shown. `is_part`: names that nobody requires are no surprise
+    where only a part of a suite runs.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("always", PexenWarning)
+        if is_part:
+            warnings.filterwarnings("ignore", message="Dep .* provided by .*, but not required", category=PexenWarning)
         as_ever = warnings.showwarning
 
         def show(
@@ -245,7 +184,9 @@ def warnings_as_sentences(console: Console) -> Iterator[None]:
         ) -> Any:
             if not issubclass(category, PexenWarning):
                 return as_ever(message, category, filename, lineno, file, line)
-            console.err.line(f"pexen: warning: {safe(str(message))}")
+            sentence = f"pexen: warning: {safe(str(message))}"
+            if say is None or not say(sentence):
+                console.err.line(sentence)
             return None
 
         warnings.showwarning = show

@@ -25,16 +25,25 @@ class Steered(Protocol):
     def stop(self, by: str = ...) -> None: ...
 
 
+class Shown(Protocol):
+    """Where sentences go."""
+
+    restore: bytes
+
+    def say(self, text: str) -> None: ...
+
+
 class Signals(contextlib.AbstractContextManager["Signals"]):
     """Handles them for the time of a session. `running` says how many tasks run now.
 
-    Before `opened` there is nothing to be steered: any of them ends the command.
+    Before `opened` there is nothing to be steered: any of them ends the command. From then on what is to be said goes
+    through the display, which may be in the middle of a frame.
     """
 
     def __init__(self, sched: Steered, running: Callable[[], int]) -> None:
         self._sched = sched
         self._running = running
-        self._is_open = False
+        self._display: Shown | None = None
         self._presses = 0
         self._before: dict[int, Any] = {}
 
@@ -56,12 +65,12 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
         for number, before in self._before.items():
             signal.signal(number, before)
 
-    def opened(self) -> None:
+    def opened(self, display: Shown) -> None:
         """From now on there is a run."""
-        self._is_open = True
+        self._display = display
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._is_open:
+        if self._display is None:
             raise KeyboardInterrupt
         self._presses += 1
         if self._presses == 1:
@@ -71,26 +80,24 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
                 if running == 1
                 else f"{running} tasks are still running and may end"
             )
-            _say(f"interrupted: nothing new is started; {tasks}. Ctrl-C again stops them.")
+            self._display.say(f"pexen: interrupted: nothing new is started; {tasks}. Ctrl-C again stops them.")
             self._sched.pause("interrupt")
         elif self._presses == 2:
-            _say("stopping what runs. Ctrl-C again leaves at once; `pexen resume` goes on in any case.")
+            self._display.say(
+                "pexen: stopping what runs. Ctrl-C again leaves at once; `pexen resume` goes on in any case."
+            )
             self._sched.stop("interrupt")
         else:
+            with contextlib.suppress(OSError):
+                os.write(1, self._display.restore)  # not through a stream, which may be in the middle of a write
             os._exit(Exit.UNFINISHED)  # the keeper ends what runs; the journal is consistent at any time
 
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
-        if not self._is_open:
+        if self._display is None:
             raise KeyboardInterrupt
         self._presses = max(self._presses, 2)
-        _say("asked to end: stopping what runs. `pexen resume` goes on.")
+        self._display.say("pexen: asked to end: stopping what runs. `pexen resume` goes on.")
         self._sched.stop("SIGTERM")
 
     def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
         pass
-
-
-def _say(text: str) -> None:
-    # Not through a stream: the signal may have come in the middle of a write to it.
-    with contextlib.suppress(OSError):
-        os.write(2, f"pexen: {text}\n".encode())

@@ -7,21 +7,23 @@ of the suite, those of python are callpaths below the outermost package.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from pexen_state.cli.errors import UsageError
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory
-from pexen_state.factory.root import suite_root
 from pexen_state.report.text import safe
+from pexen_state.root import Root, find_root
 from pexen_state.sched.identity import key_of
-from pexen_state.sched.meta import Task
+from pexen_state.sched.meta import Task, read_meta
 from pexen_state.words import did_you_mean
 
 _PREFIXES = ("fs", "py", "cmds")
@@ -29,6 +31,7 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _LIST_SUFFIXES = (".jobs", ".jsonl")
 STDIN = "-"
 
+_PLACES = 5  # in a message
 _NAME_CHARS = 120  # of a suite that nobody named
 
 
@@ -145,13 +148,20 @@ def _not_there(typed: str) -> str:
 # -- their tasks
 
 
-def load(targets: Sequence[Target], name: str | None = None) -> Suite:
+class Commands(NamedTuple):
+    """How executables and commands are run, where it is not as ever."""
+
+    exit_codes: str | None = None  #: name of a table of exit statuses; None: automake for trees, plain for lists
+    shell: str | None = None  #: of task lists, an absolute path; None: /bin/sh
+
+
+def load(targets: Sequence[Target], name: str | None = None, commands: Commands = Commands()) -> Suite:  # noqa: B008  # a value
     """Make the tasks. Imports python targets. Raises FactoryError and UsageError."""
     read = tuple(map(_with_text, targets))
-    root = _common_root(read)
+    root = common_root(read)
     tasks: dict[str, Task] = {}
     for target in read:
-        for task in _tasks_of(target, root):
+        for task in _tasks_of(target, root, commands):
             _join(tasks, key_of(task), task)
     return Suite(name or suite_name(read, root), root, read, tuple(tasks.values()))
 
@@ -192,17 +202,19 @@ def _with_text(target: Target) -> Target:
     return replace(target, text=content.decode("utf-8", "surrogateescape"))
 
 
-def _tasks_of(target: Target, root: str) -> Iterable[Task]:
+def _tasks_of(target: Target, root: str, commands: Commands) -> Iterable[Task]:
     match target.kind:
         case "fs":
             from pexen_state.factory.filesystem import FilesystemFactory
 
-            return FilesystemFactory(root=root, statuses="automake", declared=Declared.EXECUTABLE)(target.what)
+            statuses = commands.exit_codes or "automake"
+            return FilesystemFactory(root=root, statuses=statuses, declared=Declared.EXECUTABLE)(target.what)
         case "cmds":
             from pexen_state.factory.tasklist import TaskListFactory
 
             assert target.text is not None
-            return TaskListFactory().from_text(target.text, "standard input" if target.what == "-" else target.what)
+            made = TaskListFactory(shell=commands.shell, statuses=commands.exit_codes or "plain")
+            return made.from_text(target.text, "standard input" if target.what == STDIN else target.what)
         case _:
             return _python_tasks(target.what)
 
@@ -247,19 +259,64 @@ def _factory_tasks(module: ModuleType, name: str) -> Iterable[Task]:
 # -- what the suite is called
 
 
-def _common_root(targets: Sequence[Target]) -> str:
-    roots = {_root_of(target) for target in targets}
+def common_root(targets: Sequence[Target]) -> str:
+    roots = {root_of(target).directory for target in targets}
     return os.path.commonpath(roots) if roots else os.getcwd()
 
 
-def _root_of(target: Target) -> str:
+def root_of(target: Target) -> Root:
+    """Of what is nowhere in a tree (standard input, an installed module): of the directory that one is in."""
     if target.what == STDIN or (target.kind == "py" and not os.path.exists(target.what)):
-        return os.getcwd()
+        here = find_root(os.getcwd())
+        return here if here.file is not None else Root(os.getcwd(), None)
     path = os.path.abspath(target.what)
     if target.kind == "py":
         while os.path.isfile(os.path.join(os.path.dirname(path), "__init__.py")):
             path = os.path.dirname(path)
-    return suite_root(path)
+    return find_root(path)
+
+
+@contextmanager
+def told_where(tasks: Sequence[Task]) -> Iterator[None]:
+    """Errors about what tasks say of each other name the lines of the task lists that say it."""
+    from pexen_state.sched.common import DepcheckError, MutexError
+
+    try:
+        yield
+    except (DepcheckError, MutexError) as error:
+        if isinstance(error, MutexError):
+            wrong = [error.task]
+        else:
+            wrong = [task for task in tasks if _requires_any(task, error.remain)]
+        places = [str(origin) for task in wrong[:_PLACES] if (origin := getattr(task, "origin", None)) is not None]
+        if places:
+            error.args = ("\n".join([str(error), *(f"  See {place}." for place in places)]),)
+        raise
+
+
+def _requires_any(task: Task, names: Sequence[Any]) -> bool:
+    meta = read_meta(task)
+    return any(name in meta.requires or name in meta.requires_all or name in meta.after for name in names)
+
+
+def owners_of(targets: Sequence[Target]) -> set[int]:
+    """User ids of those whose code the targets are."""
+    owners = set()
+    for target in targets:
+        if target.what != STDIN:
+            with contextlib.suppress(OSError, ValueError):
+                owners.add(os.stat(target.what).st_uid)
+    return owners
+
+
+def directories_of(suite: Suite) -> set[str]:
+    """Where its files lie, as absolute paths."""
+    found = {str(cwd) for task in suite.tasks if (cwd := getattr(task, "cwd", None)) is not None}
+    for target in suite.targets:
+        if target.kind != "fs" and os.path.exists(target.what):
+            path = os.path.abspath(target.what)
+            found.add(path if os.path.isdir(path) else os.path.dirname(path))
+    return found
 
 
 def suite_name(targets: Sequence[Target], root: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory, FactoryError
-from pexen_state.factory.root import suite_root
+from pexen_state.root import suite_root
 from pexen_state.sched.executable import Executable, StatusTable
 from pexen_state.util import PexenWarning
 

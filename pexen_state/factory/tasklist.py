@@ -95,6 +95,7 @@ class TaskListFactory(BaseFactory):
             popen=self.popen,
             statuses=self.statuses,
             declared=self.declared,
+            origin=where,
         )
         try:
             assign_val(task, **fields)

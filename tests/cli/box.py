@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -66,11 +67,13 @@ class Box:
         return Ended(done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8"))
 
     @contextmanager
-    def started(self, *words: str, stdin: bytes = b"", **options: Any) -> Iterator[Running]:
+    def started(
+        self, *words: str, stdin: bytes = b"", program: tuple[str, ...] = COMMAND, **options: Any
+    ) -> Iterator[Running]:
         """A command that goes on beside the test. It is killed at the end, if the test has not ended it."""
         environment = {**self.environment, **options.pop("env", {})}
         options = {"cwd": self.directory, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        with subprocess.Popen([*COMMAND, *words], stdin=subprocess.PIPE, env=environment, **options) as process:
+        with subprocess.Popen([*program, *words], stdin=subprocess.PIPE, env=environment, **options) as process:
             assert process.stdin is not None
             process.stdin.write(stdin)
             process.stdin.close()
@@ -92,6 +95,13 @@ class Box:
         path = quote(str(journal or self.journal))
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
+
+    def sql_until(self, query: str, wanted: object) -> None:
+        """Ask until the first cell of the answer is what is wanted."""
+        until = time.monotonic() + 60
+        while (found := self.sql(query)) == [] or found[0][0] != wanted:
+            assert time.monotonic() < until, f"{query} still says {found}, not {wanted}"
+            time.sleep(0.02)
 
     def json(self, *words: str, code: int = 0) -> Any:
         done = self.pexen(*words, "--json")

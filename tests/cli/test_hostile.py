@@ -135,5 +135,5 @@ def test_a_key_of_lone_surrogates_is_resumed(box: Box):
     done = box.pexen("resume")
 
     assert done.code == 0, done.err
-    assert "in flight: suite/caf\\udce9" in done.out
+    assert "1 was running: suite/caf\\udce9" in done.out
     assert "2 tasks: 2 pass" in done.out

@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
 
 from tests.cli.box import Box
+from tests.cli.typed import typed
 
 
 @pytest.fixture
@@ -98,16 +100,17 @@ def test_show_puts_failures_where_they_are_seen(two_runs: Box):
     lines = two_runs.pexen("show", "1").lines
 
     assert lines[0].endswith("/suite  finished, verdict fail")
-    assert "3: 2 passed, 1 failed" in lines[3]
-    assert lines[-1].split() == ["FAIL", *lines[-1].split()[1:-3], "suite/net/dhcp/renew", "exit", "3"]
+    assert "  tasks     3: 2 passed, 1 failed" in lines
+    first = lines[lines.index("") + 1].split()
+    assert (first[0], first[-3:]) == ("FAIL", ["suite/net/dhcp/renew", "exit", "3"])
 
 
 def test_show_a_task_tells_its_attempts_and_its_story(two_runs: Box):
     out = two_runs.pexen("show", "dhcp/renew").out
 
     assert "suite/net/dhcp/renew  succeeded, verdict pass, flaky" in out
-    assert "attempt 1: failed  exited  exit 1" in out
-    assert "attempt 2: succeeded  returned  exit 0" in out
+    assert "attempt 1: exit 1  [" in out
+    assert "attempt 2: ended well  [" in out
     assert "ready -> submitted: dispatch" in out
 
 
@@ -220,3 +223,86 @@ def test_colours_only_where_they_are_wanted(two_runs: Box):
     assert "\x1b[32mPASS" in two_runs.pexen("show", env={"FORCE_COLOR": "1"}).out
     assert "\x1b" not in two_runs.pexen("show", env={"FORCE_COLOR": "1", "NO_COLOR": "1"}).out
     assert "\x1b" not in two_runs.pexen("--color=never", "show", env={"FORCE_COLOR": "1"}).out
+
+
+@pytest.fixture(scope="module")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Names that look like something else: a suite called as a task is, tasks called as a RUN is."""
+    box = Box(tmp_path_factory.mktemp("named"))
+    box.file("s.jobs", "1: echo one\nlatest: echo newest\nnet/a: echo net\nfs/a: echo fs\nnet/b: echo b\n")
+    assert box.pexen("run", "s.jobs", "--name", "net/b").code == 0
+    return box.directory
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["latest", "1"], "one"),
+        (["-r", "1", "latest"], "newest"),
+        (["-r", "net/b", "net/b"], "b"),
+        (["net/b", "net/b"], "b"),  # a run's name is a RUN, so the second is the TASK
+        (["net/a"], "net"),
+        (["/b"], "b"),
+        (["1", "fs/a"], "fs"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["logs", "show", "why"])
+def test_names_that_look_like_something_else_are_told_apart(named: Path, verb: str, words: list[str], said: str):
+    done = typed(named, verb, *words)
+
+    assert done.code == 0, done.err
+    assert done.out == f"{said}\n" if verb == "logs" else done.out
+
+
+@pytest.mark.parametrize("verb", ["logs", "show", "why"])
+def test_an_ambiguous_tail_lists_what_it_may_be(named: Path, verb: str):
+    done = typed(named, verb, "a")
+
+    assert done.code == 2
+    assert done.err == "pexen: 'a' may be any of 2 tasks of run 1: net/a, fs/a. Say more of its key.\n"
+
+
+LOOKING = (
+    ["runs"],
+    ["status"],
+    ["show"],
+    ["why", "task"],
+    ["locks"],
+    ["logs"],
+    ["events"],
+)
+
+
+@pytest.mark.parametrize("words", LOOKING, ids=lambda words: str(words[0]))
+def test_what_is_no_journal_or_holds_no_run_is_told_by_every_looking_verb(tmp_path: Path, words: list[str]):
+    from tests.journal.telling import Runner, change
+
+    nothing = typed(tmp_path, *words)
+    assert (nothing.code, nothing.out) == (3, "")
+    assert nothing.err.startswith(f"pexen: there is no journal here: neither {tmp_path} nor a directory above it has ")
+    missing = typed(tmp_path, *words, "--journal", "none.db")
+    assert missing.code == 3
+    assert missing.err.startswith(f"pexen: there is no journal {tmp_path}/none.db. `pexen run` makes one;")
+    (tmp_path / "text.db").write_text("no database\n" * 100)
+    assert "is no SQLite database, so it is no journal" in typed(tmp_path, *words, "--journal", "text.db").err
+    with sqlite3.connect(tmp_path / "other.db") as other:
+        other.execute("CREATE TABLE mine (x)")
+    other.close()
+    foreign = typed(tmp_path, *words, "--journal", "other.db")
+    assert (foreign.code, foreign.err) == (
+        3,
+        f"pexen: {tmp_path}/other.db is no journal of pexen. Name another file with --journal.\n",
+    )
+    Runner(tmp_path / "empty.db").close(None)
+    empty = typed(tmp_path, *words, "--journal", "empty.db")
+    assert "the journal has no run yet. `pexen run` begins one.\n" in empty.err
+    assert (empty.code, empty.out) == (0 if words == ["runs"] else 2, "")
+    change(tmp_path / "empty.db", "UPDATE alembic_version SET version_num = '0001'")
+    old = typed(tmp_path, *words, "--journal", "empty.db")
+    assert old.code == 3
+    assert "was written by an older pexen" in old.err
+    assert "`pexen db upgrade`" in old.err
+    change(tmp_path / "empty.db", "UPDATE alembic_version SET version_num = '9999'")
+    new = typed(tmp_path, *words, "--journal", "empty.db")
+    assert new.code == 3
+    assert "was written by a newer pexen" in new.err

@@ -8,6 +8,8 @@ import pty
 import signal
 import subprocess
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -50,7 +52,7 @@ def test_the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new(waiting:
     again = waiting.pexen("resume")
 
     assert again.code == 0
-    assert "run 1 was paused, and goes on: " in again.lines[1]
+    assert again.lines[1].startswith("run 1 was paused at ")
     assert waiting.sql("SELECT task, attempts FROM tasks ORDER BY task") == [(key, 1) for key in SUITE]
 
 
@@ -100,7 +102,7 @@ def test_sigterm_is_a_clean_stop(waiting: Box):
     waiting.file("go", "")
     again = waiting.pexen("resume")
     assert again.code == 0
-    assert "run 1 was stopped, and goes on" in again.out
+    assert "run 1 was stopped at " in again.out
     assert waiting.sql("SELECT task, attempts FROM tasks ORDER BY task") == [
         ("suite/1", 2),
         ("suite/2", 1),
@@ -108,13 +110,14 @@ def test_sigterm_is_a_clean_stop(waiting: Box):
     ]
 
 
-def test_a_terminal_that_goes_away_does_not_end_the_run(waiting: Box):
-    gate = waiting.gate()
+@contextmanager
+def on_terminal(box: Box, **environment: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """A run in front of a terminal of its own: the process, and our side of the terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "run", "suite"],
-        cwd=waiting.directory,
-        env=waiting.environment,
+        cwd=box.directory,
+        env={**box.environment, **environment},
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -122,42 +125,73 @@ def test_a_terminal_that_goes_away_does_not_end_the_run(waiting: Box):
         preexec_fn=take_terminal,
     )
     os.close(theirs)
-    gate.reached()
-    os.close(ours)  # the kernel sends SIGHUP, and every write from now on fails with EIO
-    gate.let_go()
-
-    assert process.wait(60) == 0
-    assert waiting.sql("SELECT state, passed FROM runs") == [("finished", 3)]
+    try:
+        yield process, ours
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(OSError):
+            os.close(ours)
 
 
 def take_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
+def shown_until(terminal: int, text: bytes) -> bytes:
+    said = b""
+    while text not in said:
+        said += os.read(terminal, 4096)
+    return said
+
+
+def shown_to_the_end(terminal: int) -> bytes:
+    said = b""
+    with suppress(OSError):  # a terminal that nobody has open any more
+        while piece := os.read(terminal, 4096):
+            said += piece
+    return said
+
+
+def test_a_terminal_that_goes_away_does_not_end_the_run(waiting: Box):
+    gate = waiting.gate()
+    with on_terminal(waiting) as (process, terminal):
+        gate.reached()
+        os.close(terminal)  # the kernel sends SIGHUP, and every write from now on fails with EIO
+        gate.let_go()
+
+        assert process.wait(60) == 0
+    assert waiting.sql("SELECT state, passed FROM runs") == [("finished", 3)]
+
+
 def test_ctrl_c_on_a_terminal_reaches_pexen_and_not_the_tasks(waiting: Box):
     gate = waiting.gate()
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "run", "suite"],
-        cwd=waiting.directory,
-        env=waiting.environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-        preexec_fn=take_terminal,
-    )
-    os.close(theirs)
-    gate.reached()
-    os.write(ours, b"\x03")
-    said = b""
-    while b"Ctrl-C again" not in said:
-        said += os.read(ours, 4096)
-    gate.let_go()
+    with on_terminal(waiting) as (process, terminal):
+        gate.reached()
+        os.write(terminal, b"\x03")
+        shown_until(terminal, b"Ctrl-C again stops them.")
+        gate.let_go()
 
-    assert process.wait(60) == 4
-    os.close(ours)
+        assert process.wait(60) == 4
     assert waiting.sql("SELECT verdict FROM tasks WHERE task != 'suite/2' ORDER BY task") == [("pass",), (None,)]
+
+
+def test_the_third_ctrl_c_leaves_a_terminal_as_it_was(waiting: Box):
+    gate = waiting.gate()
+    waiting.script("suite/1", "trap '' TERM; test -e ../go || cat ../gate")
+    hidden, visible = b"\x1b[?25l", b"\x1b[?25h"
+    with on_terminal(waiting, TERM="xterm-256color", CI="", GITHUB_ACTIONS="") as (process, terminal):
+        gate.reached()
+        shown = b""
+        for said in (b"Ctrl-C again stops them.", b"Ctrl-C again leaves at once"):
+            os.write(terminal, b"\x03")
+            shown += shown_until(terminal, said)
+        os.write(terminal, b"\x03")
+        shown += shown_to_the_end(terminal)
+
+        assert process.wait(60) == 4
+    assert hidden in shown
+    assert shown.rindex(visible) > shown.rindex(hidden)
 
 
 def test_a_reader_that_leaves_does_not_end_the_run(waiting: Box):

@@ -35,8 +35,31 @@ def test_looking_verbs_use_the_standard_librarys_sqlite3_alone(box: Box):
     box.script("suite/a", "exit 3")
     box.pexen("run", "suite")
 
-    for words in (["runs"], ["show"], ["show", "a"], ["logs"], ["sql", "select * from tasks"], ["db", "check"]):
+    for words in (
+        ["runs"],
+        ["show"],
+        ["show", "a"],
+        ["logs"],
+        ["why", "a"],
+        ["locks"],
+        ["events"],
+        ["sql", "select * from tasks"],
+        ["db", "check"],
+    ):
         assert not imported_by(*words, cwd=str(box.directory)) & set(HEAVY), words
+
+
+def test_status_loads_little_more_than_the_command_itself(box: Box):
+    """Somebody types it again and again, and `--watch` is no excuse: its time is that of its imports."""
+    box.script("suite/a", "exit 3")
+    box.pexen("run", "suite")
+
+    status, help_ = imported_by("status", cwd=str(box.directory)), imported_by("--help")
+
+    assert not status & {*HEAVY, "pathlib", "pexen_state.core.plan", "pexen_state.journal.values", "subprocess"} - help_
+    ours = {name for name in status - help_ if name.startswith("pexen_state")}
+    assert len(ours) < 30, sorted(ours)
+    assert len(status - help_) < 75, sorted(status - help_)
 
 
 def test_the_groups_of_the_help_hold_every_verb(box: Box):
@@ -44,7 +67,7 @@ def test_the_groups_of_the_help_hold_every_verb(box: Box):
 
     assert done.code == 0
     titles = [line.rstrip(":") for line in done.lines if line.endswith(":") and not line.startswith(" ")]
-    assert titles == ["Options", "Run", "Look", "Journal"]
+    assert titles == ["Options", "Run", "Look", "Steer", "Journal"]
     for name, verb in VERBS.items():
         assert any(line.split()[:1] == [name] for line in done.lines)
         assert verb.help.endswith(".")

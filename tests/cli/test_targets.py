@@ -1,15 +1,30 @@
-"""What may be typed as a target, and what a suite is called that nobody named."""
+"""What may be typed as a target, what a suite is called that nobody named, and what is recorded and seen of a run."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.targets import Target, load, parse, suite_name
+from pexen_state.cli.options import Options
+from pexen_state.cli.output import Console
+from pexen_state.cli.recorded import Recorded
+from pexen_state.cli.session import warnings_as_sentences
+from pexen_state.cli.targets import Commands, Target, load, parse, root_of, suite_name, told_where
+from pexen_state.cli.watching import Watch
+from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened, Started
+from pexen_state.core.plan import Plan
+from pexen_state.core.spec import TaskSpec
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.report.display import Progress, Running
+from pexen_state.root import Root
+from pexen_state.sched.common import DepcheckError
+from pexen_state.sched.executable import Executable
 from pexen_state.sched.identity import key_of
+from pexen_state.sched.planner import Sched
 
 
 @pytest.fixture
@@ -141,3 +156,76 @@ def test_a_target_survives_json_with_its_text():
     target = Target("cmds", "li\udcffst", "echo \udce9\n")
 
     assert Target.from_json(target.as_json()) == target
+
+
+def test_what_is_nowhere_in_a_tree_belongs_to_the_suite_that_one_is_in(here: Path, monkeypatch: pytest.MonkeyPatch):
+    assert root_of(Target("cmds", "-")) == Root(str(here), None)
+    (here / "pexen.toml").touch()
+    monkeypatch.chdir(here / "tree")
+
+    for target in (Target("cmds", "-"), Target("py", "os.path")):
+        assert root_of(target) == Root(str(here), str(here / "pexen.toml"))
+
+
+def test_errors_about_a_list_name_its_lines(here: Path):
+    (here / "list.jsonl").write_text(
+        '{"name": "setup", "cmd": "true", "provides": ["db"]}\n{"name": "login", "cmd": "true", "requires": ["bd"]}\n'
+    )
+    suite = load(parse(["list.jsonl"]))
+
+    with pytest.raises(DepcheckError) as caught, warnings_as_sentences(Console()), told_where(suite.tasks):
+        Sched(suite.tasks)
+
+    assert str(caught.value).endswith("\n  See list.jsonl, line 2.")
+    assert caught.value.remain == ["bd"]
+
+
+def test_other_tables_of_exit_statuses_and_another_shell_reach_the_tasks(here: Path):
+    (here / "list").write_text("true\n")
+
+    made = load(parse(["cmds:list", "tree"]), commands=Commands("ltp", "/bin/bash")).tasks
+
+    assert [(task.statuses, task.executable) for task in made if isinstance(task, Executable)] == [
+        ("ltp", "/bin/bash"),
+        ("ltp", str(here / "tree/run.sh")),
+    ]
+
+
+# -- what is recorded
+
+
+def test_options_survive_the_journal_and_those_of_an_older_pexen_are_understood():
+    options = Options(jobs="3", env={"A": "b"}, keyword="net", of_run=3)
+
+    assert Options.from_json(json.loads(json.dumps(options.as_json()))) == options
+    old = {"targets": [], "jobs": None, "pool": "process", "timeout": None, "retries": 0, "surroundings": {}}
+    assert Recorded.from_json(old, 1).options == Options(pool="process", retries=0)
+    with pytest.raises(UsageError, match="run 4 was begun by a program, not by `pexen run`"):
+        Recorded.from_json({"jobs": 3}, 4)
+
+
+# -- looking at a run
+
+
+def test_a_task_runs_since_it_was_first_seen_running_and_the_longest_is_told_first():
+    now = 0.0
+    plan = Plan([TaskSpec(key) for key in "abcdefghijkl"])
+    plan.handle(RunOpened(), PoolHasRoom(11))
+    sched = Sched()
+    watch = Watch(sched, clock=lambda: now)
+    assert watch.look() == Progress(0)
+    sched.plan = plan
+
+    assert watch.look() == Progress(12, (), 11)
+    plan.handle(Started(2, 1))
+    watch.look()
+    now = 5.0
+    plan.handle(*(Started(number, 1) for number in range(1, 11)), PoolHasRoom(0))
+    watch.look()
+    now = 7.0
+    plan.handle(Finished(3, 1, Ending(Cause.RETURNED, Verdict.PASS)), PoolHasRoom(0))
+    seen = watch.look()
+
+    assert (seen.unfinished, seen.in_flight, len(seen.running)) == (11, 10, 8)
+    assert seen.running[0] == Running("b", 7.0)
+    assert set(seen.running[1:]) <= {Running(key, 2.0) for key in "adefghij"}

@@ -10,7 +10,7 @@ import pytest
 
 from pexen_state import PexenError, PexenWarning, factory
 from pexen_state.core.spec import Declared
-from pexen_state.factory.root import suite_root
+from pexen_state.root import suite_root
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import declared_of
 

@@ -1,0 +1,56 @@
+"""The tasks that a run of these targets would have, for verbs that look at a suite and run nothing.
+
+As `pexen run` collects them: with the settings of the suite, its selection and its defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pexen_state.cli.app import App
+from pexen_state.cli.options import Options, Terms, check, terms_of, with_defaults
+from pexen_state.cli.selection import Selection, select
+from pexen_state.cli.targets import Suite
+from pexen_state.core.spec import TaskSpec
+
+
+class Collected(NamedTuple):
+    """A suite, those of its tasks that were selected, and each one's spec."""
+
+    suite: Suite
+    selection: Selection
+    specs: list[TaskSpec]
+    terms: Terms
+    journal: str | None  #: the one that the settings name
+
+
+def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> Collected:
+    """Imports python targets. Raises UsageError, FactoryError, and NothingToDo if there is no task."""
+    from pexen_state.cli import environment, targets
+    from pexen_state.cli.errors import NothingToDo, UsageError
+    from pexen_state.cli.introduction import why_no_tasks
+    from pexen_state.cli.session import warnings_as_sentences
+    from pexen_state.cli.settings import check_deeper, of_roots
+    from pexen_state.sched.identity import key_of
+    from pexen_state.sched.specs import Defaults, spec_of
+
+    if name is not None and not name.strip():
+        raise UsageError("--name: a suite without a name could not be found again")
+    check(said)  # what is wrong is said before anything is imported
+    with warnings_as_sentences(app.console):
+        parsed = targets.parse(typed)
+        roots = [targets.root_of(target) for target in parsed]
+        settings = of_roots(roots, targets.owners_of(parsed))
+        options = said.over(settings.options)
+        environment.apply(options.env, options.env_file)  # what is imported may look at it
+        suite = targets.load(parsed, name or settings.name, targets.Commands(options.exit_codes, options.shell))
+        for root in dict.fromkeys(roots):
+            check_deeper(root, targets.directories_of(suite))
+        if not suite.tasks:
+            raise NothingToDo(why_no_tasks(suite))
+        terms = terms_of(with_defaults(options, suite.is_a_list))
+        selection = select(suite.tasks, options.keyword)
+        defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
+        specs = [spec_of(task, key_of(task), defaults) for task in selection.tasks]
+    return Collected(suite, selection, specs, terms, settings.journal)

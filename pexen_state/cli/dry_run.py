@@ -1,0 +1,63 @@
+"""What `run --dry-run` shows: the tasks of a run in the order in which they would start, if all of them passed.
+
+Everything is checked as for a run. Nothing runs and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pexen_state.cli.app import App
+from pexen_state.cli.errors import Exit, NothingToDo
+from pexen_state.cli.introduction import shown, why_no_tasks
+from pexen_state.cli.options import Terms
+from pexen_state.cli.selection import Selection
+from pexen_state.cli.session import warnings_as_sentences
+from pexen_state.cli.targets import Suite, told_where
+from pexen_state.core.commands import Submit
+from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.plan import Plan
+from pexen_state.core.spec import TaskSpec
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.report.style import count
+from pexen_state.report.text import safe
+
+
+def show(app: App, suite: Suite, selection: Selection, terms: Terms, settings_file: str | None, here: str) -> Exit:
+    """Raises what a run would raise before anything runs."""
+    from pexen_state.sched.identity import key_of
+    from pexen_state.sched.match import check_keys
+    from pexen_state.sched.planner import Sched
+    from pexen_state.sched.specs import Defaults, spec_of
+
+    if not selection.tasks:
+        raise NothingToDo(why_no_tasks(suite))
+    defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
+    with warnings_as_sentences(app.console, is_part=not selection.is_whole), told_where(selection.tasks):
+        Sched(selection.tasks, defaults=defaults)
+        specs = [spec_of(task, key_of(task), defaults) for task in selection.tasks]
+        check_keys(specs)
+    settings = f"  settings {shown(settings_file, here)}" if settings_file is not None else ""
+    app.console.say(
+        f"dry run  suite {safe(suite.name)}  {count(len(specs), 'task')}  {terms.workers_in_words()}  "
+        f"{terms.limits_in_words()}{settings}"
+    )
+    if (selected := selection.in_words()) is not None:
+        app.console.say(f"{selected}; {selection.total - len(specs)} left out.")
+    out = app.console.out
+    for spec in in_order(specs):
+        out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")
+    out.flush()
+    app.console.say("Nothing was run, and nothing was written.")
+    return Exit.DONE
+
+
+def in_order(specs: Sequence[TaskSpec]) -> Iterator[TaskSpec]:
+    """As one worker would start them."""
+    plan = Plan(specs)
+    turn = plan.handle(RunOpened(), PoolHasRoom(1))
+    while submitted := [command for command in turn.commands if isinstance(command, Submit)]:
+        for one in submitted:
+            yield plan.tasks[one.task].spec
+        passed = [Finished(one.task, one.attempt, Ending(Cause.RETURNED, Verdict.PASS)) for one in submitted]
+        turn = plan.handle(*passed, PoolHasRoom(1))

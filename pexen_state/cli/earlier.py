@@ -1,0 +1,195 @@
+"""What the journal knows of earlier runs, for whoever goes on with one, or begins another after it. Reads only."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from typing import NamedTuple
+
+from pexen_state.cli.errors import NothingToDo
+from pexen_state.cli.journals import Found
+from pexen_state.cli.recorded import is_ours
+from pexen_state.cli.selection import Left
+from pexen_state.journal import queries, restore
+from pexen_state.journal.identity import boot_id
+from pexen_state.journal.lock import holder_of
+from pexen_state.journal.reader import reader, revision_of
+from pexen_state.journal.records import EventKind, HowEnded, RunRecord, RunState, SavedTask
+from pexen_state.journal.versions import REVISION
+
+# A session that was cut off lived at least until its last decision.
+_LAST_SESSION = f"""
+SELECT s.how_ended, s.boot_id, coalesce(
+    s.ended_us,
+    (SELECT t.at_us FROM transition t WHERE t.seq >= s.first_seq ORDER BY t.seq DESC LIMIT 1),
+    s.began_us),
+  (SELECT e.data LIKE '%"interrupt"%' FROM run_event e
+    WHERE e.run = s.run AND e.kind = {int(EventKind.PAUSED)} AND e.seq >= s.first_seq ORDER BY e.seq DESC LIMIT 1)
+FROM session s WHERE s.run = ? ORDER BY s.id DESC LIMIT 1
+"""
+
+_ENDED = {
+    HowEnded.STOPPED: "was stopped",
+    HowEnded.PAUSED: "was paused",
+    HowEnded.PARKED: "was parked",
+    HowEnded.FAILED: "ended by an error",
+    HowEnded.REBOOTED: "ended by a reboot that was asked for",
+    HowEnded.SHUTDOWN: "was ended by a shutdown",
+}
+_KILLED = "the runner was killed"
+_CRASHED = "the box crashed or lost power (new boot, no shutdown recorded)"
+
+
+class HowLeft(NamedTuple):
+    """How the last session of an unfinished run ended."""
+
+    sentence: str  #: `run 12 was cut off at 10:22:41: the runner was killed.`
+    left_alone: str | None  #: why `resume --all` does not go on with it; None: it does
+
+
+class Unfinished(NamedTuple):
+    record: RunRecord
+    how: HowLeft
+
+
+def is_there(found: Found | None) -> bool:
+    """Whether there is a journal to look at, or somebody says that there is one."""
+    return found is not None and (found.is_named or os.path.lexists(found.path))
+
+
+def bring_up_to_date(path: str) -> None:
+    """Upgrade a journal that an older pexen wrote, as every run does by itself: before it is read for one."""
+    if not _is_empty(path) and revision_of(path) < REVISION:
+        from pexen_state.journal.lock import RunLock
+        from pexen_state.journal.writer import Journal
+
+        with RunLock.acquire(path) as lock:
+            Journal.open(lock).close()
+
+
+def _is_empty(path: str) -> bool:
+    """Whether a run would have to make it first."""
+    try:
+        return os.stat(path).st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def unfinished(path: str, which: str | None = None) -> Unfinished:
+    """The run to go on with: that one, or the newest. Raises NothingToDo, or what says that there is no such run."""
+    with reader(path) as connection:
+        found = _runs(connection, "state = 0")
+        if which is None:
+            if not found:
+                raise NothingToDo("nothing to resume: every run of this journal is over. `pexen run` begins another.")
+            return Unfinished(found[0], how_left(connection, found[0], path))
+        named = [record for record in found if record.name == which]
+        if named and not queries.is_run(which):
+            record = named[0]
+        else:
+            (record,) = _runs(connection, "id = ?", queries.run_id(connection, which))
+        if record.state is not RunState.UNFINISHED:
+            raise NothingToDo(f"nothing to resume: run {record.id} is {record.state.word}. `pexen run` begins another.")
+        return Unfinished(record, how_left(connection, record, path))
+
+
+def all_unfinished(path: str) -> list[Unfinished]:
+    """The oldest first."""
+    with reader(path) as connection:
+        return [
+            Unfinished(record, how_left(connection, record, path))
+            for record in reversed(_runs(connection, "state = 0"))
+        ]
+
+
+def unfinished_of(path: str, suite: str) -> Unfinished | None:
+    """The newest unfinished run of the suite, if there is one."""
+    if _is_empty(path):
+        return None
+    with reader(path) as connection:
+        found = _runs(connection, "state = 0 AND name = ?", suite)
+        return Unfinished(found[0], how_left(connection, found[0], path)) if found else None
+
+
+def run_named(path: str, which: str | None) -> RunRecord:
+    """A RUN; the newest if nobody says which. Raises NotFound."""
+    with reader(path) as connection:
+        run = queries.run_id(connection, which) if which is not None else queries.run_id(connection)
+        (record,) = _runs(connection, "id = ?", run)
+        return record
+
+
+def saved_tasks(path: str, run: int) -> list[SavedTask]:
+    with reader(path) as connection:
+        return restore.saved_tasks(_fetching(connection), run)
+
+
+def left_by(path: str, run: int) -> Left:
+    """What became of a run's tasks."""
+    return Left(run, {task.key: task.restored.verdict for task in saved_tasks(path, run)})
+
+
+def newest_of(path: str, suite: str) -> RunRecord | None:
+    """The newest run of the suite, whatever became of it."""
+    if _is_empty(path):
+        return None
+    with reader(path) as connection:
+        found = _runs(connection, "name = ?", suite)
+        return found[0] if found else None
+
+
+def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> HowLeft:
+    begun_by = None if is_ours(record.options) else "it was begun by a program, not by `pexen run`"
+    row = connection.execute(_LAST_SESSION, (record.id,)).fetchone()
+    if row is None:
+        return HowLeft(f"run {record.id} was never begun.", begun_by)
+    how, boot, at_us, by_interrupt = row
+    ended = None if how is None else HowEnded(how)
+    if (
+        ended is None
+        and boot == boot_id()
+        and (holder := holder_of(path)) is not None
+        and _is_newest(connection, record)
+    ):
+        return HowLeft(f"run {record.id} is being run by the process {holder.runner.pid}.", begun_by)
+    at = _time_of_day(at_us)
+    if ended is not None and ended in _ENDED:
+        sentence = f"run {record.id} {_ENDED[ended]} at {at}."
+    elif by_interrupt:
+        sentence = f"run {record.id} was left at {at}, by Ctrl-C."
+    else:
+        crashed = ended is HowEnded.CRASHED or (ended is None and boot != boot_id())
+        sentence = f"run {record.id} was cut off at {at}: {_CRASHED if crashed else _KILLED}."
+    if by_interrupt:
+        alone = "it was ended by Ctrl-C"
+    elif ended is HowEnded.PARKED:
+        alone = "it is parked"
+    elif ended is HowEnded.PAUSED or by_interrupt is not None:
+        alone = "it is paused"
+    else:
+        alone = None
+    return HowLeft(sentence, begun_by or alone)
+
+
+def _is_newest(connection: sqlite3.Connection, record: RunRecord) -> bool:
+    (run,) = connection.execute("SELECT run FROM session ORDER BY id DESC LIMIT 1").fetchone()
+    return bool(run == record.id)
+
+
+def _runs(connection: sqlite3.Connection, where: str, *params: object) -> list[RunRecord]:
+    return restore.runs(_fetching(connection), where, params)
+
+
+def _fetching(connection: sqlite3.Connection) -> restore.Fetch:
+    def fetch(query: str, parameters: restore.Row) -> list[restore.Row]:
+        return connection.execute(query, parameters).fetchall()
+
+    return fetch
+
+
+def _time_of_day(at_us: int) -> str:
+    """For people, in their own time zone: with the day, unless that is today."""
+    then, now = time.localtime(at_us / 1e6), time.localtime()
+    is_today = then[:3] == now[:3]
+    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S", then)

@@ -1,0 +1,102 @@
+"""How a run goes on, or is run again: as it was started, from wherever that is typed.
+
+Its directory, surroundings and options are had again; what is typed now comes before them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pexen_state.cli import earlier, environment, journals, targets
+from pexen_state.cli.app import App
+from pexen_state.cli.earlier import Unfinished
+from pexen_state.cli.errors import Exit, UsageError
+from pexen_state.cli.introduction import targets_in_words
+from pexen_state.cli.options import Options, terms_of, with_defaults
+from pexen_state.cli.recorded import Recorded, restore, surroundings
+from pexen_state.cli.selection import Selection, joining, select
+from pexen_state.cli.session import Goal, Session, warnings_as_sentences
+from pexen_state.cli.targets import Commands, Suite
+from pexen_state.journal.records import RunRecord, SavedTask
+from pexen_state.sched.asked import OVERRIDABLE
+from pexen_state.sched.identity import key_of
+from pexen_state.sched.meta import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Anew:
+    """What is typed about a run that there is already."""
+
+    options: Options
+    waits: bool = False
+    rerun_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A run's suite, loaded once more."""
+
+    recorded: Recorded
+    options: Options
+    suite: Suite
+
+
+def load_again(app: App, record: RunRecord, typed: Options) -> Again:
+    """Make this process as the one was that began the run, and load its targets. Raises UsageError."""
+    recorded = Recorded.from_json(record.options, record.id)
+    with warnings_as_sentences(app.console):
+        restore(recorded.surroundings)
+        around = surroundings()
+        options = typed.over(recorded.options)
+        environment.apply(options.env, options.env_file)
+        suite = targets.load(recorded.targets, record.name, Commands(options.exit_codes, options.shell))
+    options = with_defaults(options, suite.is_a_list)
+    return Again(Recorded(suite.targets, options, around), options, suite)
+
+
+def own_tasks(suite: Suite, saved: Sequence[SavedTask], options: Options) -> list[Task]:
+    """The tasks of the suite that a run has, and those that join it now: whoever was left out stays out."""
+    known = {task.key for task in saved}
+    if known.isdisjoint(map(key_of, suite.tasks)):
+        return []  # it is not the suite that it was; nobody joins a run of another one
+    joined = [] if options.of_run is not None else joining(suite.tasks, known, options.keyword)
+    fresh = set(map(id, joined))
+    return [task for task in suite.tasks if id(task) in fresh or key_of(task) in known]
+
+
+def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
+    """One more session of an unfinished run."""
+    here = journals.current_directory()  # before it changes
+    run = found.record.id
+    again = load_again(app, found.record, anew.options)
+    tasks = own_tasks(again.suite, earlier.saved_tasks(path, run), again.options)
+    if not tasks:
+        raise UsageError(
+            f"run {run} cannot go on: none of its tasks is in its suite any more, which is: "
+            f"{targets_in_words(again.suite)}. `pexen run` begins another run."
+        )
+    goal = Goal(
+        run,
+        found.how.sentence,
+        overrides=OVERRIDABLE & anew.options.said(),
+        rerun_changed=anew.rerun_changed,
+    )
+    selection = Selection(tuple(tasks), len(again.suite.tasks))
+    terms = terms_of(again.options)
+    return Session(app, again.suite, selection, path, again.recorded, terms, here, goal, waits=anew.waits).run()
+
+
+def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, not_run: bool) -> Exit:
+    """A new run of the tasks of an earlier one. Raises NothingToDo if none of them is meant."""
+    here = journals.current_directory()
+    Recorded.from_json(record.options, record.id)  # nothing else can be said of a run that is not ours
+    left = earlier.left_by(path, record.id)
+    keys = left.wanted(failed, not_run)
+    again = load_again(app, record, anew.options)
+    with warnings_as_sentences(app.console):
+        selection = select(again.suite.tasks, keys=keys, how=[left.how(failed, not_run)])
+    options = replace(again.options, keyword=None, of_run=record.id)
+    recorded = replace(again.recorded, options=options)
+    goal = Goal(parent=record.id)
+    return Session(app, again.suite, selection, path, recorded, terms_of(options), here, goal, waits=anew.waits).run()

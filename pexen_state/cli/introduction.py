@@ -1,0 +1,105 @@
+"""What a session says before anything runs: the header with the defaults in force, and what was before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from pexen_state import __version__
+from pexen_state.cli.output import Console
+from pexen_state.cli.selection import Selection
+from pexen_state.cli.targets import Suite
+from pexen_state.report.display import Header, Past
+from pexen_state.report.style import count
+from pexen_state.report.text import safe
+
+if TYPE_CHECKING:
+    from pexen_state.cli.options import Terms
+    from pexen_state.sched.common import Opened
+
+_NAMED = 8
+
+
+def header(opened: Opened, terms: Terms, journal: str, sentences: Iterable[str]) -> Header:
+    return Header(
+        __version__,
+        opened.run_id,
+        opened.name,
+        opened.tasks,
+        terms.workers_in_words(),
+        terms.limits_in_words(),
+        journal,
+        tuple(sentences),
+    )
+
+
+def before(
+    opened: Opened, how_left: str | None, selection: Selection, settings_file: str | None, here: str
+) -> Iterator[str]:
+    """The sentences below the header."""
+    if settings_file is not None:
+        yield f"settings: {shown(settings_file, here)}"
+    if (selected := selection.in_words()) is not None:
+        yield f"{selected}."
+    if opened.superseded is not None:
+        yield f"run {opened.superseded} of this suite was unfinished; it is superseded, and will not be resumed."
+    if how_left is not None:
+        yield how_left
+        yield f"  {what_is_left(opened.finished, opened.tasks - opened.finished, opened.in_flight)}"
+
+
+def what_is_left(finished: int, unfinished: int, in_flight: tuple[str, ...]) -> str:
+    """`121 finished results kept, 90 left, 3 were running: net/a net/b storage/c.`"""
+    said = f"{count(finished, 'finished result')} kept, {unfinished - len(in_flight)} left"
+    if not in_flight:
+        return f"{said}."
+    return f"{said}, {len(in_flight)} {'was' if len(in_flight) == 1 else 'were'} running: {some(in_flight)}."
+
+
+def some(keys: Iterable[str]) -> str:
+    """The first of them."""
+    named = list(keys)
+    return " ".join(map(safe, named[:_NAMED])) + (" ..." if len(named) > _NAMED else "")
+
+
+def shown(path: str, here: str) -> str:
+    """A path as short as it is clear to somebody who is in `here`."""
+    return safe(path.removeprefix(os.path.join(here, "")))
+
+
+def targets_in_words(suite: Suite) -> str:
+    """For people who ask the journal; what a resume needs is among the options."""
+    return " ".join(safe(target.what) for target in suite.targets)
+
+
+def why_no_tasks(suite: Suite) -> str:
+    named = targets_in_words(suite)
+    hints = {
+        "fs": "no executable file is there (chmod +x makes one)",
+        "cmds": "there is no command in it",
+        "py": "no callable is marked by @pexen_state.task or func_meta",
+    }
+    kinds = {target.kind for target in suite.targets}
+    return f"no task was found in {named}: {'; '.join(hints[kind] for kind in hints if kind in kinds)}."
+
+
+def past_of(journal: str, suite: str, keys: Iterable[str], workers: int) -> Past:
+    """How long the tasks usually take. A convenience: what goes wrong here goes unsaid."""
+    from pexen_state.journal.durations import typical_seconds
+    from pexen_state.journal.errors import JournalError
+    from pexen_state.journal.reader import reader
+
+    try:
+        with reader(journal) as connection:
+            return Past(typical_seconds(connection, suite), list(keys), workers)
+    except JournalError:
+        return Past(workers=workers)
+
+
+def say_who_is_waited_for(journal: str, console: Console) -> None:
+    from pexen_state.journal.lock import holder_of
+
+    holder = holder_of(journal)
+    if holder is not None:
+        console.say(f"pexen: waiting for the journal, which the process {holder.runner.pid} holds.")

@@ -1,0 +1,106 @@
+"""`pexen resume --all`: every unfinished run that nobody left on purpose, one after the other.
+
+Each in a process of its own, forked here: a run has its own directory, environment, limits and modules, and none may
+find those of another one. This process holds nothing, and hands signals on.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import NamedTuple
+
+from pexen_state.cli import earlier
+from pexen_state.cli.app import App
+from pexen_state.cli.earlier import Unfinished
+from pexen_state.cli.errors import Exit, NothingToDo
+from pexen_state.cli.going_on import Anew, go_on
+from pexen_state.journal.errors import JournalTooOld
+from pexen_state.report.text import safe
+
+#: The worst exit code counts. One that says nothing to resume is none: somebody else was quicker.
+_WORST = (Exit.BROKEN, Exit.BUSY, Exit.UNFINISHED, Exit.USAGE, Exit.FAILED, Exit.DONE)
+
+_STOP_AT = (Exit.BROKEN, Exit.BUSY)
+
+_SI_KERNEL = 0x80  #: a signal's code, if it came from the terminal and so to everybody in front of it
+
+_HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Ended(NamedTuple):
+    code: int
+    was_interrupted: bool
+
+
+def check(app: App, path: str) -> Exit:
+    """Say what `--all` would do."""
+    try:
+        ours, left_alone = _sorted(path)
+    except JournalTooOld:
+        app.console.out.line("the journal was written by an older pexen: it is upgraded first, and then looked at.")
+        return Exit.DONE
+    for one in ours:
+        app.console.out.line(f"{safe(one.how.sentence)} Suite {safe(one.record.name)}.")
+    for one in left_alone:
+        app.console.say(_left_alone(one))
+    if not ours:
+        app.console.say("nothing is to go on by itself.")
+        return Exit.NOTHING
+    return Exit.DONE
+
+
+def resume_all(app: App, path: str, anew: Anew) -> int:
+    """Returns the worst exit code. Stops when it was interrupted, and when the journal fails or is somebody else's."""
+    ours, left_alone = _sorted(path)
+    for one in left_alone:
+        app.console.say(_left_alone(one))
+    if not ours:
+        raise NothingToDo("nothing to resume: no unfinished run of this journal is to go on by itself.")
+    codes: list[int] = [Exit.DONE]
+    for one in ours:
+        app.console.out.flush()
+        app.console.err.flush()
+        # From here on no signal is lost: each waits until it is asked for.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_HANDED_ON, signal.SIGCHLD))
+        child = os.fork()
+        if child == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            # What is raised is told as if this run had been named: this process ends as that one would have.
+            return go_on(app, path, earlier.unfinished(path, str(one.record.id)), anew)
+        ended = _wait_for(child)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        codes.append(ended.code)
+        if ended.was_interrupted or ended.code in _STOP_AT:
+            break
+    return min((code for code in codes if code != Exit.NOTHING), key=_badness)
+
+
+def _badness(code: int) -> int:
+    return _WORST.index(Exit(code)) if code in _WORST else 0
+
+
+def _sorted(path: str) -> tuple[list[Unfinished], list[Unfinished]]:
+    found = earlier.all_unfinished(path)
+    return [one for one in found if not one.how.left_alone], [one for one in found if one.how.left_alone]
+
+
+def _left_alone(one: Unfinished) -> str:
+    return f"run {one.record.id} ({safe(one.record.name)}) is left alone: {one.how.left_alone}."
+
+
+def _wait_for(child: int) -> _Ended:
+    """Its exit code. What is sent to us is handed on to it, unless the terminal sent it to both."""
+    was_interrupted = False
+    while True:
+        caught = signal.sigwaitinfo((*_HANDED_ON, signal.SIGCHLD))
+        if caught.si_signo == signal.SIGCHLD:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                code = os.waitstatus_to_exitcode(status)
+                # Killed: there is more to do, and whoever did that did not mean the next one to begin.
+                return _Ended(code, was_interrupted) if code >= 0 else _Ended(Exit.UNFINISHED, True)
+        else:
+            was_interrupted = was_interrupted or caught.si_signo != signal.SIGHUP
+            if caught.si_code != _SI_KERNEL:
+                os.kill(child, caught.si_signo)

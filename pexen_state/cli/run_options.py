@@ -1,0 +1,152 @@
+"""The options of `run`, `resume` and `rerun` as they are typed, and what is made of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from pexen_state.cli.errors import UsageError
+from pexen_state.cli.options import EXIT_CODES, POOLS, SHOW_OUTPUT, Options, check, shell_of
+
+_MOST = 10**9
+
+
+class _Count(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions
+    """A number, 0 or more. click's own range would stand in the help."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > _MOST:
+            self.fail(f"{text!r} is not a number, 0 or more", param, ctx)
+        return int(text)
+
+
+_COUNT = _Count()
+
+#: What describes how a run goes, under the headings of the help, in the order of the help.
+_OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
+    "How": {
+        "jobs": click.option(
+            "-j",
+            "--jobs",
+            metavar="N|auto",
+            help="Tasks at once [1; for task lists auto: the processors that may be used].",
+        ),
+        "pool": click.option("--pool", type=click.Choice(POOLS), help="Where python tasks run [process]."),
+        "retries": click.option(
+            "--retries", metavar="N", type=_COUNT, help="Try a task that failed again, so often [0]."
+        ),
+        "exit_codes": click.option(
+            "--exit-codes",
+            type=click.Choice(EXIT_CODES),
+            help="What exit statuses mean [automake for trees, plain for task lists].",
+        ),
+        "shell": click.option("--shell", metavar="SH", help="The shell of task lists [/bin/sh]."),
+    },
+    "Limits": {
+        "timeout": click.option(
+            "--timeout",
+            metavar="D",
+            help="Time limit of one attempt, such as 90, 5m, 1h30m or none [1h; none for task lists].",
+        ),
+        "fail_fast": click.option("-x", "--fail-fast", is_flag=True, help="Give up at the first failure."),
+        "max_fail": click.option(
+            "--max-fail", metavar="N", type=_COUNT, help="Give up when N tasks have failed [0: never]."
+        ),
+        "strict": click.option(
+            "--strict/--no-strict", default=None, help="A warning counts as a failure for the exit code [no]."
+        ),
+    },
+    "Environment": {
+        "env": click.option(
+            "-e",
+            "--env",
+            metavar="NAME=VALUE",
+            multiple=True,
+            help="Set a variable for the tasks; NAME alone keeps the value of now. It is kept in the journal.",
+        ),
+        "env_file": click.option(
+            "--env-file",
+            metavar="FILE",
+            help="Set those of a file of NAME=VALUE lines, read anew at each resume and kept nowhere: for secrets.",
+        ),
+    },
+    "What is shown": {
+        "show_output": click.option(
+            "--show-output",
+            type=click.Choice(SHOW_OUTPUT),
+            help="Whose output is shown, too [failed].",
+        ),
+    },
+    "Journal": {
+        "wait": click.option("--wait", is_flag=True, help="Wait for a journal that another process holds."),
+    },
+}
+
+_COMMON = {"What is shown": ("colour", "verbose", "quiet"), "Journal": ("journal",)}
+
+#: What cannot be said anew of a run that goes on: it is in what its tasks are.
+_OF_NEW_RUNS = ("exit_codes", "shell")
+
+
+def headings(**more: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """For `Grouped`. `more` are names of options that only one verb has, by heading, with `_` for a space."""
+    extra = {heading.replace("_", " "): names for heading, names in more.items()}
+    order = [*(heading for heading in extra if heading not in _OPTIONS), *_OPTIONS]
+    return {
+        heading: (*_OPTIONS.get(heading, {}), *extra.get(heading, ()), *_COMMON.get(heading, ())) for heading in order
+    }
+
+
+def session_options(is_new: bool) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """What `run` takes, and what `resume` and `rerun` may say anew."""
+
+    def decorate(function: click.decorators.FC) -> click.decorators.FC:
+        for group in reversed(_OPTIONS.values()):
+            for name, option in reversed(group.items()):
+                if is_new or name not in _OF_NEW_RUNS:
+                    function = option(function)
+        return function
+
+    return decorate
+
+
+def options_of(typed: Mapping[str, Any]) -> Options:
+    """What was typed, understood as far as that is possible without looking at the suite. Raises UsageError."""
+    from pexen_state.cli import environment
+
+    max_fail = typed["max_fail"]
+    if typed["fail_fast"]:
+        if max_fail is not None:
+            raise UsageError("-x is --max-fail 1: say one of them")
+        max_fail = 1
+    shell, env_file = typed.get("shell"), typed["env_file"]
+    options = Options(
+        jobs=typed["jobs"],
+        pool=typed["pool"],
+        timeout=typed["timeout"],
+        retries=typed["retries"],
+        max_fail=max_fail,
+        show_output=typed["show_output"],
+        strict=typed["strict"],
+        exit_codes=typed.get("exit_codes"),
+        shell=_shell(shell) if shell is not None else None,
+        env=environment.typed(typed["env"]) or None,
+        env_file=os.path.abspath(env_file) if env_file is not None else None,
+    )
+    check(options)
+    return options
+
+
+def _shell(said: str) -> str:
+    from pexen_state.cli.journals import current_directory
+
+    try:
+        return shell_of(said, current_directory())
+    except UsageError as error:
+        raise UsageError(f"--shell: {error}") from None

@@ -1,0 +1,111 @@
+"""`pexen list`: the tasks of a suite, as a run would collect them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pexen_state.cli.app import App, verb
+
+if TYPE_CHECKING:
+    from pexen_state.core.spec import TaskSpec
+    from pexen_state.sched.meta import Task
+
+
+@click.command("list", short_help="List the tasks of a suite as a tree.")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON document, with all that is known of each task.")
+@verb
+def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json: bool) -> int:
+    """List the tasks that a run of TARGET would have, as a tree, each with what it says of itself.
+
+    TARGET is what `pexen run` takes. Nothing is run, and no journal is needed or made.
+    """
+    from pexen_state.cli.collected import collect
+    from pexen_state.cli.options import Options
+    from pexen_state.report.style import count
+    from pexen_state.report.tables import document
+    from pexen_state.report.text import safe
+    from pexen_state.report.tree import Leaf, parts_of, tree_lines
+
+    found = collect(app, targets, None, Options(keyword=keyword))
+    suite, selection = found.suite, found.selection
+    write = app.console.out.line
+    if as_json:
+        tasks = [
+            _known(task, spec, spec.key in selection.required)
+            for task, spec in zip(selection.tasks, found.specs, strict=True)
+        ]
+        write(document(suite=suite.name, root=suite.root, tasks=tasks, collected=selection.total))
+        return 0
+    chosen = selection.in_words()
+    said = chosen if chosen is not None else count(len(found.specs), "task")
+    write(app.console.style.strong(f"suite {safe(suite.name)}  {said}"))
+    out = app.console.out
+    leaves = (
+        Leaf([spec.key] if _is_command(task, spec) else parts_of(spec.key), notes=notes(spec))
+        for task, spec in zip(selection.tasks, found.specs, strict=True)
+    )
+    for line in tree_lines(leaves):
+        out.write(f"{line}\n")
+    out.flush()
+    return 0
+
+
+def _is_command(task: Task, spec: TaskSpec) -> bool:
+    """Whether its key is no name, but what is run: slashes in it part nothing."""
+    return getattr(task, "shell", False) is True and (" " in spec.key or spec.key.startswith("/"))
+
+
+def notes(spec: TaskSpec) -> str:
+    """What a task says of itself that has to do with others. Safe."""
+    from pexen_state.core.lock_names import lock_text
+    from pexen_state.report.text import cut, safe
+
+    said = []
+    for word in ("requires", "requires_all", "provides", "after", "uses", "claims"):
+        names = getattr(spec, word)
+        if names:
+            said.append(f"{word} {', '.join(lock_text(name) for name in names)}")
+    if spec.priority:
+        said.append(f"priority {spec.priority:g}")
+    if spec.always:
+        said.append("always")
+    return cut(safe("; ".join(said)), 200)
+
+
+def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
+    """Everything that is known of a task before it runs. Times are seconds, null is no limit."""
+    from pexen_state.sched.meta import read_meta
+
+    meta = read_meta(task)
+    return {
+        "key": spec.key,
+        "command": getattr(task, "argv", None),
+        "summary": meta.summary,
+        "tags": sorted(meta.tags),
+        **{word: [as_json(name) for name in getattr(spec, word)] for word in _NAMES},
+        "priority": spec.priority,
+        "always": spec.always,
+        "timeout": spec.timeout,
+        "idle_timeout": spec.idle_timeout,
+        "retries": spec.retries,
+        "retry_on": sorted(cause.word for cause in spec.retry_on),
+        "max_crashes": spec.max_crashes,
+        "on_fail": dict(meta.on_fail),
+        "only_required": is_required,
+    }
+
+
+_NAMES = ("requires", "requires_all", "provides", "after", "uses", "claims")
+
+
+def as_json(name: object) -> Any:
+    """A name as JSON has it; what JSON has not is text."""
+    if name is None or isinstance(name, str | int | float | bool):
+        return name
+    if isinstance(name, tuple):
+        return [as_json(part) for part in name]
+    return repr(name)

@@ -1,0 +1,107 @@
+"""`pexen plan`: how a suite would run, without running anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from pexen_state.cli.app import App, verb
+
+if TYPE_CHECKING:
+    from pexen_state.cli.collected import Collected
+    from pexen_state.core.spec import TaskSpec
+
+
+@click.command(short_help="Show in which order a suite would run, and how long that would take.")
+@click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
+@click.option("-j", "--jobs", metavar="N|auto", help="Tasks at once [as `pexen run` would].")
+@click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@click.option("--name", help="The suite whose past runs tell how long tasks take [as `pexen run` would name it].")
+@click.option(
+    "--explain", metavar="NAME", help="Only who provides and requires NAME, and who uses and claims it as a lock."
+)
+@click.option("--all", "everything", is_flag=True, help="Leave nothing out, however long it gets.")
+@click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
+@verb
+def plan(
+    app: App,
+    targets: tuple[str, ...],
+    jobs: str | None,
+    keyword: str | None,
+    name: str | None,
+    explain: str | None,
+    everything: bool,
+    as_json: bool,
+) -> int:
+    """Show how a run of TARGET would go if every task passed in its usual time. Nothing is run.
+
+    Which tasks could begin together, the order in which they would begin, the critical path, an estimate from past
+    runs, the locks that tasks share, and what would not run. Ends with 2 where `pexen run` would refuse the suite.
+    """
+    from pexen_state.cli.collected import collect
+    from pexen_state.cli.errors import UsageError
+    from pexen_state.cli.options import Options
+    from pexen_state.report.forecast import about_name, as_fields, forecast_lines, name_lines, rehearse
+    from pexen_state.report.tables import document
+    from pexen_state.sched.checks import check_locks, check_names
+    from pexen_state.sched.common import DepcheckError
+    from pexen_state.sched.match import check_keys
+    from pexen_state.words import did_you_mean
+
+    found = collect(app, targets, name, Options(jobs=jobs, keyword=keyword))
+    specs = found.specs
+    out = app.console.out
+    if explain is not None:
+        about = about_name(explain, specs)
+        if not any(value for field, value in about.items() if field != "name"):
+            hint = did_you_mean(explain, _names(specs))
+            raise UsageError(f"no task provides, requires, uses or claims {explain!r}.{hint}")
+        if as_json:
+            out.line(document(suite=found.suite.name, **about))
+        else:
+            out.write("".join(f"{line}\n" for line in name_lines(about, everything)))
+            out.flush()
+        return 0
+    check_keys(specs)
+    check_locks(found.selection.tasks, specs)
+    refused = None
+    try:
+        check_names(specs)
+    except DepcheckError as error:
+        refused = error
+    told = rehearse(specs, _typical(app, found), found.terms.workers)
+    if as_json:
+        out.line(document(suite=found.suite.name, refused=str(refused) if refused else None, **as_fields(told)))
+    else:
+        for line in forecast_lines(found.suite.name, told, app.console.style, everything):
+            out.write(f"{line}\n")
+        out.flush()
+    if refused is not None:
+        raise refused
+    return 0
+
+
+def _typical(app: App, found: Collected) -> dict[str, float]:
+    """Usual seconds by key, if there is a journal that knows any."""
+    from pexen_state.cli import journals
+    from pexen_state.journal.durations import typical_seconds
+    from pexen_state.journal.reader import reader
+    from pexen_state.journal.specs import sql_text
+
+    path = journals.for_run(app.journal, found.suite.root, found.journal)
+    if not os.path.lexists(path):
+        return {}
+    with reader(path) as connection:
+        typical = typical_seconds(connection, sql_text(found.suite.name))
+    # Keys as the columns have them; those of the suite are as they are.
+    return {spec.key: typical[key] for spec in found.specs if (key := sql_text(spec.key)) in typical}
+
+
+def _names(specs: Sequence[TaskSpec]) -> set[str]:
+    from pexen_state.core.lock_names import lock_text
+
+    fields = ("provides", "requires", "requires_all", "uses", "claims")
+    return {lock_text(name) for spec in specs for field in fields for name in getattr(spec, field)}

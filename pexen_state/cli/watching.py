@@ -1,0 +1,50 @@
+"""What a run is at, for a display that draws a frame: how much is left, and which tasks run for how long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from pexen_state.core.states import State
+from pexen_state.report.display import Progress, Running
+
+if TYPE_CHECKING:
+    from pexen_state.sched.planner import Sched
+
+_SHOWN = 8
+
+
+class Watch:
+    """Looks at the plan, in the run's own thread and only when asked. A task runs since it was first seen running."""
+
+    def __init__(self, sched: Sched, clock: Callable[[], float] = time.monotonic) -> None:
+        self._sched = sched
+        self._clock = clock
+        self._since: dict[tuple[int, int], float] = {}  # (task, attempt) -> when it was seen first
+
+    @property
+    def in_flight(self) -> int:
+        """More than there are workers may be: those were handed over and have not begun."""
+        plan = self._sched.plan
+        return len(plan.in_flight) if plan is not None else 0
+
+    def keys(self) -> Iterator[str]:
+        """Of all tasks of the run."""
+        plan = self._sched.plan
+        return (task.spec.key for task in plan.tasks.values()) if plan is not None else iter(())
+
+    def look(self) -> Progress:
+        plan = self._sched.plan
+        if plan is None:
+            return Progress(0)
+        now = self._clock()
+        running = {
+            (number, task.attempt): task.spec.key
+            for number in plan.in_flight
+            if (task := plan.tasks[number]).state is State.RUNNING
+        }
+        self._since = {attempt: self._since.get(attempt, now) for attempt in running}
+        longest = sorted(running, key=self._since.__getitem__)[:_SHOWN]
+        shown = tuple(Running(running[attempt], now - self._since[attempt]) for attempt in longest)
+        return Progress(plan.unfinished, shown, len(plan.in_flight))
