@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from pexen_state.core.states import State, Verdict, Word
-from pexen_state.journal.asking import Answer, ask
+from pexen_state.journal.asking.question import Answer, ask
+from pexen_state.journal.asking.saved import every
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import HowEnded, RunState
-from pexen_state.journal.saved import every
 from pexen_state.journal.views import VIEWS
 from tests.cli.box import COMMAND, Box
 

@@ -101,7 +101,7 @@ def test_the_wheel_holds_the_package_its_type_marker_and_the_migrations(wheel):
 
     assert "pexen_state/__init__.py" in names
     assert "pexen_state/py.typed" in names
-    assert "pexen_state/journal/questions/failed.sql" in names
+    assert "pexen_state/journal/asking/questions/failed.sql" in names
     assert "pexen_state/_migrations/env.py" in names
     assert any(name.startswith("pexen_state/_migrations/versions/") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "scripts/", "migrations/"))]

@@ -159,7 +159,7 @@ def _locks(connection: sqlite3.Connection, run: str | None) -> Iterator[Completi
 
 def _saved(journal: str | None) -> Iterator[CompletionItem[str]]:
     from pexen_state.cli import journals
-    from pexen_state.journal import saved
+    from pexen_state.journal.asking import saved
 
     found = journals.find(journal)
     for query in saved.every(found.path if found is not None else None):

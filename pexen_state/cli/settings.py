@@ -13,9 +13,9 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pexen_state.cli import environment, options
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.options import Options
+from pexen_state.cli.running import environment, options
+from pexen_state.cli.running.options import Options
 from pexen_state.cli.toml_lines import line_of, what_is_wrong
 from pexen_state.report.text import safe
 from pexen_state.root import MARKER, Root, find_root, is_ours, marker_in

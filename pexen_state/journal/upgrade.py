@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import Connection
 
-from pexen_state.journal.copies import copy
+from pexen_state.journal.care.copies import copy
 from pexen_state.journal.engine import connect, disconnect, sqlite_errors
 from pexen_state.journal.errors import JournalError, corrupt, too_new
 from pexen_state.journal.paths import JournalPaths

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pexen_state.journal.comparing import Change, Difference, Kind, Result
+from pexen_state.journal.asking.comparing import Change, Difference, Kind, Result
 from pexen_state.report.runs import when
 from pexen_state.report.style import Style, count, duration, verdict_words
 from pexen_state.report.text import safe

@@ -15,7 +15,7 @@ from typing import Any
 
 from pexen_state.core.states import State, Verdict
 from pexen_state.journal import queries
-from pexen_state.journal.durations import typical_seconds
+from pexen_state.journal.asking.durations import typical_seconds
 from pexen_state.journal.lock import Holder, holder_of
 from pexen_state.report.runs import BAD, with_doing
 from pexen_state.report.style import Style, count, duration, took, verdict_words
@@ -100,7 +100,7 @@ def _left(
         return None
     # Imported here: without a past there is nothing to guess.
     from pexen_state.report.display import Progress, Running
-    from pexen_state.report.pace import Pace
+    from pexen_state.report.display.pace import Pace
 
     holder = holder_of(path)
     began = tuple(Running(one["task"], one["seconds"]) for one in running if one["state"] == "running")

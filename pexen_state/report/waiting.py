@@ -18,7 +18,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.standstill import listed
 from pexen_state.core.states import State
 from pexen_state.journal import queries
-from pexen_state.journal.durations import typical_seconds
+from pexen_state.journal.asking.durations import typical_seconds
 from pexen_state.journal.standing import standing
 from pexen_state.report.endings import attempt_in_words, cause_in_words
 from pexen_state.report.runs import with_doing

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.saved import every
+from pexen_state.journal.asking.saved import every
 from tests.cli.box import COMMAND, Box
 
 

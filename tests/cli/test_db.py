@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.versions import REVISION
 from tests.cli.box import COMMAND, Box
 

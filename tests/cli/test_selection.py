@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from pexen_state.cli.errors import NothingToDo, UsageError
-from pexen_state.cli.keyword import compile_keyword
-from pexen_state.cli.selection import Left, joining, select
+from pexen_state.cli.suite.keyword import compile_keyword
+from pexen_state.cli.suite.selection import Left, joining, select
 from pexen_state.core.states import Verdict
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import func_meta

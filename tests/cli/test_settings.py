@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.cli import journals, options, settings
-from pexen_state.cli.environment import read_file, typed
+from pexen_state.cli import journals, settings
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.options import Options, terms_of, with_defaults
+from pexen_state.cli.running import options
+from pexen_state.cli.running.environment import read_file, typed
+from pexen_state.cli.running.options import Options, terms_of, with_defaults
 from pexen_state.cli.toml_lines import line_of
 from pexen_state.root import find_root
 from pexen_state.sched.executable import TABLE_NAMES

@@ -10,7 +10,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from tests.cli.box import COMMAND, Box, Gate, Running
 
 HELD = """

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.options import Options
 from pexen_state.cli.output import Console
-from pexen_state.cli.recorded import Recorded
-from pexen_state.cli.session import warnings_as_sentences
-from pexen_state.cli.targets import Commands, Target, load, parse, root_of, suite_name, told_where
-from pexen_state.cli.watching import Watch
+from pexen_state.cli.running.options import Options
+from pexen_state.cli.running.recorded import Recorded
+from pexen_state.cli.running.session import warnings_as_sentences
+from pexen_state.cli.running.watching import Watch
+from pexen_state.cli.suite.targets import Commands, Target, load, parse, root_of, suite_name, told_where
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened, Started
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from tests.crash import suite
 from tests.crash.sessions import Ended, Nursery
 from tests.crash.witness import contradictions, records

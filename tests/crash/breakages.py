@@ -23,6 +23,7 @@ from pexen_state.sched.journaled import JournalLedger
 from pexen_state.sched.loop import Attempt, Loop
 from pexen_state.sched.pool import keeper
 from pexen_state.sched.pool.base import Began, Outcome
+from pexen_state.sched.pool.slots import BegunMarks
 
 #: A disk on which a task is faster than a commit.
 SLOW_DISK_S = 0.03
@@ -125,23 +126,23 @@ def deferred_transactions() -> None:
 def slot_file_ignored() -> None:
     """What was in flight when the runner died is taken for never begun."""
     lost_attempts = journaled.lost_attempts
-    journaled.lost_attempts = lambda plan, _: lost_attempts(plan, frozenset())
+    journaled.lost_attempts = lambda plan, _, run: lost_attempts(plan, BegunMarks(str(run), frozenset()), run)
 
 
 def replay_forgets_shared() -> None:
     """What finished tasks left for their children is not told."""
-    replay._changed_by = lambda _, shared: shared
+    replay.after_changes = lambda given, _: given
 
 
 def replay_forgets_kept_locks() -> None:
     """What a failure left held is free after a resume."""
-    in_order = journaled._in_order
+    in_order = journaled.in_order
 
     def forget(*saved: Any) -> Iterator[Any]:
         for one in in_order(*saved):
             yield one._replace(locks=Locks.FREED) if isinstance(one, Restored) and one.state.is_final else one
 
-    journaled._in_order = forget
+    journaled.in_order = forget
 
 
 def keeper_lets_workers_live() -> None:

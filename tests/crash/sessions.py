@@ -38,7 +38,7 @@ PRELOADED = (
     "pexen_state.cli.main",
     "pexen_state.cli.verbs.run",
     "pexen_state.cli.verbs.resume",
-    "pexen_state.cli.session",
+    "pexen_state.cli.running.session",
     "sqlalchemy.dialects.sqlite",
 )
 

@@ -20,7 +20,7 @@ from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.core.validate import validate
 from pexen_state.journal import restore
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.reader import reader
 from tests.core.shadow import Shadow, ShadowTask, conflict
 from tests.crash import any_suite

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from tests.crash import changed_suite
 from tests.crash.aftermath import MOST_SESSIONS, ask, wait_for_the_keeper
 from tests.crash.sessions import Nursery, Session

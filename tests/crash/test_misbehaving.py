@@ -7,7 +7,7 @@ import os
 import signal
 from pathlib import Path
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from tests.crash.aftermath import ask, leftovers, wait_for_the_keeper
 from tests.crash.misbehaving import ENDING, LASTING, NEIGHBOURS, start, wait_for_all
 from tests.crash.sessions import Nursery

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.asking import BadQuestion, ask, number_or_text
+from pexen_state.journal.asking.question import BadQuestion, ask, number_or_text
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.reader import reader
 from tests.journal.telling import Runner

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from tests.journal.telling import Runner, change
 from tests.stories import raised, returned, runner_died, spec, started
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.comparing import Change, Kind, Result, compare, difference
+from pexen_state.journal.asking.comparing import Change, Kind, Result, compare, difference
 from pexen_state.journal.reader import reader
 from tests.journal.telling import Runner, change
 from tests.stories import asserted, failed, raised, returned, spec

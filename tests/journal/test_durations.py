@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pexen_state.core.inputs import PoolHasRoom
-from pexen_state.journal.durations import typical_seconds
+from pexen_state.journal.asking.durations import typical_seconds
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import AttemptEnd
 from tests.journal.telling import Runner

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.asking import BadQuestion, ask
+from pexen_state.journal.asking.federation import BadFederation, federation, names
+from pexen_state.journal.asking.question import BadQuestion, ask
 from pexen_state.journal.errors import JournalError, JournalMissing, JournalTooNew, JournalTooOld, NotAJournal
-from pexen_state.journal.federation import BadFederation, federation, names
 from pexen_state.journal.reader import reader
 from pexen_state.journal.views import VIEWS
 from tests.journal.telling import change, write_run
@@ -158,7 +158,7 @@ def test_a_journal_that_cannot_be_read_is_told_by_its_name(journals: list[str], 
 def test_journals_where_nothing_can_be_written_can_be_asked(journals: list[str], tmp_path: Path) -> None:
     code = """
 import sys
-from pexen_state.journal.federation import federation
+from pexen_state.journal.asking.federation import federation
 with federation(sys.argv[1:]) as connection:
     print(connection.execute("SELECT count(*) FROM tasks").fetchone()[0])
 """

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pexen_state.core.inputs import PoolHasRoom
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.errors import JournalFull, JournalWriteError
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd

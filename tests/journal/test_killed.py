@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pexen_state.core.states import State
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.writer import Journal
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.errors import (
     JournalCorrupt,
     JournalError,
@@ -74,7 +74,8 @@ def test_looking_imports_no_sqlalchemy(path: Path) -> None:
     write_run(path)
     program = """
 import sys
-from pexen_state.journal import check, control, queries, reader
+from pexen_state.journal.care import check
+from pexen_state.journal import control, queries, reader
 with reader.reader(sys.argv[1]) as connection:
     assert queries.run_id(connection) == 1
 assert check.check(sys.argv[1]) == []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal import past
-from pexen_state.journal.past import Past, Streak, streak
+from pexen_state.journal.asking import past
+from pexen_state.journal.asking.past import Past, Streak, streak
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import AttemptEnd, NewTask

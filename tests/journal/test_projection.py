@@ -26,7 +26,7 @@ from pexen_state.core.inputs import (
 )
 from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import FAILURES, RETRIED, Cause, State
-from pexen_state.journal.check import check, replay
+from pexen_state.journal.care.check import check, replay
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import NewTask

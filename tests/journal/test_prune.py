@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from pexen_state.core.inputs import PoolHasRoom
-from pexen_state.journal.check import check
-from pexen_state.journal.choosing import Chosen, Wish, choose
-from pexen_state.journal.copies import copy
+from pexen_state.journal.care.check import check
+from pexen_state.journal.care.choosing import Chosen, Wish, choose
+from pexen_state.journal.care.copies import copy
+from pexen_state.journal.care.export import export
+from pexen_state.journal.care.prune import Pruned, orphans, prune
+from pexen_state.journal.care.vacuum import vacuum
 from pexen_state.journal.errors import JournalCorrupt, JournalFull
-from pexen_state.journal.export import export
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.prune import Pruned, orphans, prune
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import AttemptEnd
 from pexen_state.journal.schema import metadata
-from pexen_state.journal.vacuum import vacuum
 from tests.journal.telling import MIDNIGHT_US, Runner, change, sql
 from tests.stories import raised, returned, spec
 
@@ -168,7 +168,7 @@ def test_a_run_goes_on_after_others_were_deleted(path: Path):
 
 KILLED = """
 import os, signal, sys
-from pexen_state.journal import prune
+from pexen_state.journal.care import prune
 from pexen_state.journal.lock import RunLock
 step = sys.argv[2]
 def die(*_): os.kill(os.getpid(), signal.SIGKILL)

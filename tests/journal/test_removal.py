@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.removal import GOING, remove_tree
+from pexen_state.journal.care.removal import GOING, remove_tree
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_a_file_system_that_a_task_left_mounted_is_not_entered(tree: Path, tmp_p
     (precious / "file").write_text("mine")
     (tree / where).mkdir(exist_ok=True)
     program = (
-        "import sys; from pexen_state.journal.removal import remove_tree\n"
+        "import sys; from pexen_state.journal.care.removal import remove_tree\n"
         "for path, why in remove_tree(sys.argv[1]): print(path, why, sep=': ')"
     )
     done = subprocess.run(

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.errors import JournalTooOld
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader, revision_of

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.asking import ask
+from pexen_state.journal.asking.question import ask
+from pexen_state.journal.asking.saved import NotSaved, every, is_name, named
 from pexen_state.journal.reader import reader
-from pexen_state.journal.saved import NotSaved, every, is_name, named
 from tests.journal.telling import write_run
 
 

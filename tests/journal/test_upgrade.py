@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from pexen_state.journal import upgrade
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.engine import connect, disconnect, make_file
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths

@@ -8,7 +8,7 @@ import pytest
 
 from pexen_state.core.states import Verdict
 from pexen_state.report.display import Ended, Past, Progress, Running, Summary
-from pexen_state.report.entries import WHOLE_BYTES
+from pexen_state.report.display.entries import WHOLE_BYTES
 from tests.report.stage import Result, Sheet, Stage, header
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pexen_state.core.states import Verdict
 from pexen_state.report.display import Ended, Past, Progress, Running, Summary
-from pexen_state.report.live import middle
+from pexen_state.report.display.live import middle
 from tests.report.stage import Result, Screen, Sheet, Stage, header, terminal
 
 LONG = "suite/storage/raid/a-directory-with-a-long-name/another-one/rebuild-of-all-the-disks-there-are"

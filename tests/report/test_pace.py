@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pexen_state.report.display import Progress, Running
-from pexen_state.report.pace import Pace
+from pexen_state.report.display.pace import Pace
 from tests.report.stage import Result
 
 

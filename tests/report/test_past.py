@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pexen_state.journal.past import History, Past, Slow, Spread, Streak
+from pexen_state.journal.asking.past import History, Past, Slow, Spread, Streak
 from pexen_state.report.past import history_lines, slow_lines, streak_words
 from pexen_state.report.style import PLAIN
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pexen_state.core.states import Verdict
 from pexen_state.report.display import Ended, Summary
+from pexen_state.report.display.summary import summary_lines
 from pexen_state.report.style import PLAIN
-from pexen_state.report.summary import summary_lines
 
 DIRTY = "lock '/proc/sys/net' is still held by net/sysctl/forward (timeout)"
 

@@ -11,7 +11,7 @@ import pytest
 
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.errors import JournalBusy
 from pexen_state.sched import Sched, SchedulerError, func_meta
 from pexen_state.sched import loop as loop_module

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.sched import Sched, TaskRes, func_meta
 from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
 from pexen_state.util import PexenWarning

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.check import check
+from pexen_state.journal.care.check import check
 from pexen_state.journal.errors import JournalBusy, JournalMissing
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.queries import NotFound

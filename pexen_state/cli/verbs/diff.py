@@ -21,7 +21,7 @@ def diff(app: App, runs: tuple[str, ...], as_json: bool) -> int:
     from pexen_state.cli.errors import Exit, UsageError
     from pexen_state.cli.resolve import looking, sql_text
     from pexen_state.journal import queries
-    from pexen_state.journal.comparing import difference
+    from pexen_state.journal.asking.comparing import difference
     from pexen_state.report.comparison import difference_document, difference_lines
     from pexen_state.report.tables import document
 

@@ -21,7 +21,7 @@ def flaky(app: App, suite: str | None, last: int, top: int, as_json: bool) -> in
     """
     from pexen_state.cli.resolve import looking, sql_text
     from pexen_state.cli.width import width_of
-    from pexen_state.journal import past
+    from pexen_state.journal.asking import past
     from pexen_state.report.past import unsteady_lines
     from pexen_state.report.style import count
     from pexen_state.report.tables import document

@@ -22,7 +22,7 @@ def history(app: App, task: str, suite: str | None, last: int | None, as_json: b
     """
     from pexen_state.cli.resolve import looking, sql_text
     from pexen_state.cli.width import width_of
-    from pexen_state.journal import past
+    from pexen_state.journal.asking import past
     from pexen_state.report.past import history_lines, streak_words
     from pexen_state.report.tables import document
 
@@ -48,7 +48,8 @@ def history(app: App, task: str, suite: str | None, last: int | None, as_json: b
 
 def _key(connection: sqlite3.Connection, word: str, suite: str | None) -> str:
     """A name that holds what no terminal shows may be typed as it was shown."""
-    from pexen_state.journal import past, queries
+    from pexen_state.journal import queries
+    from pexen_state.journal.asking import past
     from pexen_state.report.text import safe
 
     try:

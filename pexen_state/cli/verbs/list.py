@@ -23,8 +23,8 @@ def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json:
 
     TARGET is what `pexen run` takes. Nothing is run, and no journal is needed or made.
     """
-    from pexen_state.cli.collected import collect
-    from pexen_state.cli.options import Options
+    from pexen_state.cli.running.options import Options
+    from pexen_state.cli.suite.collected import collect
     from pexen_state.report.style import count
     from pexen_state.report.tables import document
     from pexen_state.report.text import safe

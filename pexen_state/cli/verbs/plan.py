@@ -11,7 +11,7 @@ import click
 from pexen_state.cli.app import App, verb
 
 if TYPE_CHECKING:
-    from pexen_state.cli.collected import Collected
+    from pexen_state.cli.suite.collected import Collected
     from pexen_state.core.spec import TaskSpec
 
 
@@ -41,9 +41,9 @@ def plan(
     Which tasks could begin together, the order in which they would begin, the critical path, an estimate from past
     runs, the locks that tasks share, and what would not run. Ends with 2 where `pexen run` would refuse the suite.
     """
-    from pexen_state.cli.collected import collect
     from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.options import Options
+    from pexen_state.cli.running.options import Options
+    from pexen_state.cli.suite.collected import collect
     from pexen_state.report.forecast import about_name, as_fields, forecast_lines, name_lines, rehearse
     from pexen_state.report.tables import document
     from pexen_state.sched.checks import check_locks, check_names
@@ -87,7 +87,7 @@ def plan(
 def _typical(app: App, found: Collected) -> dict[str, float]:
     """Usual seconds by key, if there is a journal that knows any."""
     from pexen_state.cli import journals
-    from pexen_state.journal.durations import typical_seconds
+    from pexen_state.journal.asking.durations import typical_seconds
     from pexen_state.journal.reader import reader
     from pexen_state.journal.specs import sql_text
 

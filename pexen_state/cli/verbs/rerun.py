@@ -8,7 +8,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.headings import Grouped
-from pexen_state.cli.run_options import headings, options_of, session_options
+from pexen_state.cli.running.run_options import headings, options_of, session_options
 
 
 @click.command(
@@ -28,8 +28,10 @@ def rerun(app: App, run: str | None, failed: bool, not_run: bool, wait: bool, **
     umask and limits. The journal links both. An unfinished run of the suite is superseded; `pexen resume` goes on with
     it instead.
     """
-    from pexen_state.cli import earlier, going_on, journals
+    from pexen_state.cli import journals
     from pexen_state.cli.errors import NothingToDo
+    from pexen_state.cli.running import going_on
+    from pexen_state.cli.suite import earlier
 
     options = options_of(typed)
     found = journals.find(app.journal)

@@ -8,7 +8,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.headings import Grouped
-from pexen_state.cli.run_options import headings, options_of, session_options
+from pexen_state.cli.running.run_options import headings, options_of, session_options
 
 
 @click.command(
@@ -45,9 +45,10 @@ def resume(
     It goes on in its own directory, with its own options, PATH, locale, umask and limits; finished results are
     kept. What is typed here holds for this session. RUN is a number, latest, latest-1, or the name of a suite.
     """
-    from pexen_state.cli import earlier, journals
+    from pexen_state.cli import journals
     from pexen_state.cli.errors import Exit, NothingToDo, UsageError
-    from pexen_state.cli.going_on import Anew, go_on
+    from pexen_state.cli.running.going_on import Anew, go_on
+    from pexen_state.cli.suite import earlier
     from pexen_state.report.text import safe
     from pexen_state.sched.common import RunOver
 
@@ -61,16 +62,16 @@ def resume(
         if not check and not plan:  # these two change nothing
             earlier.bring_up_to_date(found.path)
         if check:
-            from pexen_state.cli.resume_all import check as check_all
+            from pexen_state.cli.running.resume_all import check as check_all
 
             return check_all(app, found.path)
         if all_:
-            from pexen_state.cli.resume_all import resume_all
+            from pexen_state.cli.running.resume_all import resume_all
 
             return resume_all(app, found.path, anew)
         unfinished = earlier.unfinished(found.path, run)
         if plan:
-            from pexen_state.cli.resume_plan import show
+            from pexen_state.cli.running.resume_plan import show
 
             return show(app, found.path, unfinished, anew)
         return go_on(app, found.path, unfinished, anew)

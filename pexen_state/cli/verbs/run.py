@@ -8,12 +8,12 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.headings import Grouped
-from pexen_state.cli.run_options import headings, options_of, session_options
+from pexen_state.cli.running.run_options import headings, options_of, session_options
 
 if TYPE_CHECKING:
-    from pexen_state.cli.options import Options
-    from pexen_state.cli.selection import Selection
-    from pexen_state.cli.targets import Suite, Target
+    from pexen_state.cli.running.options import Options
+    from pexen_state.cli.suite.selection import Selection
+    from pexen_state.cli.suite.targets import Suite, Target
 
 
 @click.command(
@@ -61,13 +61,14 @@ def run(
     """
     from dataclasses import replace
 
-    from pexen_state.cli import environment, journals, settings
-    from pexen_state.cli import targets as loading
+    from pexen_state.cli import journals, settings
     from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.keyword import compile_keyword
-    from pexen_state.cli.options import terms_of, with_defaults
-    from pexen_state.cli.recorded import Recorded, surroundings
-    from pexen_state.cli.session import Session, warnings_as_sentences
+    from pexen_state.cli.running import environment
+    from pexen_state.cli.running.options import terms_of, with_defaults
+    from pexen_state.cli.running.recorded import Recorded, surroundings
+    from pexen_state.cli.running.session import Session, warnings_as_sentences
+    from pexen_state.cli.suite import targets as loading
+    from pexen_state.cli.suite.keyword import compile_keyword
 
     # What is wrong is said before anything is imported.
     if name is not None and not name.strip():
@@ -98,7 +99,7 @@ def run(
     options = replace(options, of_run=of_run)
     terms, here = terms_of(options), around["directory"]
     if dry_run:
-        from pexen_state.cli.dry_run import show
+        from pexen_state.cli.running.dry_run import show
 
         return show(app, suite, selection, terms, said.file, here)
     recorded = Recorded(suite.targets, options, around)
@@ -110,12 +111,12 @@ def _select(
 ) -> tuple[Selection, int | None]:
     """The tasks that are meant, and the run that some of them are picked from."""
     from pexen_state.cli.errors import NothingToDo
-    from pexen_state.cli.selection import select
+    from pexen_state.cli.suite.selection import select
     from pexen_state.report.text import safe
 
     if not suite.tasks or not (last_failed or not_run):
         return select(suite.tasks, keyword) if suite.tasks else select(()), None
-    from pexen_state.cli import earlier
+    from pexen_state.cli.suite import earlier
 
     if not dry_run:
         earlier.bring_up_to_date(journal)
@@ -142,8 +143,10 @@ def _go_on(
     import warnings
     from dataclasses import replace
 
-    from pexen_state.cli import earlier, going_on, journals
-    from pexen_state.cli import targets as loading
+    from pexen_state.cli import journals
+    from pexen_state.cli.running import going_on
+    from pexen_state.cli.suite import earlier
+    from pexen_state.cli.suite import targets as loading
     from pexen_state.util import PexenWarning
 
     root = loading.common_root(targets)

@@ -23,7 +23,8 @@ def slowest(app: App, run: str | None, suite: str | None, last: int, top: int, a
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, sql_text
     from pexen_state.cli.width import width_of
-    from pexen_state.journal import past, queries
+    from pexen_state.journal import queries
+    from pexen_state.journal.asking import past
     from pexen_state.report.past import slow_lines
     from pexen_state.report.tables import document
 

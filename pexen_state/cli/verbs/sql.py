@@ -12,8 +12,8 @@ import click
 from pexen_state.cli.app import App, verb
 
 if TYPE_CHECKING:
-    from pexen_state.journal.asking import Answer
-    from pexen_state.journal.saved import Saved
+    from pexen_state.journal.asking.question import Answer
+    from pexen_state.journal.asking.saved import Saved
 
 
 @click.command(short_help="Ask the journal a question in SQL.")
@@ -40,7 +40,7 @@ def sql(
     The views are runs, sessions, tasks, attempts, results, transitions and facts. Over several journals each of them
     has a first column `journal`: pexen sql --from A.db B.db QUERY. A saved query is asked of each by itself.
     """
-    from pexen_state.journal.saved import named
+    from pexen_state.journal.asking.saved import named
 
     if listing:
         return _list(app, words, journals_, form)
@@ -67,7 +67,7 @@ class _Asked(NamedTuple):
 def _sorted_out(words: Sequence[str], journals_: Sequence[str]) -> _Asked:
     """What was typed: the query is the last word, and what stands before it are more journals."""
     from pexen_state.cli.errors import UsageError
-    from pexen_state.journal.saved import is_name
+    from pexen_state.journal.asking.saved import is_name
     from pexen_state.report.text import safe
 
     missing = "QUERY is missing: a question in SQL, in quotes; the name of a saved query (-l lists them); or -"
@@ -110,7 +110,7 @@ def _values(params: Sequence[str]) -> Mapping[str, str]:
 
 def _ask(app: App, query: str, said: Mapping[str, str]) -> Answer:
     from pexen_state.cli.resolve import looking
-    from pexen_state.journal.asking import ask
+    from pexen_state.journal.asking.question import ask
 
     with looking(app) as (_, connection):
         return ask(connection, query, said)
@@ -118,8 +118,8 @@ def _ask(app: App, query: str, said: Mapping[str, str]) -> Answer:
 
 def _ask_all(paths: Sequence[str], query: str, said: Mapping[str, str]) -> Answer:
     """Of all journals at once."""
-    from pexen_state.journal.asking import ask
-    from pexen_state.journal.federation import federation
+    from pexen_state.journal.asking.federation import federation
+    from pexen_state.journal.asking.question import ask
 
     with federation(paths) as connection:
         return ask(connection, query, said, federated=True)
@@ -128,8 +128,8 @@ def _ask_all(paths: Sequence[str], query: str, said: Mapping[str, str]) -> Answe
 def _ask_each(paths: Sequence[str], query: str, said: Mapping[str, str]) -> Answer:
     """Of one journal after the other: what a saved query joins belongs together in one journal only."""
     from pexen_state.cli.errors import UsageError
-    from pexen_state.journal.asking import Answer, BadQuestion, ask
-    from pexen_state.journal.federation import names
+    from pexen_state.journal.asking.federation import names
+    from pexen_state.journal.asking.question import Answer, BadQuestion, ask
     from pexen_state.journal.queries import NotFound
     from pexen_state.journal.reader import reader
 
@@ -156,7 +156,7 @@ def _journal_if_any(app: App) -> str | None:
 
 def _list(app: App, words: Sequence[str], paths: Sequence[str], form: str | None) -> int:
     from pexen_state.cli.errors import UsageError
-    from pexen_state.journal.saved import every, named
+    from pexen_state.journal.asking.saved import every, named
 
     if paths or len(words) > 1:
         raise UsageError("-l lists the saved queries, and prints the SQL of one NAME; it asks nothing")

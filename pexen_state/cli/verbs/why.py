@@ -25,7 +25,7 @@ def why(app: App, words: tuple[str, ...], forced: str | None, as_json: bool) -> 
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, which
     from pexen_state.journal import queries
-    from pexen_state.report.entries import quoted
+    from pexen_state.report.display.entries import quoted
     from pexen_state.report.status import now
     from pexen_state.report.tables import document
     from pexen_state.report.text import safe, tail_of_file

@@ -27,7 +27,7 @@ def backup(app: App, target: str | None, force: bool) -> int:
     from pexen_state.cli import journals
     from pexen_state.cli.resolve import looking
     from pexen_state.cli.verbs.db.target import check_target, size
-    from pexen_state.journal.copies import copy
+    from pexen_state.journal.care.copies import copy
 
     here = journals.current_directory()
     with looking(app) as (path, connection):
@@ -46,7 +46,7 @@ def _to_standard_output(app: App, path: str, connection: sqlite3.Connection) -> 
     import tempfile
 
     from pexen_state.cli.errors import UsageError
-    from pexen_state.journal.copies import fill
+    from pexen_state.journal.care.copies import fill
 
     if app.console.out.is_terminal:
         raise UsageError("a journal is no text for a terminal: name a file, or send standard output to one")

@@ -17,7 +17,7 @@ def check(app: App, as_json: bool) -> int:
     """
     from pexen_state.cli import journals
     from pexen_state.cli.errors import Exit
-    from pexen_state.journal.check import check as check_journal
+    from pexen_state.journal.care.check import check as check_journal
     from pexen_state.report.style import count
     from pexen_state.report.tables import document
     from pexen_state.report.text import safe

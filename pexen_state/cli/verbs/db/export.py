@@ -24,7 +24,7 @@ def export(app: App, words: tuple[str, ...], force: bool) -> int:
     from pexen_state.cli.resolve import looking
     from pexen_state.cli.verbs.db.target import check_target, size
     from pexen_state.journal import queries
-    from pexen_state.journal.export import export as export_journal
+    from pexen_state.journal.care.export import export as export_journal
     from pexen_state.journal.specs import sql_text
     from pexen_state.report.style import count
 

@@ -12,8 +12,8 @@ from pexen_state.cli.app import App, verb
 if TYPE_CHECKING:
     import sqlite3
 
-    from pexen_state.journal.choosing import Chosen, Wish
-    from pexen_state.journal.removal import Left
+    from pexen_state.journal.care.choosing import Chosen, Wish
+    from pexen_state.journal.care.removal import Left
 
 _SHOWN = 8
 
@@ -36,7 +36,7 @@ def prune(
 
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking
-    from pexen_state.journal.choosing import Wish, choose
+    from pexen_state.journal.care.choosing import Wish, choose
     from pexen_state.journal.specs import sql_text
     from pexen_state.words import seconds_of
 
@@ -57,7 +57,7 @@ def prune(
 
 def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -> int:
     from pexen_state.journal import queries
-    from pexen_state.journal.prune import orphans
+    from pexen_state.journal.care.prune import orphans
     from pexen_state.report.runs import runs_table, with_doing
     from pexen_state.report.style import count
 
@@ -78,9 +78,9 @@ def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -
 
 def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
     from pexen_state.cli.errors import Exit
-    from pexen_state.journal.choosing import choose
+    from pexen_state.journal.care.choosing import choose
+    from pexen_state.journal.care.prune import prune as prune_journal
     from pexen_state.journal.lock import RunLock
-    from pexen_state.journal.prune import prune as prune_journal
     from pexen_state.journal.reader import reader
     from pexen_state.report.style import count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pexen_state.cli.errors import UsageError
-from pexen_state.journal.copies import is_in_use
+from pexen_state.journal.care.copies import is_in_use
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.report.text import safe
 

@@ -13,9 +13,9 @@ def vacuum(app: App) -> int:
     """Give the space back that deleted runs have left in the journal."""
     from pexen_state.cli import journals
     from pexen_state.cli.verbs.db.target import size
+    from pexen_state.journal.care.vacuum import vacuum as vacuum_journal
     from pexen_state.journal.lock import RunLock
     from pexen_state.journal.reader import reader
-    from pexen_state.journal.vacuum import vacuum as vacuum_journal
 
     path = journals.existing(app.journal)
     with reader(path):

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
-from pexen_state.cli.introduction import shown, why_no_tasks
-from pexen_state.cli.options import Terms
-from pexen_state.cli.selection import Selection
-from pexen_state.cli.session import warnings_as_sentences
-from pexen_state.cli.targets import Suite, told_where
+from pexen_state.cli.running.introduction import shown, why_no_tasks
+from pexen_state.cli.running.options import Terms
+from pexen_state.cli.running.session import warnings_as_sentences
+from pexen_state.cli.suite.selection import Selection
+from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.core.commands import Submit
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
 from pexen_state.core.plan import Plan

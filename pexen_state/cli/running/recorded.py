@@ -18,8 +18,8 @@ from typing import Any
 
 from pexen_state.cli.errors import UsageError
 from pexen_state.cli.journals import current_directory
-from pexen_state.cli.options import Options
-from pexen_state.cli.targets import Target
+from pexen_state.cli.running.options import Options
+from pexen_state.cli.suite.targets import Target
 from pexen_state.report.text import safe
 from pexen_state.util import PexenWarning
 

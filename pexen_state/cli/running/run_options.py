@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.options import EXIT_CODES, POOLS, SHOW_OUTPUT, Options, check, shell_of
+from pexen_state.cli.running.options import EXIT_CODES, POOLS, SHOW_OUTPUT, Options, check, shell_of
 
 _MOST = 10**9
 
@@ -118,7 +118,7 @@ def session_options(is_new: bool) -> Callable[[click.decorators.FC], click.decor
 
 def options_of(typed: Mapping[str, Any]) -> Options:
     """What was typed, understood as far as that is possible without looking at the suite. Raises UsageError."""
-    from pexen_state.cli import environment
+    from pexen_state.cli.running import environment
 
     max_fail = typed["max_fail"]
     if typed["fail_fast"]:

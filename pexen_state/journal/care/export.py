@@ -10,9 +10,9 @@ import sqlite3
 import time
 from collections.abc import Collection
 
-from pexen_state.journal.copies import fill, new_file
+from pexen_state.journal.care.copies import fill, new_file
+from pexen_state.journal.care.prune import delete_runs
 from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
-from pexen_state.journal.prune import delete_runs
 
 
 def export(source: sqlite3.Connection, runs: Collection[int], target: str) -> int:

@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Callable
 
 from pexen_state.report.display import BAD, Header, Looks, Progress, Result, Sink, Summary
-from pexen_state.report.entries import header_lines, result_lines, slow_line
-from pexen_state.report.pace import Pace
+from pexen_state.report.display.entries import header_lines, result_lines, slow_line
+from pexen_state.report.display.pace import Pace
+from pexen_state.report.display.summary import summary_lines
 from pexen_state.report.style import count, duration
-from pexen_state.report.summary import summary_lines
 from pexen_state.report.text import safe
 
 HEARTBEAT_SECONDS = 60.0

@@ -12,22 +12,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pexen_state.cli import introduction, journals
+from pexen_state.cli import journals
 from pexen_state.cli.app import App
-from pexen_state.cli.ending import ended_tasks, exit_code
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
-from pexen_state.cli.recorded import Recorded
-from pexen_state.cli.selection import Selection
-from pexen_state.cli.signals import Signals
-from pexen_state.cli.targets import Suite, told_where
-from pexen_state.cli.watching import Watch
+from pexen_state.cli.running import introduction
+from pexen_state.cli.running.ending import ended_tasks, exit_code
+from pexen_state.cli.running.recorded import Recorded
+from pexen_state.cli.running.signals import Signals
+from pexen_state.cli.running.watching import Watch
+from pexen_state.cli.suite.selection import Selection
+from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.report import display
 from pexen_state.report.text import safe
 from pexen_state.util import PexenWarning
 
 if TYPE_CHECKING:
-    from pexen_state.cli.options import Terms
+    from pexen_state.cli.running.options import Terms
     from pexen_state.sched.common import Opened
     from pexen_state.sched.planner import Sched
     from pexen_state.sched.pool.base import Pool

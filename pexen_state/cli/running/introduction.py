@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from pexen_state import __version__
 from pexen_state.cli.output import Console
-from pexen_state.cli.selection import Selection
-from pexen_state.cli.targets import Suite
+from pexen_state.cli.suite.selection import Selection
+from pexen_state.cli.suite.targets import Suite
 from pexen_state.report.display import Header, Past
 from pexen_state.report.style import count
 from pexen_state.report.text import safe
 
 if TYPE_CHECKING:
-    from pexen_state.cli.options import Terms
+    from pexen_state.cli.running.options import Terms
     from pexen_state.sched.common import Opened
 
 _NAMED = 8
@@ -86,7 +86,7 @@ def why_no_tasks(suite: Suite) -> str:
 
 def past_of(journal: str, suite: str, keys: Iterable[str], workers: int) -> Past:
     """How long the tasks usually take. A convenience: what goes wrong here goes unsaid."""
-    from pexen_state.journal.durations import typical_seconds
+    from pexen_state.journal.asking.durations import typical_seconds
     from pexen_state.journal.errors import JournalError
     from pexen_state.journal.reader import reader
 

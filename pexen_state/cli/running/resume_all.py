@@ -10,11 +10,11 @@ import os
 import signal
 from typing import NamedTuple
 
-from pexen_state.cli import earlier
 from pexen_state.cli.app import App
-from pexen_state.cli.earlier import Unfinished
 from pexen_state.cli.errors import Exit, NothingToDo
-from pexen_state.cli.going_on import Anew, go_on
+from pexen_state.cli.running.going_on import Anew, go_on
+from pexen_state.cli.suite import earlier
+from pexen_state.cli.suite.earlier import Unfinished
 from pexen_state.journal.errors import JournalTooOld
 from pexen_state.report.text import safe
 

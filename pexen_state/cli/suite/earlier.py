@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from pexen_state.cli.errors import NothingToDo
 from pexen_state.cli.journals import Found
-from pexen_state.cli.recorded import is_ours
-from pexen_state.cli.selection import Left
+from pexen_state.cli.running.recorded import is_ours
+from pexen_state.cli.suite.selection import Left
 from pexen_state.journal import queries, restore
 from pexen_state.journal.identity import boot_id
 from pexen_state.journal.lock import holder_of

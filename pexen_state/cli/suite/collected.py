@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.app import App
-from pexen_state.cli.options import Options, Terms, check, terms_of, with_defaults
-from pexen_state.cli.selection import Selection, select
-from pexen_state.cli.targets import Suite
+from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
+from pexen_state.cli.suite.selection import Selection, select
+from pexen_state.cli.suite.targets import Suite
 from pexen_state.core.spec import TaskSpec
 
 
@@ -27,11 +27,12 @@ class Collected(NamedTuple):
 
 def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> Collected:
     """Imports python targets. Raises UsageError, FactoryError, and NothingToDo if there is no task."""
-    from pexen_state.cli import environment, targets
     from pexen_state.cli.errors import NothingToDo, UsageError
-    from pexen_state.cli.introduction import why_no_tasks
-    from pexen_state.cli.session import warnings_as_sentences
+    from pexen_state.cli.running import environment
+    from pexen_state.cli.running.introduction import why_no_tasks
+    from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
+    from pexen_state.cli.suite import targets
     from pexen_state.sched.identity import key_of
     from pexen_state.sched.specs import Defaults, spec_of
 

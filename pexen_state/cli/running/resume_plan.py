@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from pexen_state.cli import earlier
 from pexen_state.cli.app import App
-from pexen_state.cli.earlier import Unfinished
 from pexen_state.cli.errors import Exit
-from pexen_state.cli.going_on import Anew, load_again, own_tasks
+from pexen_state.cli.running.going_on import Anew, load_again, own_tasks
+from pexen_state.cli.suite import earlier
+from pexen_state.cli.suite.earlier import Unfinished
 from pexen_state.journal.records import SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.report.text import safe

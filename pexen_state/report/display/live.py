@@ -19,11 +19,11 @@ from rich.segment import Segment
 from rich.text import Text
 
 from pexen_state.report.display import BAD, Header, Looks, Progress, Result, Sink, Summary
-from pexen_state.report.entries import clock as as_clock
-from pexen_state.report.entries import header_lines, result_lines, slow_line
-from pexen_state.report.pace import COUNTED, Pace
+from pexen_state.report.display.entries import clock as as_clock
+from pexen_state.report.display.entries import header_lines, result_lines, slow_line
+from pexen_state.report.display.pace import COUNTED, Pace
+from pexen_state.report.display.summary import summary_lines
 from pexen_state.report.style import duration, verdict_words
-from pexen_state.report.summary import summary_lines
 from pexen_state.report.text import safe
 
 FRAME_SECONDS = 0.1

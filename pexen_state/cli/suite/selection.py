@@ -10,7 +10,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.errors import NothingToDo
-from pexen_state.cli.keyword import compile_keyword
+from pexen_state.cli.suite.keyword import compile_keyword
 from pexen_state.core.states import Verdict
 from pexen_state.report.style import count
 from pexen_state.report.text import safe

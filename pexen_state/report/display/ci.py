@@ -7,8 +7,8 @@ the runner demands it, so that no text of a task can make another one.
 from __future__ import annotations
 
 from pexen_state.report.display import BAD, Result
-from pexen_state.report.entries import result_lines
-from pexen_state.report.lines import Lines
+from pexen_state.report.display.entries import result_lines
+from pexen_state.report.display.lines import Lines
 from pexen_state.report.style import verdict_words
 from pexen_state.report.text import safe
 

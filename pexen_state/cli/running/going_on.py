@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pexen_state.cli import earlier, environment, journals, targets
+from pexen_state.cli import journals
 from pexen_state.cli.app import App
-from pexen_state.cli.earlier import Unfinished
 from pexen_state.cli.errors import Exit, UsageError
-from pexen_state.cli.introduction import targets_in_words
-from pexen_state.cli.options import Options, terms_of, with_defaults
-from pexen_state.cli.recorded import Recorded, restore, surroundings
-from pexen_state.cli.selection import Selection, joining, select
-from pexen_state.cli.session import Goal, Session, warnings_as_sentences
-from pexen_state.cli.targets import Commands, Suite
+from pexen_state.cli.running import environment
+from pexen_state.cli.running.introduction import targets_in_words
+from pexen_state.cli.running.options import Options, terms_of, with_defaults
+from pexen_state.cli.running.recorded import Recorded, restore, surroundings
+from pexen_state.cli.running.session import Goal, Session, warnings_as_sentences
+from pexen_state.cli.suite import earlier, targets
+from pexen_state.cli.suite.earlier import Unfinished
+from pexen_state.cli.suite.selection import Selection, joining, select
+from pexen_state.cli.suite.targets import Commands, Suite
 from pexen_state.journal.records import RunRecord, SavedTask
 from pexen_state.sched.asked import OVERRIDABLE
 from pexen_state.sched.identity import key_of

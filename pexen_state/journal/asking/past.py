@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from pexen_state.journal import queries
-from pexen_state.journal.comparing import BAD, GOOD
-from pexen_state.journal.durations import typical_seconds
+from pexen_state.journal.asking.comparing import BAD, GOOD
+from pexen_state.journal.asking.durations import typical_seconds
 
 
 def _words(verdicts: Iterable[str]) -> str:

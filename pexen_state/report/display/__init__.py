@@ -158,18 +158,18 @@ def make(
 
     Results go to `out`, what is said goes to `err`, but for a terminal, where both stand above one bar.
     """
-    from pexen_state.report.pace import Pace
+    from pexen_state.report.display.pace import Pace
 
     pace = Pace(past.typical, past.keys, past.workers)
     if environ.get("GITHUB_ACTIONS") == "true":
-        from pexen_state.report.ci import GithubLines
+        from pexen_state.report.display.ci import GithubLines
 
         return GithubLines(out, err, looks, look, pace, clock)
     if out.is_terminal and not looks.is_quiet and environ.get("TERM", "dumb") != "dumb" and not _is_ci(environ):
-        from pexen_state.report.live import Live
+        from pexen_state.report.display.live import Live
 
         return Live(out, err, looks, look, pace, clock)
-    from pexen_state.report.lines import Lines
+    from pexen_state.report.display.lines import Lines
 
     return Lines(out, err, looks, look, pace, clock)
 

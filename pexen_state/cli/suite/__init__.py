@@ -1,0 +1,1 @@
+"""What was typed as TARGET and which of its tasks are meant."""

@@ -1,0 +1,1 @@
+"""Looking after a journal: proofs, copies, old runs deleted, space given back."""
