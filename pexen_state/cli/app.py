@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import click
@@ -40,6 +41,7 @@ class App:
 
     common: Common
     console: Console
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  #: as it was typed in
 
     @property
     def journal(self) -> str | None:

@@ -135,7 +135,7 @@ def _runs(connection: sqlite3.Connection) -> Iterator[CompletionItem[str]]:
 
 def _tasks(connection: sqlite3.Connection, run: int, incomplete: str) -> Iterator[CompletionItem[str]]:
     """Keys that begin like that, or, if there is none, tails of keys."""
-    from pexen_state.journal.records import ids_of
+    from pexen_state.journal.ids import ids_of
 
     begins = "SELECT key FROM task WHERE id BETWEEN ? AND ? AND substr(key, 1, ?) = ? LIMIT ?"
     holds = "SELECT key FROM task WHERE id BETWEEN ? AND ? AND instr(key, ?) LIMIT ?"

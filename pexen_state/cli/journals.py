@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pexen_state.cli.errors import UsageError
@@ -31,24 +32,29 @@ class Found:
     is_named: bool
 
 
-def find(option: str | None, here: str | None = None, setting: str | None = None) -> Found | None:
+def find(
+    option: str | None,
+    here: str | None = None,
+    setting: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Found | None:
     """The journal that is there or was named; None if there is none in `here`, or in the current directory.
 
     `setting` is what the suite that is run says, an absolute path; if it says nothing, the suite counts that `here` is
-    in.
+    in. `environ` is that of whoever looks: ours may be that of a run's tasks by now.
     """
-    for said, where in ((option, "--journal"), (os.environ.get("PEXEN_JOURNAL"), "$PEXEN_JOURNAL")):
+    for said, where in ((option, "--journal"), (environ.get("PEXEN_JOURNAL"), "$PEXEN_JOURNAL")):
         if said:
             return Found(_usable(said, where), True)
-    if os.environ.get("PEXEN_ATTEMPT_ID") and (data := os.environ.get("PEXEN_DATA")):
+    if environ.get("PEXEN_ATTEMPT_ID") and (data := environ.get("PEXEN_DATA")):
         return Found(os.path.join(data, DIRECTORY, FILE), False)
     at = here or current_directory()
-    if (said := setting or _setting_here(at)) is not None:
+    home = home_in(environ)
+    if (said := setting or _setting_here(at, home)) is not None:
         return Found(_usable(said, "the setting `journal`"), True)
-    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    state = environ.get("STATE_DIRECTORY", "").split(":")[0]
     if state:
         return Found(os.path.join(os.path.abspath(state), FILE), True)
-    home = os.path.realpath(os.path.expanduser("~"))
     while True:
         path = os.path.join(at, DIRECTORY, FILE)
         if _is_ours(path):
@@ -57,6 +63,11 @@ def find(option: str | None, here: str | None = None, setting: str | None = None
         if at in (above, home):
             return None
         at = above
+
+
+def home_in(environ: Mapping[str, str]) -> str:
+    """The home directory of whoever has this environment."""
+    return os.path.realpath(environ.get("HOME") or os.path.expanduser("~"))
 
 
 def _is_ours(path: str) -> bool:
@@ -68,7 +79,7 @@ def _is_ours(path: str) -> bool:
     return owner == os.geteuid() or (os.geteuid() == 0 and str(owner) == os.environ.get("SUDO_UID"))
 
 
-def _setting_here(at: str) -> str | None:
+def _setting_here(at: str, home: str) -> str | None:
     """What the suite says that this directory is in. Looks for its file first: reading takes time."""
     above = at
     while not any(os.path.isfile(os.path.join(above, name)) for name in ("pexen.toml", "pyproject.toml")):
@@ -76,7 +87,7 @@ def _setting_here(at: str) -> str | None:
             return None
     from pexen_state.cli.settings import journal_here
 
-    return journal_here(at)
+    return journal_here(at, home)
 
 
 def for_run(option: str | None, root: str, setting: str | None = None) -> str:
@@ -109,12 +120,15 @@ def existing(option: str | None) -> str:
     return found.path
 
 
-def option_for(path: str, option: str | None, here: str) -> str:
-    """What has to follow `pexen` in a command that is to be typed next in `here`: ` --journal PATH`, or nothing."""
+def option_for(path: str, option: str | None, here: str, environ: Mapping[str, str] = os.environ) -> str:
+    """What has to follow `pexen` in a command that is to be typed next in `here`: ` --journal PATH`, or nothing.
+
+    `environ` is that of whoever will type it.
+    """
     import shlex
 
     if option is None:
-        found = find(None, here)
+        found = find(None, here, environ=environ)
         if found is not None and found.path == path:
             return ""
     return f" --journal {shlex.quote(shown(path, here))}"

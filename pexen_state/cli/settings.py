@@ -77,14 +77,14 @@ def _of_file(file: str) -> Iterator[Settings]:
         yield settings
 
 
-def journal_here(directory: str) -> str | None:
+def journal_here(directory: str, home: str) -> str | None:
     """The journal that the settings above that directory name, for whoever looks. Absolute. Raises UsageError.
 
     A file of somebody else is not believed: `pexen resume` runs what is in a journal, and anybody can put a file into
-    /tmp. Nor is one above the home directory that one is in.
+    /tmp. Nor is one above the `home` directory, if one is in that.
     """
     root = find_root(directory)
-    if root.file is None or not is_trusted(root.file) or _is_above_home(root.directory, directory):
+    if root.file is None or not is_trusted(root.file) or _is_above_home(root.directory, directory, home):
         return None
     return _Document.read(root.file).journal()
 
@@ -100,8 +100,7 @@ def is_trusted(file: str, also: Iterable[int] = ()) -> bool:
     return owner in (os.geteuid(), 0, *also) or str(owner) == sudo
 
 
-def _is_above_home(root: str, directory: str) -> bool:
-    home = os.path.realpath(os.path.expanduser("~"))
+def _is_above_home(root: str, directory: str, home: str) -> bool:
     is_below_home = os.path.join(os.path.realpath(directory), "").startswith(os.path.join(home, ""))
     return is_below_home and not os.path.join(os.path.realpath(root), "").startswith(os.path.join(home, ""))
 

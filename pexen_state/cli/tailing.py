@@ -16,8 +16,8 @@ from pexen_state.cli.following import looks
 from pexen_state.cli.output import Console
 from pexen_state.core.states import State
 from pexen_state.journal import queries
+from pexen_state.journal.ids import task_base
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.records import task_base
 from pexen_state.journal.specs import exact_key
 from pexen_state.report.text import cut, safe, safe_lines
 
@@ -70,14 +70,18 @@ class _Tail:
 
 @dataclass
 class Follower:
-    """Prints what the attempts of one task, or of all, print. `key` is as the columns have it."""
+    """Prints what the attempts of one task, or of all, print. `key` is as the columns have it.
+
+    `seq` and `in_flight` are where the journal was when somebody looked, and what ran then.
+    """
 
     console: Console
     path: str
     run: int
     key: str | None
     is_raw: bool
-    _seq: int = field(default=-1, init=False)
+    seq: int
+    in_flight: list[dict[str, Any]]
     _tails: dict[int, _Tail] = field(default_factory=dict, init=False)  # by the task's row id
     _known: set[int] = field(default_factory=set, init=False)  # tasks whose file is read from its begin
     _is_over: bool = field(default=False, init=False)
@@ -85,6 +89,8 @@ class Follower:
 
     def follow(self) -> None:
         """Until the task or the run has ended, nobody runs it, or nobody reads."""
+        ours = [row for row in self.in_flight if self.key in (None, row["task"])]
+        self._show([_Change(row, True, False) for row in ours], is_old=True)
         for changes, is_running in looks(self.path, self.run, self._look, self.console.out):
             self._show(changes)
             if self._is_over or self.console.out.is_gone:
@@ -95,11 +101,9 @@ class Follower:
                 self.console.say(f"nobody runs run {self.run} any more")
 
     def _look(self, connection: sqlite3.Connection) -> list[_Change]:
-        if self._seq < 0:
-            return self._first(connection)
         found: list[_Change] = []
-        while page := queries.changes(connection, self.run, self._seq, _PAGE):
-            self._seq = page[-1]["seq"]
+        while page := queries.changes(connection, self.run, self.seq, _PAGE):
+            self.seq = page[-1]["seq"]
             for row in page:
                 if self.key is not None and row["task"] != self.key:
                     continue
@@ -112,23 +116,13 @@ class Follower:
                     found.append(_Change(row, False, True))
         return found
 
-    def _first(self, connection: sqlite3.Connection) -> list[_Change]:
-        """What is in flight now. A turn may be written between two questions, so they are asked in one transaction."""
-        connection.execute("BEGIN")
-        try:
-            self._seq = queries.last_seq(connection)
-            rows = queries.rows(connection, queries.IN_FLIGHT_FILES, *queries.ids_of(self.run))
-        finally:
-            connection.execute("COMMIT")
-        return [_Change(row, True, False) for row in rows if self.key is None or row["task"] == self.key]
-
-    def _show(self, changes: list[_Change]) -> None:
-        is_first = not self._told and not self._tails
+    def _show(self, changes: list[_Change], *, is_old: bool = False) -> None:
+        """`is_old`: of what these attempts have printed before, only the end is shown."""
         for row, began, is_final in changes:
             if began:
                 tail = _Tail(file_of(self.path, self.run, row), safe(row["task"]), row["attempt"])
                 self._tails[row["id"]] = tail
-                if not is_first:
+                if not is_old:
                     self._known.add(row["id"])
                 self._told += 1
                 if self.key is not None and self._told > 1:

@@ -31,5 +31,5 @@ and below these:
     giving_up   too many have failed: who is left out, and the sentence that says so
 
 Beside it, for people: `check` (can all tasks run, before anything runs?), `explain` (why does this one not run?),
-and for tests `validate` (what must be true after every turn).
+`forecast` (how would it go if every task passed?), and for tests `validate` (what must be true after every turn).
 """

@@ -9,7 +9,7 @@ A turn of the shell is: `handle` the inputs, write the decisions to disk, then c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from enum import Enum, auto
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ from pexen_state.core.inputs import (
 from pexen_state.core.promises import promises_after
 from pexen_state.core.sending_back import GONE
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, Task
+from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, Task, counts_as_failed
 from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
 from pexen_state.core.validate import validate
 
@@ -91,6 +91,14 @@ class Plan(Deciding):
             UnlockAsked: self._on_unlock,
         }
         self._add(Added(1, tuple(specs)))
+
+    def limit_from_now(self, max_fail: int | None, but_for: Container[int] = ()) -> None:
+        """Give the run up after so many more failures. Tasks that are to run again (`but_for`) have not failed."""
+        if max_fail is None:
+            self.max_fail = None
+        else:
+            again = sum(counts_as_failed(task) for task in self.tasks.values() if task.number in but_for)
+            self.max_fail = self.failed - again + max_fail
 
     @classmethod
     def restored(
@@ -219,8 +227,9 @@ class Plan(Deciding):
                     self._skip_if_given_up(task)
             case Cause.CANCELLED:
                 locks = Locks.FREED if lost.surely_dead or not task.requests else Locks.DIRTY
+                reason = self._who_cancelled() + (f"; {lost.reason}" if lost.reason else "")
                 self._give(
-                    Transition(number, attempt, state, State.CANCELLED, cause, Verdict.ERROR, False, locks, lost.reason)
+                    Transition(number, attempt, state, State.CANCELLED, cause, Verdict.ERROR, False, locks, reason)
                 )
             case _:
                 self._decide(
@@ -278,12 +287,24 @@ class Plan(Deciding):
 
     def _cancel(self, task: Task) -> None:
         """A person ends a task that is not in flight. What ran before has a result, if none to be proud of."""
+        why = self._who_cancelled()
         if task.nth and not task.is_fresh:
             self._give(
-                Transition(task.number, task.attempt, task.state, State.CANCELLED, Cause.CANCELLED, Verdict.ERROR)
+                Transition(
+                    task.number,
+                    task.attempt,
+                    task.state,
+                    State.CANCELLED,
+                    Cause.CANCELLED,
+                    Verdict.ERROR,
+                    reason=why,
+                )
             )
         else:
-            self._never_runs(task, Cause.CANCELLED, None)
+            self._never_runs(task, Cause.CANCELLED, why)
+
+    def _who_cancelled(self) -> str:
+        return f"a person cancelled {'the run' if self.is_cancelled else 'it'}"
 
     def _kill(self, numbers: Iterable[int], cause: Cause) -> None:
         for number in numbers:

@@ -85,6 +85,11 @@ class Task:
         )
 
 
+def counts_as_failed(task: Task) -> bool:
+    """It ended badly, and by itself."""
+    return FAIL <= task.verdict <= CRASH and task.state is not CANCELLED
+
+
 class Standing:
     """The state of a run. `record=True` keeps every task's story, for tests."""
 
@@ -188,7 +193,7 @@ class Standing:
         shut: list[int] = []
         if old.is_final:
             self.unfinished += 1
-            self.failed -= FAIL <= task.verdict <= CRASH
+            self.failed -= counts_as_failed(task)
             shut = self.deps.begin_again(number, provided=task.provided, skipped=task.verdict is Verdict.SKIP)
             task.verdict, task.provided, task.rank = Verdict.NONE, False, 0
         if not self.deps[number].unmet:
@@ -206,10 +211,10 @@ class Standing:
         self.in_flight.discard(number)
         self._cancelled.discard(number)
         self.unfinished -= 1
-        self.failed += FAIL <= verdict <= CRASH and task.state is not CANCELLED
         self._ended += 1
         task.rank = self._ended
         task.verdict = verdict
+        self.failed += counts_as_failed(task)
         task.provided = provided
         if task.requests:
             if task.locks is FREED:

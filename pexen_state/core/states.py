@@ -134,7 +134,6 @@ FAILURES = frozenset(
 #: not apply here, knew what it said.
 RETRIED = FAILURES - {Cause.FAILED, Cause.SKIPPED}
 
-_ENDINGS = frozenset({Cause.RETURNED}) | FAILURES
 _LOST = frozenset({Cause.WORKER_DIED, Cause.RUNNER_DIED, Cause.STOPPED})
 _NEVER_RAN = frozenset({Cause.DOES_NOT_APPLY, Cause.UNMET, Cause.LOCKED, Cause.GONE, Cause.GIVEN_UP})
 

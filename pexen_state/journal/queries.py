@@ -11,6 +11,7 @@ import sqlite3
 from typing import Any
 
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.ids import ids_of
 
 Found = dict[str, Any]
 
@@ -32,7 +33,7 @@ NAMES = "SELECT DISTINCT name FROM run"
 TASK = "SELECT * FROM tasks WHERE run = ? AND task = ?"
 NUMBER = "SELECT number FROM tasks WHERE run = ? AND task = ?"
 
-# What is asked once a second is asked of the tables, where it costs a fraction. A task's id is `records.ids_of`.
+# What is asked once a second is asked of the tables, where it costs a fraction. Which ids: `journal.ids`.
 TALLY = "SELECT state, verdict, count(*) FROM task WHERE id BETWEEN ? AND ? GROUP BY state, verdict"
 IN_FLIGHT = """
 SELECT k.key AS task, k.state AS state, k.attempt - k.withdrawn AS attempt,
@@ -72,15 +73,6 @@ LAST_CHANGE_OF_ALL = "SELECT at_us / 1e6 FROM transition ORDER BY seq DESC LIMIT
 
 _NAMED = 8  # runs and tasks that a message names
 _LATEST = re.compile(r"latest(?:-(\d+))?", re.ASCII)
-
-
-# `records` knows it, too; but it takes longer to load than this and SQLite together. A test compares them.
-TASK_BITS = 24
-
-
-def ids_of(run_id: int) -> tuple[int, int]:
-    """The first and the last row id that a task of the run may have."""
-    return run_id << TASK_BITS, ((run_id + 1) << TASK_BITS) - 1
 
 
 class NotFound(JournalError):

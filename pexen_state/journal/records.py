@@ -45,20 +45,6 @@ class EventKind(Word):
     GIVEN_UP = 5
 
 
-#: A task's row id is the run's id, shifted by so many bits, plus the task's number. More tasks do not fit in a run.
-TASK_BITS = 24
-
-
-def task_base(run: int) -> int:
-    """What to add to a task's number for the id of its row."""
-    return run << TASK_BITS
-
-
-def ids_of(run: int) -> tuple[int, int]:
-    """The first and the last row id that a task of the run may have."""
-    return task_base(run), task_base(run + 1) - 1
-
-
 class NewTask(NamedTuple):
     spec: TaskSpec
     fingerprint: bytes | None = None  #: 16 bytes that change when the task's code does
@@ -87,9 +73,6 @@ class AttemptEnd(NamedTuple):
     ret: str | None = None
     shared: str | None = None
     error: str | None = None
-
-
-NOTHING_LEFT = AttemptEnd()
 
 
 class RunRecord(NamedTuple):

@@ -13,6 +13,7 @@ from typing import Any
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.states import Cause, Locks, State, Verdict
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.records import (
     EventKind,
     HowEnded,
@@ -20,8 +21,6 @@ from pexen_state.journal.records import (
     RunState,
     SavedResult,
     SavedTask,
-    ids_of,
-    task_base,
 )
 from pexen_state.journal.specs import exact_key, spec_from_json
 from pexen_state.journal.values import from_json

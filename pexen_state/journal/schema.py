@@ -92,7 +92,7 @@ session = Table(
 task = Table(
     "task",
     metadata,
-    _id(),  # `records.task_base`: the run and the task's number in it
+    _id(),  # `ids.task_base`: the run and the task's number in it
     # the projection:
     _int("state", default=0),
     _int("attempt", default=0),  # number of the latest

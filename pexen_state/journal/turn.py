@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
 from pexen_state.core.spec import Name
 from pexen_state.core.states import FAILURES, Cause, State
-from pexen_state.journal.records import AttemptBegan, AttemptEnd, EventKind, NewTask, task_base
+from pexen_state.journal.ids import task_base
+from pexen_state.journal.records import AttemptBegan, AttemptEnd, EventKind, NewTask
 from pexen_state.journal.specs import spec_to_json, sql_text
 from pexen_state.journal.values import to_json
 

@@ -14,9 +14,10 @@ from pexen_state.journal.versions import REVISION
 def bring_up_to_date(path: str | os.PathLike[str]) -> str | None:
     """Upgrade the journal at `path` if it is older than this version. Returns the path of the backup made then.
 
-    Raises JournalBusy if somebody runs it, and other JournalErrors.
+    An empty file, which a kill may leave before the schema is written, is left to whoever runs it next. Raises
+    JournalBusy if somebody runs it, and other JournalErrors.
     """
-    if revision_of(path) >= REVISION:
+    if is_empty(path) or revision_of(path) >= REVISION:
         return None
     from pexen_state.journal.lock import RunLock
     from pexen_state.journal.upgrade import is_due, upgrade
@@ -24,3 +25,11 @@ def bring_up_to_date(path: str | os.PathLike[str]) -> str | None:
     with RunLock.acquire(path) as lock:
         revision = revision_of(path)  # somebody may have been quicker
         return upgrade(lock.paths, revision) if is_due(revision, lock.paths.db) else None
+
+
+def is_empty(path: str | os.PathLike[str]) -> bool:
+    """Whether a run would have to make it first."""
+    try:
+        return os.stat(path).st_size == 0
+    except FileNotFoundError:
+        return True

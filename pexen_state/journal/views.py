@@ -7,7 +7,8 @@ and times ISO 8601 in UTC. No import of SQLAlchemy: readers look here, too.
 from __future__ import annotations
 
 from pexen_state.core.states import ATTEMPT_STATE, Cause, State, Verdict, Word
-from pexen_state.journal.records import TASK_BITS, HowEnded, RunState
+from pexen_state.journal.ids import TASK_BITS
+from pexen_state.journal.records import HowEnded, RunState
 
 _FOREVER = 9223372036854775807
 

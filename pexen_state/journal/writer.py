@@ -26,6 +26,7 @@ from pexen_state.core.states import State, Verdict
 from pexen_state.journal import restore, statements
 from pexen_state.journal.errors import JournalConflict, JournalError
 from pexen_state.journal.identity import boot_id, process_identity
+from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.opening import open_journal
 from pexen_state.journal.records import (
@@ -37,8 +38,6 @@ from pexen_state.journal.records import (
     RunState,
     SavedResult,
     SavedTask,
-    ids_of,
-    task_base,
 )
 from pexen_state.journal.specs import spec_from_json, sql_text
 from pexen_state.journal.store import Store

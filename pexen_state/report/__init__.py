@@ -1,4 +1,5 @@
 """What people and other programs are shown of a run: text, tables, lines.
 
-Reads results and the journal's queries; knows nothing of scheduling, and decides nothing.
+`display` is what is shown while a run goes on. Reads results and the journal's queries; knows nothing of scheduling,
+and decides nothing.
 """

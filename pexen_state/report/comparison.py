@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pexen_state.journal.asking.comparing import Change, Difference, Kind, Result
-from pexen_state.report.runs import when
-from pexen_state.report.style import Style, count, duration, verdict_words
+from pexen_state.report.style import Style, count, duration, verdict_words, when
 from pexen_state.report.text import safe
 
 _NONE = "not there"

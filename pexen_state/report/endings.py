@@ -5,20 +5,21 @@ from __future__ import annotations
 import signal
 from typing import Any
 
-from pexen_state.report.style import duration
+from pexen_state.report.style import duration, when
 
 Found = dict[str, Any]
 
+# What comes before its time, and after it. Nobody wrote down when a runner died: its time is the last word of it.
 _SESSIONS = {
-    "finished": "finished",
-    "stopped": "stopped; what ran was ended in order",
-    "paused": "paused",
-    "parked": "parked, until a person looks",
-    "failed": "ended by an error of the journal or of pexen itself",
-    "killed": "killed, found dead by the next session",
-    "rebooted": "ended by a reboot that a task asked for",
-    "shutdown": "ended by a shutdown",
-    "crashed": "cut off: the box crashed or lost power",
+    "finished": ("finished", ""),
+    "stopped": ("stopped", "; what ran was ended in order"),
+    "paused": ("paused", ""),
+    "parked": ("parked", ", until a person looks"),
+    "failed": ("ended by an error of the journal or of pexen itself", ""),
+    "killed": ("killed; last seen", ""),
+    "rebooted": ("ended by a reboot that a task asked for", ""),
+    "shutdown": ("ended by a shutdown", ""),
+    "crashed": ("cut off: the box crashed or lost power; last seen", ""),
 }
 
 _CAUSES = {
@@ -40,10 +41,12 @@ _CAUSES = {
 
 
 def session_in_words(session: Found, is_running: bool) -> str:
-    """How one life of the runner ended. `is_running`: it is the one that lives now."""
-    if session["how_ended"] is None:
+    """How one life of the runner ended, and when. `is_running`: it is the one that lives now."""
+    how = session["how_ended"]
+    if how is None:
         return "runs now" if is_running else "cut off, and nobody went on yet"
-    return _SESSIONS.get(session["how_ended"], str(session["how_ended"]))
+    before, after = _SESSIONS.get(how, (str(how), ""))
+    return f"{before} at {when(session['ended_at'])}{after}"
 
 
 def attempt_in_words(attempt: Found, is_running: bool = True) -> str:

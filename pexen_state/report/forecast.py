@@ -120,11 +120,16 @@ def forecast_lines(suite: str, told: Rehearsed, style: Style, everything: bool) 
     yield style.strong(f"suite {safe(suite)}  {count(len(specs), 'task')}  {waves}")
     on = count(told.workers, "worker")
     if times.unit:
-        times_ = f"{told.order.seconds:g} times as long as a task lasts"
-        yield f"  on {on}: {times_}; at least {told.at_least:g} times on any number"
-        yield "  no task has run before: each is taken to last as long as any other"
+        yield "  no earlier run tells how long these tasks take, so each is taken to last as long as any other"
+        fewer = (
+            f"; on any number of workers, as {_in_a_row(told.at_least)}" if told.at_least < told.order.seconds else ""
+        )
+        yield f"  on {on} they take as {_in_a_row(told.order.seconds)}{fewer}"
     else:
-        yield f"  on {on}: about {duration(told.order.seconds)}; at least {duration(told.at_least)} on any number"
+        yield (
+            f"  on {on}: about {duration(told.order.seconds)}; "
+            f"on any number of workers, at least {duration(told.at_least)}"
+        )
         if times.known < len(specs):
             unknown = len(specs) - times.known
             yield (
@@ -142,8 +147,8 @@ def forecast_lines(suite: str, told: Rehearsed, style: Style, everything: bool) 
         yield f"  {_span(begin, times)}  {_key(specs[begin.task - 1])}"
     yield from _more(len(told.order.begins) - most, "task")
     yield ""
-    total = f"{told.at_least:g}" if times.unit else duration(told.at_least)
-    yield style.strong(f"critical path: {count(len(told.path), 'task')}, {total}")
+    total = "" if times.unit else f", {duration(told.at_least)}"
+    yield style.strong(f"critical path: {count(len(told.path), 'task')} one after another{total}")
     for step in told.path[:most]:
         yield f"  {_span(step.begin, times)}  {_key(specs[step.begin.task - 1])}{_because(step, specs)}"
     yield from _more(len(told.path) - most, "task")
@@ -185,6 +190,10 @@ def _more(number: int, thing: str) -> Iterator[str]:
         yield f"  ... and {count(number, f'more {thing}')}; --all lists them"
 
 
+def _in_a_row(units: float) -> str:
+    return f"long as {count(round(units), 'task')}{' one after another' if units > 1 else ''}"
+
+
 def _span(begin: Begin, times: Times) -> str:
     """When it begins and how long it is taken to last."""
     if times.unit:
@@ -210,69 +219,3 @@ def _because(step: Step, specs: Sequence[TaskSpec]) -> str:
     if step.because.is_lock:
         return f"  waits for the lock {name} of {other}"
     return f"  waits for {name}, from {other}"
-
-
-# -- one name
-
-
-def about_name(name: str, specs: Sequence[TaskSpec]) -> dict[str, Any]:
-    """Who provides, requires, uses and claims a name, whole or above or below it if it is a lock's."""
-    wanted = normal_name(name)
-
-    def having(field: str) -> list[str]:
-        return [spec.key for spec in specs if any(lock_text(one) == name for one in getattr(spec, field))]
-
-    def locking(field: str) -> list[str]:
-        return [
-            spec.key for spec in specs if any(lock_text(normal_name(one)) == wanted for one in getattr(spec, field))
-        ]
-
-    return {
-        "name": name,
-        "provided_by": having("provides"),
-        "required_by": having("requires"),
-        "all_required_by": having("requires_all"),
-        "used_by": locking("uses"),
-        "claimed_by": locking("claims"),
-        "also": sorted(
-            {
-                lock_text(other)
-                for spec in specs
-                for one in (*spec.uses, *spec.claims)
-                if _is_near(wanted, other := normal_name(one))
-            }
-        ),
-    }
-
-
-def _is_near(name: object, other: object) -> bool:
-    from pexen_state.core.locks import is_above
-
-    return is_above(name, other) or is_above(other, name)
-
-
-_SIDES = (
-    ("provided_by", "is provided by"),
-    ("required_by", "is required by"),
-    ("all_required_by", "is required of all its providers by"),
-    ("used_by", "is a lock used by"),
-    ("claimed_by", "is a lock claimed by"),
-)
-
-
-def name_lines(about: Mapping[str, Any], everything: bool) -> Iterator[str]:
-    name = safe(about["name"])
-    for field, words in _SIDES:
-        keys = about[field]
-        if keys:
-            some = keys if everything else keys[:_LISTED]
-            more = f" and {len(keys) - len(some)} more" if len(keys) > len(some) else ""
-            yield f"{name} {words} {', '.join(cut(safe(key), 200) for key in some)}{more}"
-    wanted = about["required_by"] or about["all_required_by"]
-    if wanted and not about["provided_by"]:
-        yield f"{name} is provided by no task"
-    if about["provided_by"] and not wanted:
-        yield f"{name} is required by no task"
-    if about["also"]:
-        near = ", ".join(map(safe, about["also"][:_LISTED]))
-        yield f"as a lock it also keeps out, and is kept out by, those above and below it: {near}"

@@ -9,8 +9,7 @@ from pexen_state.core.deps import Gate
 from pexen_state.core.lock_names import lock_text
 from pexen_state.core.plan import Plan
 from pexen_state.report.endings import attempt_in_words
-from pexen_state.report.runs import when
-from pexen_state.report.style import Style, took, verdict_words
+from pexen_state.report.style import Style, took, verdict_words, when
 from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from pexen_state.journal.asking.past import History, Slow, Streak, Unsteady, letter
-from pexen_state.report.runs import when
-from pexen_state.report.style import Style, count, duration, verdict_words
+from pexen_state.report.style import Style, count, duration, verdict_words, when
 from pexen_state.report.tables import table
 from pexen_state.report.text import safe
 

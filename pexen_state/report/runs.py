@@ -14,7 +14,7 @@ from pexen_state.journal import queries
 from pexen_state.journal.identity import is_alive
 from pexen_state.journal.lock import holder_of
 from pexen_state.report.endings import session_in_words
-from pexen_state.report.style import Style, count, duration, took, verdict_words
+from pexen_state.report.style import Style, count, duration, took, verdict_words, when
 from pexen_state.report.tables import table
 from pexen_state.report.text import cut, safe
 
@@ -105,10 +105,8 @@ def run_lines(run: Found, sessions: Sequence[Found], again: str | None, style: S
     yield f"  tasks     {run['tasks']}{f': {counts}' if counts else ''}"
     for number, session in enumerate(sessions, 1):
         is_running = run["doing"] == "running" and number == len(sessions)
-        ended = f" at {when(session['ended_at'])}" if session["ended_at"] else ""
         yield (
-            f"  session   {when(session['started_at'])}  pid {session['pid']}  "
-            f"{session_in_words(session, is_running)}{ended}"
+            f"  session   {when(session['started_at'])}  pid {session['pid']}  {session_in_words(session, is_running)}"
         )
 
 
@@ -183,12 +181,3 @@ def _not_run_lines(tasks: Sequence[Found], style: Style, everything: bool) -> It
     if len(by_reason) > len(shown):
         left = sum(len(keys) for keys in list(by_reason.values())[len(shown) :])
         yield f"  ... and {left} more that did not run; --all lists them"
-
-
-def when(iso: str | None) -> str:
-    """A time of the journal, which is UTC, in seconds and in the time zone of whoever looks."""
-    if not iso:
-        return ""
-    from datetime import datetime
-
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -16,6 +16,7 @@ from typing import Any
 from pexen_state.core.states import State, Verdict
 from pexen_state.journal import queries
 from pexen_state.journal.asking.durations import typical_seconds
+from pexen_state.journal.ids import ids_of
 from pexen_state.journal.lock import Holder, holder_of
 from pexen_state.report.runs import BAD, with_doing
 from pexen_state.report.style import Style, count, duration, took, verdict_words
@@ -121,7 +122,7 @@ def _workers(holder: Holder) -> int:
 def _locks(connection: sqlite3.Connection, run_id: int) -> list[Found]:
     """The locks that are wanted most, of those that are held."""
     held: dict[str, Found] = {}
-    for key, state, verdict, spec in connection.execute(queries.HOLDING, queries.ids_of(run_id)).fetchall():
+    for key, state, verdict, spec in connection.execute(queries.HOLDING, ids_of(run_id)).fetchall():
         said = json.loads(spec)
         for mode, names in (("claimed", said.get("claims", ())), ("used", said.get("uses", ()))):
             for name in names:
@@ -137,7 +138,7 @@ def _locks(connection: sqlite3.Connection, run_id: int) -> list[Found]:
     for lock in held:
         for name in _above(lock):
             below.setdefault(name, []).append(lock)
-    for spec, tasks in connection.execute(queries.WANTING, queries.ids_of(run_id)).fetchall():
+    for spec, tasks in connection.execute(queries.WANTING, ids_of(run_id)).fetchall():
         said = json.loads(spec)
         wanted = {_word(name): False for name in said.get("uses", ())} | {
             _word(name): True for name in said.get("claims", ())
@@ -178,12 +179,14 @@ def status_lines(status: Found, style: Style, command: str) -> Iterator[str]:
     state = run["doing"] or run["state"]
     pid = f" by the process {status['pid']}" if status["pid"] is not None else ""
     yield style.strong(f"run {run['id']}  suite {safe(run['name'])}  {state}{pid}")
-    counts = " ".join(f"{number} {verdict_words(word)}" for word, number in status["counts"].items() if number)
-    yield f"  {status['done']}/{status['tasks']}{'  ' if counts else ''}{counts}"
+    counts = ", ".join(f"{number} {verdict_words(word)}" for word, number in status["counts"].items() if number)
+    yield f"  {status['done']} of {count(status['tasks'], 'task')} ended{': ' if counts else ''}{counts}"
     left = status["seconds_left"]
     about = f", about {duration(left)} left" if left is not None else ""
     sessions = f", in {count(status['sessions'], 'session')}" if status["sessions"] > 1 else ""
-    yield f"  {duration(status['seconds'])}{sessions}{about}"
+    seconds = duration(status["seconds"])
+    ran = f"running for {seconds}" if state == "running" else f"ran {seconds}{' so far' if run['doing'] else ''}"
+    yield f"  {ran}{sessions}{about}"
     yield from _running_lines(status["running"])
     yield from _failed_lines(status)
     for one in status["locks"][:_LOCKS]:

@@ -1,4 +1,4 @@
-"""Colours for words that say it all without them, and how numbers are written for people."""
+"""Colours for words that say it all without them, and how numbers and times are written for people."""
 
 from __future__ import annotations
 
@@ -71,6 +71,15 @@ def duration(seconds: float) -> str:
     if minutes:
         return f"{minutes}m{rest:02}s" if rest else f"{minutes}m"
     return f"{rest}s"
+
+
+def when(iso: str | None) -> str:
+    """A time of the journal, which is UTC, in seconds and in the time zone of whoever looks."""
+    if not iso:
+        return ""
+    from datetime import datetime
+
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def count(number: int, thing: str) -> str:

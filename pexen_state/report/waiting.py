@@ -1,82 +1,25 @@
 """Why a task is where it is, in whole sentences: what the plan knows, with the times that the journal knows.
 
-The plan is the one that `journal.standing` restored. Who waits for locks is no part of the journal, so those that are
-ready queue here as they would in a run. Nothing is decided.
+What is known is in a `Situation`. Nothing is asked of the journal here, and nothing is decided.
 """
 
 from __future__ import annotations
 
-import shlex
-import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from pexen_state.core import explain
 from pexen_state.core.lock_names import lock_text
-from pexen_state.core.plan import Plan
 from pexen_state.core.standstill import listed
 from pexen_state.core.states import State
-from pexen_state.journal import queries
-from pexen_state.journal.asking.durations import typical_seconds
-from pexen_state.journal.standing import standing
 from pexen_state.report.endings import attempt_in_words, cause_in_words
-from pexen_state.report.runs import with_doing
+from pexen_state.report.situation import Situation, shown, unlock_command
 from pexen_state.report.style import count, duration, verdict_words
-from pexen_state.report.text import safe
 
 Found = dict[str, Any]
 
 _CHAIN = 8  # tasks behind a task that are told
 _NAMED = 3
-
-_HELD_SINCE = """
-SELECT k.key, e.at_us / 1e6 FROM task k JOIN transition e ON e.seq = k.ended
-WHERE k.id BETWEEN ? AND ? AND k.locks <> 0
-"""
-
-
-@dataclass(frozen=True)
-class Situation:
-    """A run as it stands, and what is known of times. `command` is what a person types for pexen and its journal."""
-
-    run: Found
-    plan: Plan
-    since: Mapping[str, float]  #: seconds that a task has been running, or has left locks behind
-    typical: Mapping[str, float]
-    command: str
-    superseded_by: int | None
-
-    @property
-    def is_running(self) -> bool:
-        return bool(self.run["doing"] == "running")
-
-    @property
-    def id(self) -> int:
-        return int(self.run["id"])
-
-
-def situation(connection: sqlite3.Connection, path: str, run_id: int, now: float, command: str) -> Situation:
-    """Everything that is asked of the journal, at once. `now`: seconds since 1970."""
-    (run,) = with_doing(connection, path, [queries.run(connection, run_id)])
-    plan = standing(connection, run_id)
-    _queue_up(plan)
-    since = {one["task"]: now - one["began_us"] / 1e6 for one in queries.in_flight(connection, run_id)}
-    left = connection.execute(_HELD_SINCE, queries.ids_of(run_id)).fetchall()
-    since |= {key: now - at for key, at in left}
-    superseded_by = queries.newest_named(connection, run["name"]) if run["state"] == "superseded" else None
-    return Situation(run, plan, since, typical_seconds(connection, run["name"]), command, superseded_by)
-
-
-def _queue_up(plan: Plan) -> None:
-    """Let everybody who is ready try its locks, best first, as a run does."""
-    ready = [task for task in plan.tasks.values() if task.state is State.READY and task.requests]
-    for task in sorted(ready, key=lambda task: (task.spec.priority, task.number)):
-        if not plan.locks.holds(task.number):
-            plan.locks.may_take(task.number, task.requests, task.spec.priority)
-
-
-# -- sentences
 
 
 def sentences(about: Situation, number: int, cause: str | None, last: Found | None) -> Iterator[str]:
@@ -131,7 +74,7 @@ def _in_flight(about: Situation, why: explain.InFlight) -> str:
 
 def _for(about: Situation, key: str) -> str:
     """` for 1m07s (usually 21s)`"""
-    seconds, usual = about.since.get(_shown(key)), about.typical.get(_shown(key))
+    seconds, usual = about.since.get(shown(key)), about.typical.get(shown(key))
     if seconds is None:
         return ""
     said = f" ({_usually(usual)})" if usual is not None else ""
@@ -140,11 +83,6 @@ def _for(about: Situation, key: str) -> str:
 
 def _usually(seconds: float) -> str:
     return f"usually {duration(seconds)}"
-
-
-def _shown(key: str) -> str:
-    """As the columns have it, where times were found."""
-    return key if key.isascii() else key.encode("utf-8", "backslashreplace").decode()
 
 
 def _locked(about: Situation, why: explain.Locked) -> str:
@@ -170,17 +108,13 @@ def _holder(about: Situation, why: explain.Locked, holder: explain.Holder) -> st
 
 
 def _for_alone(about: Situation, key: str) -> str:
-    seconds = about.since.get(_shown(key))
+    seconds = about.since.get(shown(key))
     return f" for {duration(max(seconds, 0.0))}" if seconds is not None else ""
 
 
 def _way_out(about: Situation, left: list[explain.Holder]) -> Iterator[str]:
     for name in dict.fromkeys(lock_text(holder.lock) for holder in left):
         yield f"When {name} is clean: {unlock_command(about, name)}"
-
-
-def unlock_command(about: Situation, lock: str) -> str:
-    return f"{about.command} unlock -r {about.id} {shlex.quote(safe(lock))}"
 
 
 def _waits(about: Situation, number: int, why: explain.Waits) -> Iterator[str]:
@@ -252,6 +186,8 @@ def _ended(about: Situation, number: int, cause: str | None, last: Found | None)
             yield from _lost(about, number)
         return
     how = attempt_in_words(last)
+    if cause == "cancelled" and task.reason:
+        how = task.reason  # it tells more
     reason = f" ({task.reason})" if task.reason and task.reason != how else ""
     nth = f" in attempt {last['attempt']}" if last["attempt"] > 1 else ""
     took = f" after {duration(last['seconds'])}" if last["seconds"] is not None and " after " not in how else ""
@@ -282,36 +218,3 @@ def _left_behind(about: Situation, number: int) -> Iterator[str]:
                 else:
                     yield f"When {lock} is clean: {about.command} rerun {about.id} --not-run"
                 return
-
-
-# -- locks
-
-
-def held_locks(about: Situation) -> list[Found]:
-    """Every lock that is held, by its name: who has it, for how long, and who waits for it, in their order."""
-    plan = about.plan
-    waiters: dict[tuple[object, int], list[str]] = {}
-    holders: dict[Any, list[tuple[Any, int, bool]]] = {}
-    for number in sorted(plan.locks.waiting(), key=lambda one: (plan.tasks[one].spec.priority, one)):
-        want = plan.locks.wants(number)
-        assert want is not None, f"task {number} waits for nothing"
-        if want not in holders:
-            holders[want] = plan.locks.holders(want)
-        for name, holder, _ in holders[want]:
-            waiters.setdefault((name, holder), []).append(plan.tasks[number].spec.key)
-    found = []
-    for name, number, claim in plan.locks.held():
-        task = plan.tasks[number]
-        left = task.state.is_final
-        found.append(
-            {
-                "lock": lock_text(name),
-                "mode": "claimed" if claim else "used",
-                "task": _shown(task.spec.key),
-                "left": left,
-                "verdict": task.verdict.word if left else None,
-                "seconds": about.since.get(_shown(task.spec.key)) if left or about.is_running else None,
-                "waiting": [_shown(key) for key in waiters.get((name, number), [])],
-            }
-        )
-    return sorted(found, key=lambda one: str(one["lock"]))

@@ -13,7 +13,10 @@ from pexen_state.core.plan import Plan
 from pexen_state.sched.common import Opened, SchedulerError
 
 #: What may be said anew about tasks when a run is resumed; all else is as the run recorded it.
-OVERRIDABLE = frozenset({"timeout", "retries"})
+OF_TASKS = frozenset({"timeout", "retries"})
+
+#: What may be said anew. A new `max_fail` counts from then on, not over the whole run.
+OVERRIDABLE = OF_TASKS | {"max_fail"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +52,5 @@ def check_overrides(overrides: Collection[str]) -> None:
     names = {overrides} if isinstance(overrides, str) else set(overrides)
     if unknown := names - OVERRIDABLE:
         raise SchedulerError(
-            f"{min(unknown)!r} cannot be said anew when a run is resumed, only {' and '.join(sorted(OVERRIDABLE))}"
+            f"{min(unknown)!r} cannot be said anew when a run is resumed, only {', '.join(sorted(OVERRIDABLE))}"
         )

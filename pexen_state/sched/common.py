@@ -130,8 +130,9 @@ class Opened(NamedTuple):
     resumed: bool
     tasks: int  #: all that the run has
     finished: int  #: ended in earlier sessions
-    in_flight: tuple[str, ...]  #: keys of those that were running when the last session went away
+    in_flight: tuple[str, ...]  #: keys of those that had begun when the last session went away
     superseded: int | None  #: the unfinished run that this new one takes the place of
+    had_begun: bool = True  #: False: nobody can say of all `in_flight` that they had begun, only that they may have
 
 
 @overload

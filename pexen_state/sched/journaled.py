@@ -34,7 +34,7 @@ from pexen_state.journal.records import (
 from pexen_state.journal.restore import Intervention
 from pexen_state.journal.standing import in_order
 from pexen_state.journal.writer import Journal
-from pexen_state.sched.asked import RunAsked
+from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
@@ -47,9 +47,9 @@ from pexen_state.sched.match import Callables, Match, check_keys, match_tasks, s
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
-from pexen_state.sched.pool.slots import begun_marks
+from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
-from pexen_state.sched.replay import lost_attempts, replay
+from pexen_state.sched.replay import CutOff, cut_off, lost_attempts, replay
 from pexen_state.sched.shared import SharedStore
 from pexen_state.util import PexenWarning
 
@@ -123,7 +123,7 @@ def run_journaled(
         stack.callback(journal.close)
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
-        run, match, in_flight = _begin_or_match(asked, journal, Callables(bodies, specs))
+        run, match, left = _begin_or_match(asked, journal, Callables(bodies, specs), marks)
         base = codec.decode(run.shared) if run.shared is not None else {}
         plan = Plan(match.specs, max_fail=asked.max_fail)
         if asked.planned is not None:
@@ -136,12 +136,14 @@ def run_journaled(
         journal.begin_session(run.id)
         stack.push(_Session(journal, plan, loop).end)
         if asked.announce is not None:
-            asked.announce(_opened(run, match, in_flight))
+            asked.announce(_opened(run, match, left))
         if match.is_resumed:
             saved = in_order(match.saved, journal.interventions())
             for result in replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back):
                 yield result
                 loop.owner.check()
+            if "max_fail" in asked.overrides:
+                plan.limit_from_now(asked.max_fail, match.sent_back)
         before = [*lost_attempts(plan, marks, run.id), *match.before]
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
@@ -160,26 +162,25 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _opened(run: RunRecord, match: Match, in_flight: tuple[str, ...]) -> Opened:
+def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
     finished = sum(task.restored.state.is_final for task in match.saved) - len(match.sent_back)
     tasks = len(match.specs) + len(match.added)
-    return Opened(run.id, run.name, match.is_resumed, tasks, finished, in_flight, match.superseded)
+    return Opened(run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure)
 
 
 def _begin_or_match(
-    asked: RunAsked, journal: Journal, callables: Callables
-) -> tuple[RunRecord, Match, tuple[str, ...]]:
-    """(the run, its tasks, keys of those that the last session left in flight)."""
+    asked: RunAsked, journal: Journal, callables: Callables, marks: BegunMarks | None
+) -> tuple[RunRecord, Match, CutOff]:
+    """(the run, its tasks, what the last session left in flight)."""
     record = _run_to_resume(asked, journal)
     if record is not None:
         # What was given up, or cancelled by a person, is not to run again.
         rerun = asked.rerun_changed and not any(map(_ends_the_run, journal.interventions(record.id)))
-        match = match_tasks(callables, journal.saved_tasks(record.id), asked.overrides, rerun)
+        match = match_tasks(callables, journal.saved_tasks(record.id), OF_TASKS.intersection(asked.overrides), rerun)
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
         check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
-        in_flight = tuple(task.key for task in match.saved if task.restored.state.in_flight)
-        return record, match, in_flight
+        return record, match, cut_off(match.saved, marks, record.id)
     check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
         raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
@@ -191,7 +192,7 @@ def _begin_or_match(
     assert record is not None
     match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))
     match.superseded = before.id if before is not None else None
-    return record, match, ()
+    return record, match, CutOff()
 
 
 def _ends_the_run(intervention: tuple[int, Intervention]) -> bool:

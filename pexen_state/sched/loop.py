@@ -98,7 +98,7 @@ class Loop:
         self._job_of = job_of
         self._pulse = pulse
         self._clock = clock
-        self._window = Window(pool)
+        self._window = Window(pool, is_ahead=plan.max_fail is None)
         self._reports: list[Report] = []  # taken from the pool, not yet told to the plan
         self._began: dict[Attempt, Began] = {}  # the same, of attempts that have not ended
         self._began_since = 0.0

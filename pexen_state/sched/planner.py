@@ -45,10 +45,12 @@ class Sched:
     target, options     what the journal keeps about how the run was started, as JSON
     capture     under a journal: what python tasks print goes to their output files, too
     max_fail    give the run up when so many of its tasks have ended badly (fail, error, timeout, crash): what
-                runs may end, what is declared `always` still runs, the rest is skipped
+                runs may end, what is declared `always` still runs, the rest is skipped. A pool that chooses its
+                `spare` itself is given no more than its workers can begin at once
     parent      the run of the journal whose tasks a new run runs again; it is told in `runs.parent`
     overrides   of "timeout" and "retries": on resume what the tasks say now holds for the session, not what
-                the run recorded
+                the run recorded; of "max_fail": on resume the limit is on what fails from now on, not on
+                what failed in the whole run
     rerun_changed   on resume: tasks that have ended, and whose code changed since, run again
     wait_for_journal   wait for a journal that somebody else holds, however long that takes
     announce    called once, when a journaled session is open and before anything runs; `plan` is there then

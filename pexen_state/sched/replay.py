@@ -7,6 +7,7 @@ is kept only for as long as a child that has not ended needs it, as when the run
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from pexen_state.core.decisions import Restored
 from pexen_state.core.inputs import Input, Lost
@@ -14,7 +15,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal import codec
 from pexen_state.journal.excinfo import decode_error
-from pexen_state.journal.records import SavedResult
+from pexen_state.journal.records import SavedResult, SavedTask
 from pexen_state.journal.restore import Intervention
 from pexen_state.sched.common import ExceptionInfo, TaskRes
 from pexen_state.sched.pool.base import Body
@@ -72,16 +73,49 @@ def _task_result(result: SavedResult, body: Body | None, left: Shared) -> TaskRe
     )
 
 
+class CutOff(NamedTuple):
+    """What the last session left in flight."""
+
+    keys: tuple[str, ...] = ()  #: of tasks that had begun, or may have; those that surely had not are not here
+    is_sure: bool = True  #: all of them had begun
+
+
+def cut_off(saved: Iterable[SavedTask], marks: BegunMarks | None, run: int) -> CutOff:
+    """Which tasks ran when the last session went away, in the order in which they were declared.
+
+    `marks` as for `lost_attempts`.
+    """
+    begun = _begun(marks, run)
+    found: list[tuple[int, str]] = []
+    is_sure = True
+    for task in saved:
+        state, attempt = task.restored.state, (task.number, task.restored.attempt)
+        if state.in_flight and not _never_began(state, attempt, begun):
+            found.append((task.number, task.key))
+            is_sure = is_sure and (state is State.RUNNING or begun is not None)
+    return CutOff(tuple(key for _, key in sorted(found)), is_sure)
+
+
 def lost_attempts(plan: Plan, marks: BegunMarks | None, run: int) -> list[Input]:
     """What became of the attempts that were in flight when the last session went away.
 
     `marks` say which (task, attempt) workers began; None where nobody can say (a new boot). An attempt that was
     handed over and surely never begun is withdrawn.
     """
-    begun = marks.begun if marks is not None and marks.run == str(run) else None
+    begun = _begun(marks, run)
     inputs: list[Input] = []
     for number in sorted(plan.in_flight):
         task = plan.tasks[number]
-        never_begun = begun is not None and task.state is State.SUBMITTED and (number, task.attempt) not in begun
-        inputs.append(Lost(number, task.attempt, Cause.WITHDRAWN if never_begun else Cause.RUNNER_DIED))
+        never_began = _never_began(task.state, (number, task.attempt), begun)
+        inputs.append(Lost(number, task.attempt, Cause.WITHDRAWN if never_began else Cause.RUNNER_DIED))
     return inputs
+
+
+def _begun(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] | None:
+    """None: nobody can say."""
+    return marks.begun if marks is not None and marks.run == str(run) else None
+
+
+def _never_began(state: State, attempt: tuple[int, int], begun: frozenset[tuple[int, int]] | None) -> bool:
+    """Whether an attempt in flight was handed over, and surely not more."""
+    return begun is not None and state is State.SUBMITTED and attempt not in begun

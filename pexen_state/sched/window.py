@@ -1,7 +1,8 @@
 """How many tasks to have in the pool at once, so that workers do not wait for the disk.
 
 While a turn is being flushed the workers need something to do: about as many tasks as they end during that
-time. More than that only means more tasks in flight when something crashes.
+time. More than that only means more tasks in flight when something crashes. Where nothing may begin after a
+failure that is not known yet, there are no more than the workers can begin at once.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ SLOW_CALLER = 0.001
 
 
 class Window:
-    """Moving averages of what a commit and a task take; they set `pool.window` unless `spare` was given."""
+    """Moving averages of what a commit and a task take; they set `pool.window` unless `spare` was given.
 
-    def __init__(self, pool: Pool) -> None:
+    `is_ahead`: workers find something to go on with by themselves.
+    """
+
+    def __init__(self, pool: Pool, is_ahead: bool = True) -> None:
         self._pool = pool
+        self._is_ahead = is_ahead
         self._task_seconds = 0.0
         self._tasks = 0
         self._commit_seconds = 0.0
         self._last_look = time.perf_counter()
+        if pool.spare is None:
+            pool.window = self.size()  # it may have had another run
 
     @contextmanager
     def commit(self) -> Iterator[None]:
@@ -48,6 +55,8 @@ class Window:
         self._task_seconds += (seconds - self._task_seconds) * max(NEWEST, 1 / self._tasks)
 
     def size(self) -> int:
+        if not self._is_ahead:
+            return self._pool.workers
         least = self._pool.workers + 1
         if not self._tasks:
             return least

@@ -96,6 +96,10 @@ class Box:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
 
+    def keys(self, journal: Path | None = None) -> list[str]:
+        """Of all tasks, in the order in which they were declared."""
+        return [key for (key,) in self.sql("SELECT task FROM tasks ORDER BY number", journal)]
+
     def sql_until(self, query: str, wanted: object) -> None:
         """Ask until the first cell of the answer is what is wanted."""
         until = time.monotonic() + 60

@@ -106,6 +106,19 @@ def test_the_next_command_names_the_journal_only_where_it_has_to(here: Path):
     assert journals.option_for("/a b/j.db", None, deep) == " --journal '/a b/j.db'"
 
 
+def test_the_next_command_is_for_who_types_it_whatever_the_environment_of_the_tasks_is(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+):
+    typed_in = dict(os.environ)
+    journal = str(here / "project/.pexen/journal.db")
+    deep = str(here / "project/deep")
+    for name, value in (("HOME", deep), ("STATE_DIRECTORY", "/var/lib/pexen")):
+        monkeypatch.setenv(name, value)
+
+        assert journals.option_for(journal, None, deep) == f" --journal {journal}"
+        assert journals.option_for(journal, None, deep, typed_in) == ""
+
+
 def test_latest_leads_to_the_newest_runs_output(tmp_path: Path):
     journal = tmp_path / ".pexen/journal.db"
     journal.parent.mkdir()

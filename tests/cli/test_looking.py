@@ -117,8 +117,10 @@ def test_show_a_task_tells_its_attempts_and_its_story(two_runs: Box):
 def test_logs_show_what_a_task_printed(two_runs: Box):
     assert two_runs.pexen("logs", "dhcp/renew").out == "attempt 2\n"
     assert two_runs.pexen("logs", "dhcp/renew", "--attempt", "1").out == "attempt 1\n"
-    assert two_runs.pexen("logs", "1").out == "attempt 1\n"
-    assert two_runs.pexen("logs", "1", "--failed").out == "attempt 1\n"
+    whose = "== suite/net/dhcp/renew, attempt 1: failed =="
+    assert two_runs.pexen("logs", "1").lines == [whose, "attempt 1"]
+    assert two_runs.pexen("logs", "1", "--failed").lines == [whose, "attempt 1"]
+    assert two_runs.pexen("logs", "1", "dhcp/renew", "--failed").out == "attempt 1\n"
     assert two_runs.pexen("logs", "--failed").err == "nothing failed in run 2; --all shows every output\n"
     assert two_runs.pexen("logs", "quiet").err == "suite/fs/quiet printed nothing in attempt 1\n"
 

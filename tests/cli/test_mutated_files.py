@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ import pytest
 from pexen_state.cli.main import execute
 
 MUTANTS = 2000
-WITHIN_SECONDS = 5.0  # of patience with one of them; they take a few milliseconds
 
 SETTINGS = b"""\
 # how the nightly tests run
@@ -148,13 +146,10 @@ def test_every_mutant_is_refused_with_file_and_line(here: Path, capfd: pytest.Ca
     ended: Counter[str] = Counter()
     for path, good, mutant, target in mutants(rng):
         (here / path).write_bytes(mutant)
-        began = time.monotonic()
         code = execute(["run", "-n", target])
-        took = time.monotonic() - began
         said = capfd.readouterr().err
         (here / path).write_bytes(good)
         about = f"{path}: {mutant!r}\n{code}: {said}"
-        assert took < WITHIN_SECONDS, about
         assert "Traceback" not in said, about
         if code in (0, 5):  # it is a file with a meaning, or without a single task
             ended["good"] += 1

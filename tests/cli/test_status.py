@@ -51,8 +51,8 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
         lines = said(typed(here, "status"))
         assert lines == [
             f"run 1  suite nightly  running by the process {run.process.pid}",
-            "  1/7  1 fail",
-            "  T",
+            "  1 of 7 tasks ended: 1 fail",
+            "  running for T",
             "  running [T] net/holder",
             "  FAIL    [T] fs/bad  exit 3",
             "  lock /proc/sys/net: claimed by net/holder; 2 tasks want it",
@@ -83,6 +83,7 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
 
     lines = said(typed(here, "status"))
     assert lines[0] == "run 1  suite nightly  interrupted"
+    assert lines[2] == "  ran T so far"
     assert lines[-1] == "Next: pexen resume 1"
     assert said(typed(here, "why", "holder")) == [
         "net/holder was in flight when run 1 was cut off; it runs again when the run goes on.",
@@ -99,13 +100,13 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
     assert box.pexen("resume").code == 1
     lines = said(typed(here, "status"))
     assert lines[0] == "run 1  suite nightly  finished"
-    assert lines[1] == "  7/7  6 pass 1 fail"
-    assert lines[2].endswith("T, in 2 sessions")
+    assert lines[1] == "  7 of 7 tasks ended: 6 pass, 1 fail"
+    assert lines[2] == "  ran T, in 2 sessions"
     assert lines[-1] == "Next: pexen logs 1 --failed"
     assert typed(here, "locks").out == "no lock is held in run 1\n"
     sessions = [line for line in typed(here, "show").lines if line.startswith("  session")]
-    assert "killed, found dead by the next session" in sessions[0]
-    assert "finished at" in sessions[1]
+    assert re.search(r"  killed; last seen at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", sessions[0])
+    assert re.search(r"  finished at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", sessions[1])
     assert "attempt 1: the runner was killed" in typed(here, "show", "holder").out
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from pexen_state.journal.care.check import check
 from tests.cli.box import COMMAND, Box, Gate, Running
+from tests.cli.typed import typed
 
 HELD = """
 import pexen_state
@@ -99,11 +100,13 @@ def test_a_cancelled_run_stops_what_runs_and_is_over(box: Box):
         "`pexen rerun 1 --not-run` runs what did not.\n"
     )
     assert ended.code == 1
-    assert box.sql("SELECT task, state, verdict FROM tasks ORDER BY number") == [
-        ("first", "succeeded", "pass"),
-        ("second", "cancelled", "error"),
-        ("third", "cancelled", "not_run"),
+    assert box.sql("SELECT task, state, verdict, reason FROM tasks ORDER BY number") == [
+        ("first", "succeeded", "pass", None),
+        ("second", "cancelled", "error", "a person cancelled the run"),
+        ("third", "cancelled", "not_run", "a person cancelled the run"),
     ]
+    assert "  ERROR   second  a person cancelled the run" in ended.lines
+    assert "1 not run: a person cancelled the run" in ended.lines
     assert box.sql("SELECT state FROM runs") == [("cancelled",)]
     assert box.pexen("resume").code == 5
     for words, said in (
@@ -133,8 +136,14 @@ def test_one_task_is_cancelled_and_the_run_goes_on(box: Box):
         unknown = box.pexen("cancel", "thrid")
         waits = box.pexen("cancel", "1", "third")
         runs = box.pexen("cancel", "second")
-        code = running.ended().code
+        done = running.ended()
+        code = done.code
+    why = typed(box.directory, "why", "second")
+    show = typed(box.directory, "show", "second")
 
+    assert "  ERROR   second  a person cancelled it" in done.lines
+    assert why.out.startswith("second was cancelled, verdict error: a person cancelled it")
+    assert "  reason    a person cancelled it" in show.lines
     assert (ended.code, ended.err) == (2, "pexen: first has ended already (pass): there is nothing to cancel\n")
     assert (unknown.code, unknown.err) == (2, "pexen: run 1 has no task 'thrid'. Did you mean 'third'?\n")
     assert waits.out == "third of run 1 is cancelled: it never runs. The run goes on without it.\n"

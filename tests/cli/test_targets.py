@@ -84,6 +84,34 @@ def test_anything_else_is_refused(here: Path, typed: str):
         parse([typed])
 
 
+def test_the_whole_machine_is_no_suite(here: Path):
+    (here / "way").symlink_to("/")
+
+    for typed in ("/", "//", "/usr/..", "way", "fs:/", "fs:way"):
+        with pytest.raises(UsageError) as raised:
+            parse(["tree", typed])
+        assert str(raised.value) == (
+            f"{typed.removeprefix('fs:')} is the root of the file system: every executable of this machine would be "
+            "run. Name the directory of a suite."
+        )
+
+
+def test_where_programs_are_has_to_be_meant(here: Path, monkeypatch: pytest.MonkeyPatch):
+    (here / "tools").mkdir()
+    (here / "way").symlink_to("/usr/bin")
+    monkeypatch.setenv("PATH", f"{here}/tools:.::tree")
+
+    for typed in ("/bin", "/usr/bin/", "/usr/sbin", "way", "tools"):
+        with pytest.raises(UsageError) as raised:
+            parse([typed])
+        assert str(raised.value) == (
+            f"{typed} is where programs of this machine are, and each of them would be run. If that is meant, "
+            f"type fs:{typed}"
+        )
+        assert [target.kind for target in parse([f"fs:{typed}"])] == ["fs"]
+    assert parse(["tree", "."])[0].kind == "fs"  # what is relative in PATH is no place of programs
+
+
 @pytest.mark.parametrize(
     ("typed", "below"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pexen_state.core.decisions import GivenUp, Transition
-from pexen_state.core.inputs import PauseAsked, PoolHasRoom, RunOpened, TasksAdded
+from pexen_state.core.inputs import PauseAsked, PoolHasRoom, RunOpened, TaskChanged, TasksAdded
 from pexen_state.core.states import Cause, Locks
 from tests.stories import (
     Plan,
@@ -196,3 +196,34 @@ def test_failures_of_earlier_sessions_count():
 
     assert again.how("next") == ("skipped", "not_run")
     assert Cause.GIVEN_UP.word == "given_up"
+
+
+@pytest.mark.parametrize(("again", "more"), [((), 2), ((1,), 2), ((1, 2), 2)])
+def test_a_limit_from_now_on_is_on_what_fails_from_now_on(again: tuple[int, ...], more: int):
+    """What is to run again has not failed, for all that one knows."""
+    specs = [spec(f"t{number}") for number in range(6)]
+    plan = Plan(specs)
+    plan.handle(RunOpened(), PoolHasRoom(2))
+    plan.handle(raised("t0"), raised("t1"))
+    resumed = Plan(specs, max_fail=more)
+    for decision in plan.decided:
+        resumed.apply(decision)
+
+    resumed.limit_from_now(more, again)
+    resumed.handle(*map(TaskChanged, again), RunOpened(), PoolHasRoom(1))
+    failed = 0
+    while resumed.given_up is None:
+        (running,) = (resumed.tasks[number].spec.key for number in resumed.in_flight)
+        resumed.handle(raised(running), PoolHasRoom(1))
+        failed += 1
+
+    assert failed == more
+
+
+def test_a_limit_from_now_on_may_be_none():
+    plan = opened(spec("one"), spec("two"))
+
+    plan.limit_from_now(None)
+    plan.handle(raised("one"), PoolHasRoom(1))
+
+    assert plan.how("two")[0] == "submitted"

@@ -156,7 +156,7 @@ class Place(NamedTuple):
 def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Point]:
     """Every point of a fault, or so many of them, chosen by a seed that is the fault itself.
 
-    The directory of a point that is bad is kept.
+    The directory of a point that is bad is kept. Fails if there is no such point: nothing would have been tried.
     """
 
     def one(k: int) -> Point:
@@ -170,15 +170,18 @@ def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Po
     if sample is not None:
         count = how_many(place, fault)
         numbers = iter(sorted(random.Random(str(fault)).sample(range(1, count + 1), min(sample, count))))
+    hits = 0
     with ThreadPoolExecutor(AT_ONCE) as executor:
         coming: deque[Future[Point]] = deque()
         while True:
             coming.extend(executor.submit(one, k) for k in islice(numbers, AT_ONCE - len(coming)))
             if not coming:
+                assert hits, f"{fault}: no session made such a call"
                 return
             point = coming.popleft().result()
             if not point.was_hit and sample is None:
                 numbers = iter(())  # no session makes that many calls
+            hits += point.was_hit
             if point.was_hit or point.violations:
                 yield point
 

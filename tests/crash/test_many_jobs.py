@@ -19,8 +19,8 @@ def test_of_a_long_list_whose_runner_is_killed_each_result_is_there_once(tmp_pat
 
     assert done.returncode == 0, done.stdout + done.stderr
     told = done.stdout.splitlines()
-    assert told[0].startswith("pexen run: killed ")
-    assert told[1].startswith("pexen resume: exit status 0 ")
+    assert told[0].startswith("run: killed ")
+    assert told[1].startswith("resume: exit status 0 ")
     assert told[-1] == "every job's result is there, once"
     left = [path for path in (tmp_path / "journal.d").rglob("*") if path.is_file()]
     assert len(left) < 300, "silent jobs have left files"

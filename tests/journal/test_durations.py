@@ -27,9 +27,9 @@ class Past:
         self.runner.turn(how or returned("a"), left={"a": AttemptEnd(1, 4711, seconds=seconds)})
         self.runner.journal.end_session("stopped")
 
-    def told(self, suite: str = "nightly", runs: int = 10) -> dict[str, float]:
+    def told(self, suite: str = "nightly", runs: int = 10, most: int | None = 100) -> dict[str, float]:
         with reader(self.path) as connection:
-            return typical_seconds(connection, suite, runs)
+            return typical_seconds(connection, suite, runs, most)
 
 
 @pytest.fixture
@@ -94,3 +94,20 @@ def test_a_time_that_nobody_knows_is_none(past: Past):
     past.ran(None)
 
     assert past.told() == {}
+
+
+def test_of_a_large_suite_no_more_is_read_than_is_stated(past: Past):
+    for seconds in (9.0, 3.0, 1.0):
+        past.ran(seconds)
+
+    assert [past.told(most=most) for most in (0, 1, 2, None)] == [{}, {"a": 1.0}, {"a": 2.0}, {"a": 3.0}]
+
+
+def test_of_a_run_that_has_more_tasks_than_that_the_first_count(past: Past):
+    past.runner.begin(spec("a"), spec("b"), spec("c"), name="nightly")
+    past.runner.turn(PoolHasRoom(3))
+    left = {key: AttemptEnd(1, 4711, seconds=2.0) for key in "abc"}
+    past.runner.turn(returned("a"), returned("b"), returned("c"), left=left)
+    past.runner.journal.end_session("stopped")
+
+    assert past.told(most=2) == {"a": 2.0, "b": 2.0}

@@ -99,6 +99,22 @@ def test_frames_are_ten_a_second_and_results_are_never_left_out():
     assert shown == [f"t{number}" for number in range(5000)]
 
 
+def test_what_earlier_sessions_left_is_counted_before_the_first_frame():
+    stage = Stage(Sheet(is_terminal=True))
+    display = stage.display()
+    display.header(header(45))
+
+    for number in range(22):
+        stage.progress = Progress(45 - number - 1)  # the plan is as far as what it was told again
+        stage.now += 1
+        display.result(Result(f"t{number}", replayed=True))
+    assert stage.looked == 0
+    display.pulse()
+
+    (bar,) = stage.shown()
+    assert bar.lstrip("━╸ ").startswith("22/45  22 pass")
+
+
 def test_a_slow_terminal_is_given_fewer_frames():
     class Slow(Sheet):
         def write(self, text: str) -> None:

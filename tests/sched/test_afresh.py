@@ -151,6 +151,12 @@ def test_limits_are_looked_at_also_if_a_task_was_the_first_to_import_what_change
     assert told(leave, look) == before
 
 
+def test_the_command_line_alone_does_not_have_workers_look_at_limits_after_each_attempt():
+    program = "import sys, pexen_state.cli.running.session, pexen_state.sched.planner; print('resource' in sys.modules)"
+
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "False\n"
+
+
 def test_a_worker_that_cannot_be_put_back_is_replaced():
     def leave():
         for descriptor in map(int, os.listdir("/proc/self/fd")):

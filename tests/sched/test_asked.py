@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,82 @@ def test_what_was_loaded_ahead_and_not_begun_does_not_begin_when_the_run_is_give
 
     ran = sum(task.state.word == "succeeded" for task in plan.plan.tasks.values())
     assert len(list(began.iterdir())) == ran < 40
+
+
+@on_both_pools
+@pytest.mark.parametrize("limit", [1, 3])
+def test_a_pool_that_chooses_its_spare_begins_nothing_after_the_last_failure_that_is_allowed(pool, limit, tmp_path):
+    began = tmp_path / "began"
+    began.mkdir()
+
+    def fails(name):
+        def body() -> None:
+            (began / name).touch()
+            raise AssertionError("it is broken")
+
+        return func_meta(name=name)(body)
+
+    for number, journal in enumerate((None, tmp_path / "j.db")):
+        sched = Sched([fails(f"{number}-{one}") for one in range(40)], journal=journal, max_fail=limit)
+        results = list(sched.run(pool(1)))
+
+        assert len(results) == limit
+        assert len(list(began.glob(f"{number}-*"))) == limit
+
+
+def test_no_more_than_the_other_workers_are_at_it_when_the_run_is_given_up(tmp_path):
+    go = tmp_path / "go"
+
+    def waits(name):
+        def body() -> None:
+            (tmp_path / name).touch()
+            while not go.exists():
+                time.sleep(0.01)
+
+        return func_meta(name=name)(body)
+
+    def bad() -> None:
+        while sum((tmp_path / f"t{number}").exists() for number in range(9)) < 2:
+            time.sleep(0.01)
+        raise AssertionError("it is broken")
+
+    sched = Sched([func_meta(name="bad", priority=-1)(bad), *(waits(f"t{number}") for number in range(9))], max_fail=1)
+    for result in sched.run(ProcessWorkerPool(3)):
+        if result.key == "bad":
+            go.touch()
+
+    assert len(list(tmp_path.glob("t*"))) == 2
+
+
+def test_a_pool_has_its_spare_again_when_the_next_run_has_no_limit():
+    pool = ThreadWorkerPool(2)
+    list(Sched([named("one")], max_fail=1).run(pool))
+    assert pool.window == 2
+
+    list(Sched([named("one")]).run(pool))
+
+    assert pool.window > 2
+
+
+@on_both_pools
+def test_a_limit_that_is_said_anew_on_resume_is_on_what_fails_from_then_on(pool, tmp_path):
+    path = tmp_path / "j.db"
+    tasks = [failing(f"bad{number}", priority=number) for number in range(6)]
+    first = Sched(tasks, journal=path).run(pool(1, spare=0))
+    assert [next(first).key, next(first).key] == ["bad0", "bad1"]
+    first.close()
+
+    again = Sched(tasks, journal=path, max_fail=2, overrides={"max_fail"})
+    results = list(again.run(pool(1)))
+
+    assert [(result.key, result.replayed) for result in results] == [
+        ("bad0", True),
+        ("bad1", True),
+        ("bad2", False),
+        ("bad3", False),
+    ]
+    assert again.plan.given_up == "the run was given up after 4 tasks had failed"
+    assert check(path) == []
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, 1.5, "2"])
@@ -265,7 +342,7 @@ def test_what_is_overridden_is_no_change_but_what_is_not_is_told(tmp_path):
     again = Sched(tasks, journal=path, defaults=Defaults(retries=2, timeout=60), overrides=["retries", "timeout"])
     assert len(list(again.run(ThreadWorkerPool(1, spare=0)))) == 2
 
-    with pytest.raises(SchedulerError, match=r"'priority' cannot be said anew .* only retries and timeout"):
+    with pytest.raises(SchedulerError, match=r"'priority' cannot be said anew .* only max_fail, retries, timeout"):
         Sched(overrides=["retries", "priority"])
 
 

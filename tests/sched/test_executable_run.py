@@ -77,6 +77,54 @@ def test_a_status_of_the_table_that_means_skip_is_a_skip():
     assert said(report) == (Cause.SKIPPED, Verdict.SKIP, "exit 77")
 
 
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("echo starting; echo no quota in this kernel; echo; exit 77", "exit 77: no quota in this kernel"),
+        ("echo no quota >&2; exit 77", "exit 77: no quota"),
+        ("printf 'no  quota\\there'; exit 77", "exit 77: no quota here"),
+        ("printf '10%%\\r20%%\\rgone\\r\\n'; exit 77", "exit 77: gone"),
+        ("printf '\\033[33mskip\\033[0m: \\377 \\007\\n'; exit 77", "exit 77: skip: \\xff \x07"),
+        ("head -c 300 /dev/zero | tr '\\0' x; exit 77", f"exit 77: {200 * 'x'}..."),
+        ("head -c 9000 /dev/zero | tr '\\0' x; exit 77", f"exit 77: ...{200 * 'x'}..."),
+        ("head -c 9000 /dev/zero | tr '\\0' '\\n'; exit 77", "exit 77"),
+        ("echo no quota; exit 1", "exit 1"),
+        ("echo no quota; exit 99", "exit 99"),
+    ],
+)
+def test_why_a_task_was_skipped_is_what_it_said_last(tmp_path, script, reason):
+    report = end_of(sh(script, statuses="automake"), output=str(tmp_path / "log"))
+
+    assert said(report)[2] == reason
+
+
+@both
+def test_what_was_said_last_is_told_for_each_table_and_pool(kind, tmp_path):
+    skips = [
+        sh("echo TCONF: no quota; exit 32", statuses="ltp"),
+        sh("echo '# SKIP no quota'; exit 4", statuses="kselftest"),
+        sh("echo mine; exit 5", statuses={5: "skip"}),
+    ]
+    with opened(skips, kind) as pool:
+        ends = run(pool, [Job(n, 1, one, {}, output=str(tmp_path / str(n))) for n, one in enumerate(skips, 1)])
+
+    assert [said(ends[number]) for number in (1, 2, 3)] == [
+        (Cause.SKIPPED, Verdict.SKIP, "exit 32: TCONF: no quota"),
+        (Cause.SKIPPED, Verdict.SKIP, "exit 4: # SKIP no quota"),
+        (Cause.SKIPPED, Verdict.SKIP, "exit 5: mine"),
+    ]
+
+
+@pytest.mark.parametrize("instead", ["ln -s {other} {log}", "mkfifo {log}", "true", "mkdir {log}"])
+def test_what_was_put_in_the_place_of_an_output_file_is_not_read(tmp_path, instead):
+    log, other = tmp_path / "log", tmp_path / "other"
+    other.write_text("a secret\n")
+    replace = instead.format(log=log, other=other)
+    report = end_of(sh(f"echo gone; rm {log}; {replace}; exit 77", statuses="automake"), output=str(log))
+
+    assert said(report) == (Cause.SKIPPED, Verdict.SKIP, "exit 77")
+
+
 def test_a_status_that_warns_is_a_good_end():
     report = end_of(sh("exit 4", statuses="ltp"))
 
@@ -223,6 +271,50 @@ def test_a_script_without_a_first_line_is_said(tmp_path):
 
     assert said(report)[:2] == (Cause.EXITED, Verdict.ERROR)
     assert "a script needs a first line like #!/bin/sh" in said(report)[2]
+
+
+@pytest.mark.parametrize(
+    ("first_line", "hint"),
+    [
+        ("#!/usr/bin/nonsense -x", " (the interpreter that its first line names, /usr/bin/nonsense, is not there)"),
+        ("#! \t/usr/bin/nonsense", " (the interpreter that its first line names, /usr/bin/nonsense, is not there)"),
+        ("#!bin/nonsense", " (the interpreter that its first line names, bin/nonsense, is not there)"),
+        (
+            "#!/bin/sh\r",
+            " (its first line ends as lines do on Windows, so it names '/bin/sh' with a carriage return)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("popen", [{}, {"close_fds": True}])
+def test_an_interpreter_that_is_not_there_is_said(tmp_path, first_line, hint, popen):
+    script = tmp_path / "script"
+    script.write_bytes(f"{first_line}\ntrue\n".encode())
+    script.chmod(0o755)
+    report = end_of(Executable([str(script)], popen=popen))
+
+    assert said(report) == (
+        Cause.EXITED,
+        Verdict.ERROR,
+        f"could not be started: No such file or directory: {script}{hint}",
+    )
+
+
+@pytest.mark.parametrize("argv", [["./made-up"], ["made-up"]])
+def test_an_interpreter_is_looked_for_where_the_script_runs_and_is_found(tmp_path, argv, monkeypatch):
+    (tmp_path / "made-up").write_text("#!/usr/bin/nonsense\n")
+    (tmp_path / "made-up").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    report = end_of(Executable(argv, cwd=str(tmp_path)))
+
+    assert said(report)[2].endswith(
+        "made-up (the interpreter that its first line names, /usr/bin/nonsense, is not there)"
+    )
+
+
+def test_a_program_that_is_not_there_at_all_is_said_as_the_kernel_says_it(tmp_path):
+    report = end_of(Executable([str(tmp_path / "gone")]))
+
+    assert said(report)[2] == f"could not be started: No such file or directory: {tmp_path / 'gone'}"
 
 
 def test_a_shell_line_is_run_by_the_shell(tmp_path):

@@ -1,18 +1,23 @@
-"""The files of an executable: all that is promised is there, and what nobody used is not left behind."""
+"""The files of a task: all that is promised is there, and what nobody used is not left behind."""
 
 from __future__ import annotations
 
 import json
 import os
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pexen_state.sched.common import Skip
 from pexen_state.sched.executable import Executable
 from tests.sched.pools import (
+    Cause,
     Context,
     Job,
     Verdict,
+    die_of,
     opened,
     reports_until_all_ended,
     run,
@@ -25,7 +30,7 @@ def sh(script: str) -> Executable:
     return Executable(["/bin/sh", "-c", script])
 
 
-def job(run_directory: Path, number: int, body: Executable, nth: int = 1, **shared: object) -> Job:
+def job(run_directory: Path, number: int, body: Callable[..., object], nth: int = 1, **shared: object) -> Job:
     """As the journal lays its files."""
     task = run_directory / f"task-{number}"
     directory = task / str(nth)
@@ -82,6 +87,54 @@ def test_who_prints_something_and_uses_nothing_else_leaves_that_alone(tmp_path):
     left = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
     assert left == ["task-1", "task-1/1", "task-1/1/output.log", "task-2", "task-2/1", "task-2/1/output.log"]
     assert Path(ends[2].outcome.output).read_text() == "hello\n"
+
+
+def test_a_python_task_that_prints_nothing_leaves_nothing_and_one_that_does_its_output_alone(tmp_path):
+    def silent():
+        return 1
+
+    def loud():
+        print("hello")
+
+    def skips():
+        raise Skip("no quota")
+
+    def fails():
+        raise ValueError("no disk")
+
+    bodies = [silent, loud, skips, fails]
+    with opened(bodies) as pool:
+        ends = run(pool, [job(tmp_path, number, body) for number, body in enumerate(bodies, 1)])
+        again = run(pool, [job(tmp_path, 1, silent, nth=2), job(tmp_path, 4, silent, nth=2)])
+
+    left = [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))]
+    assert left == ["task-2", "task-2/1", "task-2/1/output.log", "task-4", "task-4/1", "task-4/1/output.log"]
+    assert [ends[number].outcome.output is None for number in (1, 2, 3, 4)] == [True, False, True, False]
+    assert [again[number].outcome.output for number in (1, 4)] == [None, None]
+
+
+def test_what_a_python_task_put_beside_its_output_stays(tmp_path):
+    def leaves():
+        (tmp_path / "task-1" / "1" / "core").write_text("dumped")
+
+    with opened([leaves]) as pool:
+        ends = run(pool, [job(tmp_path, 1, leaves)])
+
+    assert os.listdir(tmp_path / "task-1" / "1") == ["core"]
+    assert ends[1].outcome.output is None
+
+
+@pytest.mark.parametrize("says", ["", "hello"])
+def test_of_a_worker_that_died_there_is_an_output_only_if_something_was_printed(tmp_path, says):
+    def dies():
+        os.write(1, says.encode())
+        die_of(signal.SIGKILL)
+
+    with opened([dies]) as pool:
+        ends = run(pool, [job(tmp_path, 1, dies)])
+
+    expected = str(tmp_path / "task-1" / "1" / "output.log") if says else None
+    assert (said(ends[1])[0], ends[1].outcome.output) == (Cause.WORKER_DIED, expected)
 
 
 def test_a_later_attempt_finds_what_the_first_one_left_in_its_data(tmp_path):

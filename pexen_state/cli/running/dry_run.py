@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
-from pexen_state.cli.running.introduction import shown, why_no_tasks
+from pexen_state.cli.running.introduction import why_no_tasks
 from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.suite.selection import Selection
@@ -37,7 +38,7 @@ def show(app: App, suite: Suite, selection: Selection, terms: Terms, settings_fi
         Sched(selection.tasks, defaults=defaults)
         specs = [spec_of(task, key_of(task), defaults) for task in selection.tasks]
         check_keys(specs)
-    settings = f"  settings {shown(settings_file, here)}" if settings_file is not None else ""
+    settings = f"  settings {journals.shown(settings_file, here)}" if settings_file is not None else ""
     app.console.say(
         f"dry run  suite {safe(suite.name)}  {count(len(specs), 'task')}  {terms.workers_in_words()}  "
         f"{terms.limits_in_words()}{settings}"

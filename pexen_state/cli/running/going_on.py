@@ -85,7 +85,7 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
         rerun_changed=anew.rerun_changed,
     )
     selection = Selection(tuple(tasks), len(again.suite.tasks))
-    terms = terms_of(again.options)
+    terms = terms_of(again.options)._replace(counts_from_now=anew.options.max_fail is not None)
     return Session(app, again.suite, selection, path, again.recorded, terms, here, goal, waits=anew.waits).run()
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from pexen_state import __version__
+from pexen_state.cli import journals
 from pexen_state.cli.output import Console
 from pexen_state.cli.suite.selection import Selection
 from pexen_state.cli.suite.targets import Suite
@@ -39,33 +39,31 @@ def before(
 ) -> Iterator[str]:
     """The sentences below the header."""
     if settings_file is not None:
-        yield f"settings: {shown(settings_file, here)}"
+        yield f"settings: {journals.shown(settings_file, here)}"
     if (selected := selection.in_words()) is not None:
         yield f"{selected}."
     if opened.superseded is not None:
         yield f"run {opened.superseded} of this suite was unfinished; it is superseded, and will not be resumed."
     if how_left is not None:
         yield how_left
-        yield f"  {what_is_left(opened.finished, opened.tasks - opened.finished, opened.in_flight)}"
+        yield f"  {what_is_left(opened)}"
 
 
-def what_is_left(finished: int, unfinished: int, in_flight: tuple[str, ...]) -> str:
+def what_is_left(opened: Opened) -> str:
     """`121 finished results kept, 90 left, 3 were running: net/a net/b storage/c.`"""
-    said = f"{count(finished, 'finished result')} kept, {unfinished - len(in_flight)} left"
-    if not in_flight:
+    running = len(opened.in_flight)
+    left = opened.tasks - opened.finished - running
+    said = f"{count(opened.finished, 'finished result')} kept, {left} left"
+    if not running:
         return f"{said}."
-    return f"{said}, {len(in_flight)} {'was' if len(in_flight) == 1 else 'were'} running: {some(in_flight)}."
+    were = ("was" if running == 1 else "were") if opened.had_begun else "may have been"
+    return f"{said}, {running} {were} running: {some(opened.in_flight)}."
 
 
 def some(keys: Iterable[str]) -> str:
     """The first of them."""
     named = list(keys)
     return " ".join(map(safe, named[:_NAMED])) + (" ..." if len(named) > _NAMED else "")
-
-
-def shown(path: str, here: str) -> str:
-    """A path as short as it is clear to somebody who is in `here`."""
-    return safe(path.removeprefix(os.path.join(here, "")))
 
 
 def targets_in_words(suite: Suite) -> str:

@@ -83,6 +83,7 @@ class Terms(NamedTuple):
     max_fail: int | None
     show_output: str
     is_strict: bool
+    counts_from_now: bool = False  #: only what fails in this session counts for `max_fail`
 
     def workers_in_words(self) -> str:
         return f"{count(self.workers, 'worker')} ({self.pool} pool)"
@@ -94,7 +95,8 @@ class Terms(NamedTuple):
             words = [f"timeout {f'{self.timeout:g}s' if self.timeout < 60 else duration(self.timeout)}"]
         words.append({0: "no retries", 1: "1 retry"}.get(self.retries, f"{self.retries} retries"))
         if self.max_fail is not None:
-            words.append(f"given up after {count(self.max_fail, 'failure')}")
+            failures = count(self.max_fail, "more failure" if self.counts_from_now else "failure")
+            words.append(f"given up after {failures}")
         return ", ".join(words)
 
 

@@ -7,13 +7,14 @@ what was typed. Secrets do not belong here, so the environment as a whole is not
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-import resource
 import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from pexen_state.cli.errors import UsageError
@@ -24,6 +25,21 @@ from pexen_state.report.text import safe
 from pexen_state.util import PexenWarning
 
 _NAMES = ("PATH", "LANG", "LANGUAGE", "TZ", "HOME", "VIRTUAL_ENV", "PYTHONPATH")
+
+
+def _unseen(name: str) -> ModuleType:
+    """A module that is not found where modules are, unless somebody else has imported it.
+
+    By that a worker knows whether a task may have changed its limits; to look at them all costs more than a task.
+    """
+    was_there = name in sys.modules
+    module = importlib.import_module(name)
+    if not was_there:
+        del sys.modules[name]
+    return module
+
+
+resource = _unseen("resource")
 _LIMITS = {name: getattr(resource, name) for name in sorted(dir(resource)) if name.startswith("RLIMIT_")}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.app import App
@@ -10,11 +10,14 @@ from pexen_state.cli.errors import Exit
 from pexen_state.cli.running.going_on import Anew, load_again, own_tasks
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
+from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.report.text import safe
 from pexen_state.sched.identity import fingerprint, key_of
 from pexen_state.sched.meta import Task
+from pexen_state.sched.pool.slots import begun_marks
+from pexen_state.sched.replay import cut_off
 
 _LISTED = 20
 
@@ -24,7 +27,7 @@ class Groups(NamedTuple):
 
     kept: list[str]
     left: list[str]
-    in_flight: list[str]
+    running: list[str]
     changed: list[str]
     gone: list[str]
     new: list[str]
@@ -33,14 +36,15 @@ class Groups(NamedTuple):
 def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     again = load_again(app, found.record, anew.options)
     saved = earlier.saved_tasks(path, found.record.id)
-    groups = group(own_tasks(again.suite, saved, again.options), saved)
+    left = cut_off(saved, begun_marks(JournalPaths.of(path).slots), found.record.id)
+    groups = group(own_tasks(again.suite, saved, again.options), saved, left.keys)
     out = app.console.out
     out.line(f"{safe(found.how.sentence)} Suite {safe(found.record.name)}.")
     changed = "their finished results would be thrown away, and they run again"
     if not anew.rerun_changed:
         changed = "what is finished of them is kept; --rerun-changed runs it again"
     for keys, words in (
-        (groups.in_flight, "running when it was left: run again"),
+        (groups.running, f"{'running' if left.is_sure else 'maybe running'} when it was left: run again"),
         (groups.left, "left: run"),
         (groups.changed, f"changed since: {changed}"),
         (groups.gone, "gone: skipped, with verdict not_run"),
@@ -52,10 +56,11 @@ def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     return Exit.DONE
 
 
-def group(tasks: Sequence[Task], saved: Sequence[SavedTask]) -> Groups:
-    """`tasks` are those that would run, `saved` the journal's."""
+def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection[str]) -> Groups:
+    """`tasks` are those that would run, `saved` the journal's, `running` keys of those that ran when it was left."""
     from pexen_state.sched.specs import Defaults, spec_of
 
+    began = set(running)
     ours = {key_of(task): task for task in tasks}
     groups = Groups([], [], [], [], [], [])
     for one in sorted(saved, key=lambda task: task.number):
@@ -66,7 +71,7 @@ def group(tasks: Sequence[Task], saved: Sequence[SavedTask]) -> Groups:
         elif task is None:
             groups.gone.append(one.key)
         else:
-            (groups.in_flight if state.in_flight else groups.left).append(one.key)
+            (groups.running if one.key in began else groups.left).append(one.key)
         if task is not None:
             # What the run's options say of all tasks is no change of the task.
             recorded = one.spec

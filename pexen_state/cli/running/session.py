@@ -133,7 +133,7 @@ class Session:
 
         self._opened = opened
         console = self.app.console
-        command = f"pexen{journals.option_for(self.journal, self.app.journal, self.here)}"
+        command = f"pexen{journals.option_for(self.journal, self.app.journal, self.here, self.app.environ)}"
         looks = display.Looks(
             console.style, command, self.terms.show_output, console.quiet, is_verbose=self.app.common.verbose
         )

@@ -14,9 +14,9 @@ from pexen_state.cli.suite.selection import Left
 from pexen_state.journal import queries, restore
 from pexen_state.journal.identity import boot_id
 from pexen_state.journal.lock import holder_of
-from pexen_state.journal.reader import reader, revision_of
+from pexen_state.journal.reader import reader
 from pexen_state.journal.records import EventKind, HowEnded, RunRecord, RunState, SavedTask
-from pexen_state.journal.versions import REVISION
+from pexen_state.journal.uptodate import is_empty
 
 # A session that was cut off lived at least until its last decision.
 _LAST_SESSION = f"""
@@ -58,24 +58,6 @@ def is_there(found: Found | None) -> bool:
     return found is not None and (found.is_named or os.path.lexists(found.path))
 
 
-def bring_up_to_date(path: str) -> None:
-    """Upgrade a journal that an older pexen wrote, as every run does by itself: before it is read for one."""
-    if not _is_empty(path) and revision_of(path) < REVISION:
-        from pexen_state.journal.lock import RunLock
-        from pexen_state.journal.writer import Journal
-
-        with RunLock.acquire(path) as lock:
-            Journal.open(lock).close()
-
-
-def _is_empty(path: str) -> bool:
-    """Whether a run would have to make it first."""
-    try:
-        return os.stat(path).st_size == 0
-    except FileNotFoundError:
-        return True
-
-
 def unfinished(path: str, which: str | None = None) -> Unfinished:
     """The run to go on with: that one, or the newest. Raises NothingToDo, or what says that there is no such run."""
     with reader(path) as connection:
@@ -105,7 +87,7 @@ def all_unfinished(path: str) -> list[Unfinished]:
 
 def unfinished_of(path: str, suite: str) -> Unfinished | None:
     """The newest unfinished run of the suite, if there is one."""
-    if _is_empty(path):
+    if is_empty(path):
         return None
     with reader(path) as connection:
         found = _runs(connection, "state = 0 AND name = ?", suite)
@@ -132,7 +114,7 @@ def left_by(path: str, run: int) -> Left:
 
 def newest_of(path: str, suite: str) -> RunRecord | None:
     """The newest run of the suite, whatever became of it."""
-    if _is_empty(path):
+    if is_empty(path):
         return None
     with reader(path) as connection:
         found = _runs(connection, "name = ?", suite)

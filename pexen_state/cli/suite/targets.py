@@ -30,6 +30,7 @@ _PREFIXES = ("fs", "py", "cmds")
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*)?")
 _LIST_SUFFIXES = (".jobs", ".jsonl")
 STDIN = "-"
+_PROGRAMS = ("/bin", "/usr/bin", "/sbin", "/usr/sbin")  # whatever PATH says
 
 _PLACES = 5  # in a message
 _NAME_CHARS = 120  # of a suite that nobody named
@@ -82,16 +83,37 @@ def _parse(typed: str) -> Target:
     if colon and prefix in _PREFIXES:
         if not rest:
             raise UsageError(f"{typed} says what kind of target it is, but not which one")
+        if prefix == "fs":
+            _refuse_the_machine(rest, is_forced=True)
         return Target(prefix, rest)
     if typed == STDIN:
         return Target("cmds", STDIN)
     if os.path.isdir(typed):
+        _refuse_the_machine(typed)
         return Target("py" if os.path.isfile(os.path.join(typed, "__init__.py")) else "fs", typed)
     if os.path.exists(typed):
         return Target(_kind_of_file(typed), typed)
     if _DOTTED.fullmatch(typed) and not typed.endswith(_LIST_SUFFIXES) and _is_module(typed):
         return Target("py", typed)
     raise UsageError(_not_there(typed))
+
+
+def _refuse_the_machine(directory: str, is_forced: bool = False) -> None:
+    """Nobody means to run every program that there is. Raises UsageError."""
+    if not os.path.isdir(directory):
+        return
+    if os.path.samefile(directory, os.sep):
+        raise UsageError(
+            f"{safe(directory)} is the root of the file system: every executable of this machine would be run. Name "
+            "the directory of a suite."
+        )
+    path = os.environ.get("PATH", "").split(os.pathsep)
+    programs = {os.path.realpath(one) for one in (*_PROGRAMS, *path) if os.path.isabs(one)}
+    if not is_forced and os.path.realpath(directory) in programs:
+        raise UsageError(
+            f"{safe(directory)} is where programs of this machine are, and each of them would be run. If that is "
+            f"meant, type fs:{safe(directory)}"
+        )
 
 
 def _is_module(dotted: str) -> bool:

@@ -21,11 +21,12 @@ def locks(app: App, run: str | None, forced: str | None, as_json: bool) -> int:
     """
     from pexen_state.cli import journals
     from pexen_state.cli.resolve import looking, which_run
+    from pexen_state.report.held import held_locks
+    from pexen_state.report.situation import situation, unlock_command
     from pexen_state.report.status import now
     from pexen_state.report.style import duration, verdict_words
     from pexen_state.report.tables import document, table
     from pexen_state.report.text import safe
-    from pexen_state.report.waiting import held_locks, situation, unlock_command
 
     with looking(app) as (path, connection):
         found = which_run(connection, run, forced)

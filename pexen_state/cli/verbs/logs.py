@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.verbs.show import run_and_task
+
+if TYPE_CHECKING:
+    from pexen_state.cli.tailing import Follower
 
 _BAD = ("fail", "error", "timeout", "crash")
 _CHUNK = 1 << 20
@@ -56,20 +59,25 @@ def logs(
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, which
     from pexen_state.journal import queries
+    from pexen_state.journal.ids import ids_of
     from pexen_state.report.tables import document
 
     if follow:
         _refuse_with_follow(attempt=attempt is not None, failed=failed, all=everything, path=as_path, json=as_json)
     with looking(app) as (path, connection):
+        connection.execute("BEGIN")  # one look: what has not ended in it is followed from there
         run, key = which(connection, words, forced)
         if attempt is not None and key is None:
             raise UsageError("--attempt is one of a TASK; name it, too")
         tasks = queries.tasks(connection, run)
         attempts = queries.attempts(connection, run, key)
-        in_flight = queries.rows(connection, queries.IN_FLIGHT_FILES, *queries.ids_of(run))
+        in_flight = queries.rows(connection, queries.IN_FLIGHT_FILES, *ids_of(run))
+        seq = queries.last_seq(connection)
     is_over = key is not None and any(task["task"] == key and task["verdict"] is not None for task in tasks)
     if follow and not is_over:
-        return _follow(app, path, run, key, raw)
+        from pexen_state.cli.tailing import Follower
+
+        return _follow(Follower(app.console, path, run, key, raw, seq, in_flight))
     chosen = _choose(tasks, attempts, key, Wanted(attempt, failed, everything))
     for one in chosen:
         one["output"] = one["output"] and os.path.join(os.path.dirname(path), one["output"])
@@ -86,7 +94,7 @@ def logs(
         elif raw:
             _write_bytes(app, one)
         else:
-            _write_lines(app, one, f"{'' if number == 0 else chr(10)}", len(chosen) > 1)
+            _write_lines(app, one, f"{'' if number == 0 else chr(10)}", key is None or len(chosen) > 1)
     app.console.out.flush()
     return 0
 
@@ -98,13 +106,11 @@ def _refuse_with_follow(**said: bool) -> None:
         raise UsageError(f"-f and --{name} do not go together: what runs now is followed")
 
 
-def _follow(app: App, path: str, run: int, key: str | None, raw: bool) -> int:
-    from pexen_state.cli.tailing import Follower
-
+def _follow(follower: Follower) -> int:
     try:
-        Follower(app.console, path, run, key, raw).follow()
+        follower.follow()
     except KeyboardInterrupt:
-        app.console.out.flush()
+        follower.console.out.flush()
     return 0
 
 

@@ -44,7 +44,9 @@ def plan(
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.running.options import Options
     from pexen_state.cli.suite.collected import collect
-    from pexen_state.report.forecast import about_name, as_fields, forecast_lines, name_lines, rehearse
+    from pexen_state.cli.suite.targets import told_where
+    from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
+    from pexen_state.report.one_name import about_name, name_lines
     from pexen_state.report.tables import document
     from pexen_state.sched.checks import check_locks, check_names
     from pexen_state.sched.common import DepcheckError
@@ -65,11 +67,13 @@ def plan(
             out.write("".join(f"{line}\n" for line in name_lines(about, everything)))
             out.flush()
         return 0
-    check_keys(specs)
-    check_locks(found.selection.tasks, specs)
     refused = None
+    check_keys(specs)
+    with told_where(found.selection.tasks):
+        check_locks(found.selection.tasks, specs)
     try:
-        check_names(specs)
+        with told_where(found.selection.tasks):
+            check_names(specs)
     except DepcheckError as error:
         refused = error
     told = rehearse(specs, _typical(app, found), found.terms.workers)

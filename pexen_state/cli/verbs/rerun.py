@@ -32,11 +32,12 @@ def rerun(app: App, run: str | None, failed: bool, not_run: bool, wait: bool, **
     from pexen_state.cli.errors import NothingToDo
     from pexen_state.cli.running import going_on
     from pexen_state.cli.suite import earlier
+    from pexen_state.journal.uptodate import bring_up_to_date
 
     options = options_of(typed)
     found = journals.find(app.journal)
     if found is None or not earlier.is_there(found):
         raise NothingToDo("nothing to run again: there is no journal here. Another one is named with --journal.")
-    earlier.bring_up_to_date(found.path)
+    bring_up_to_date(found.path)
     record = earlier.run_named(found.path, run)
     return going_on.run_again(app, found.path, record, going_on.Anew(options, wait), failed, not_run)

@@ -49,6 +49,7 @@ def resume(
     from pexen_state.cli.errors import Exit, NothingToDo, UsageError
     from pexen_state.cli.running.going_on import Anew, go_on
     from pexen_state.cli.suite import earlier
+    from pexen_state.journal.uptodate import bring_up_to_date
     from pexen_state.report.text import safe
     from pexen_state.sched.common import RunOver
 
@@ -60,7 +61,7 @@ def resume(
         if found is None or not earlier.is_there(found):
             raise NothingToDo("nothing to resume: there is no journal here. Another one is named with --journal.")
         if not check and not plan:  # these two change nothing
-            earlier.bring_up_to_date(found.path)
+            bring_up_to_date(found.path)
         if check:
             from pexen_state.cli.running.resume_all import check as check_all
 

@@ -117,9 +117,10 @@ def _select(
     if not suite.tasks or not (last_failed or not_run):
         return select(suite.tasks, keyword) if suite.tasks else select(()), None
     from pexen_state.cli.suite import earlier
+    from pexen_state.journal.uptodate import bring_up_to_date
 
     if not dry_run:
-        earlier.bring_up_to_date(journal)
+        bring_up_to_date(journal)
     newest = earlier.newest_of(journal, suite.name)
     if newest is None:
         raise NothingToDo(
@@ -147,11 +148,12 @@ def _go_on(
     from pexen_state.cli.running import going_on
     from pexen_state.cli.suite import earlier
     from pexen_state.cli.suite import targets as loading
+    from pexen_state.journal.uptodate import bring_up_to_date
     from pexen_state.util import PexenWarning
 
     root = loading.common_root(targets)
     journal = journals.for_run(app.journal, root, setting)
-    earlier.bring_up_to_date(journal)
+    bring_up_to_date(journal)
     found = earlier.unfinished_of(journal, name or loading.suite_name(targets, root))
     if found is None:
         return None

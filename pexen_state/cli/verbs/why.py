@@ -26,10 +26,11 @@ def why(app: App, words: tuple[str, ...], forced: str | None, as_json: bool) -> 
     from pexen_state.cli.resolve import looking, which
     from pexen_state.journal import queries
     from pexen_state.report.display.entries import quoted
+    from pexen_state.report.situation import situation
     from pexen_state.report.status import now
     from pexen_state.report.tables import document
     from pexen_state.report.text import safe, tail_of_file
-    from pexen_state.report.waiting import sentences, situation
+    from pexen_state.report.waiting import sentences
 
     with looking(app) as (path, connection):
         run, key = which(connection, words, forced)

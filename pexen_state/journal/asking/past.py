@@ -144,7 +144,9 @@ def unsteady(connection: sqlite3.Connection, suite: str | None, last: int) -> li
 
 def slowest(connection: sqlite3.Connection, suite: str, last: int) -> list[Slow]:
     """By what they usually take, in the newest runs of a suite; the slowest first."""
-    return _shared([Slow(task, seconds, 0.0) for task, seconds in typical_seconds(connection, suite, last).items()])
+    return _shared(
+        [Slow(task, seconds, 0.0) for task, seconds in typical_seconds(connection, suite, last, most=None).items()]
+    )
 
 
 def slowest_in(connection: sqlite3.Connection, run: int) -> list[Slow]:

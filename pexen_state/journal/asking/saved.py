@@ -2,7 +2,7 @@
 
 Those that ship with pexen lie in `questions/` beside this file; a person's own lie in `queries/` beside the journal,
 and win over a shipped one of the same name. The first comment line says what is answered; a comment line
-`-- :name = value` says what a parameter is when nobody gives it. Nothing is asked here (`asking`).
+`-- :name = value` says what a parameter is when nobody gives it. Nothing is asked here (`question`).
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from pexen_state.journal import statements
 from pexen_state.journal.care.removal import GOING, Left, remove_tree
 from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
 from pexen_state.journal.errors import corrupt
+from pexen_state.journal.ids import TASK_BITS, ids_of
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.records import TASK_BITS, ids_of
 
 _RUN_DIRECTORY = re.compile(rf"(run-([1-9]\d*))(?:{re.escape(GOING)})?", re.ASCII)
 

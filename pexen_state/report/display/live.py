@@ -99,7 +99,9 @@ class Live:
 
     def result(self, result: Result) -> None:
         self._pace.ended(result)
-        if not result.replayed and self._is_shown(result):
+        if result.replayed:
+            return  # no frame before the run stands where it stood
+        if self._is_shown(result):
             for line in result_lines(result, self._looks):
                 self._put(line)
         if self._clock() >= self._next_at or self._queued_chars > _QUEUED_CHARS:

@@ -23,11 +23,9 @@ def summary_lines(summary: Summary, command: str, style: Style) -> Iterator[str]
     left = len(summary.ended) - len(final)
     bad = [task for task in final if task.verdict.word in BAD]
     flaky = [task for task in final if task.is_flaky]
+    warned = [task for task in final if task.verdict is Verdict.WARN and not task.is_flaky]
     not_run = [task for task in final if task.verdict is Verdict.NOT_RUN]
-    counts = {word: sum(task.verdict.word == word for task in final) for word in _COUNTED}
-    said = [f"{number} {verdict_words(word)}" for word, number in counts.items() if number]
-    if flaky:
-        said.append(f"{len(flaky)} flaky")
+    said = list(_counted(final))
     if left:
         said.append(f"{left} left")
     yield (
@@ -35,11 +33,22 @@ def summary_lines(summary: Summary, command: str, style: Style) -> Iterator[str]
         f"in {duration(summary.seconds)}"
     )
     if summary.given_up:
-        yield f"The run was given up: {safe(summary.given_up)}"
+        why = safe(summary.given_up)
+        yield f"{why[:1].upper()}{why[1:]}."
+    yield from _named(warned, style)
     yield from _named(flaky, style, "flaky")
     yield from not_run_lines(not_run, command, summary.given_up)
     yield from _named(bad, style)
     yield from _next(summary.run, left, bool(bad), bool(not_run), command)
+
+
+def _counted(final: Sequence[Ended]) -> Iterator[str]:
+    """`5 pass (1 flaky)`: numbers that add up to that of the tasks."""
+    for word in _COUNTED:
+        those = [task for task in final if task.verdict.word == word]
+        if those:
+            flaky = sum(task.is_flaky for task in those)
+            yield f"{len(those)} {verdict_words(word)}{f' ({flaky} flaky)' if flaky else ''}"
 
 
 def _named(tasks: Sequence[Ended], style: Style, word: str = "") -> Iterator[str]:

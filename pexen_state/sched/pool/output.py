@@ -8,8 +8,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
+import stat
 import sys
 from typing import TextIO
+
+_END_BYTES = 4096  # where a last line is looked for
+_LINE_CHARS = 200
+_COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 def make_directory(path: str) -> None:
@@ -40,6 +46,42 @@ def open_output(path: str) -> int:
     if _umask_denies_owner():
         os.fchmod(file, 0o600)
     return file
+
+
+def has_output(path: str) -> bool:
+    """Whether something was printed into an output file."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+def last_line(path: str) -> str | None:
+    """The last words in an output file, as one line that is not too long; None if it is empty, or no file any more."""
+    try:
+        # Whatever a task has put in its place is neither followed nor waited for.
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        start = max(status.st_size - _END_BYTES, 0)
+        data = os.pread(file, _END_BYTES, start)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+    pieces = data.replace(b"\r", b"\n").split(b"\n")
+    for number in range(len(pieces) - 1, -1, -1):
+        line = " ".join(_COLOURS.sub("", pieces[number].decode("utf-8", "backslashreplace")).split())
+        if line:
+            # The first piece may be the rest of a longer line.
+            before = "..." if start and number == 0 else ""
+            return f"{before}{line[:_LINE_CHARS]}{'...' if len(line) > _LINE_CHARS else ''}"
+    return None
 
 
 def _umask_denies_owner() -> bool:

@@ -1,14 +1,16 @@
-"""Where an executable finds its files: the directories of its attempt, and the file of PEXEN_SHARED.
+"""Where a task finds its files: the directories of its attempt, and the file of PEXEN_SHARED.
 
     TASK/data                   PEXEN_DATA, for all attempts of the task
     TASK/1/artifacts            PEXEN_ARTIFACTS of the first attempt
     TASK/1/shared.json          PEXEN_SHARED
     TASK/1/output.log           what it prints (`output`)
 
-All of it is there when it starts. Most jobs of a long list use nothing of it, and making it takes longer than
-many of them run; so what a first attempt that passed left as it was made is put aside by its worker, and goes
-to the next one there, by renaming TASK. What is put aside last is removed when the pool is closed. Who passed and
-printed something keeps that alone.
+A python task has its output file alone; if it is silent, that goes with the directories that were made for it.
+
+All of it is there when an executable starts. Most jobs of a long list use nothing of it, and making it takes
+longer than many of them run; so what a first attempt that passed left as it was made is put aside by its worker,
+and goes to the next one there, by renaming TASK. What is put aside last is removed when the pool is closed. Who
+passed and printed something keeps that alone.
 """
 
 from __future__ import annotations
@@ -82,6 +84,20 @@ class Places:
         unused = os.path.join(aside, str(os.getpid()))
         os.rename(task, unused)
         self._unused = unused
+
+
+def leave_silent(context: Context, output: str) -> None:
+    """After a python task that printed nothing: remove its output file, and its directories if nothing else is there.
+
+    Before anybody is told of its end: whoever runs this task again makes them anew.
+    """
+    attempt = os.path.dirname(output)
+    if attempt != context.directory:
+        return  # nobody said that they are ours
+    with contextlib.suppress(OSError):
+        os.unlink(output)
+        os.rmdir(attempt)
+        os.rmdir(os.path.dirname(attempt))
 
 
 def clear(data: str) -> None:

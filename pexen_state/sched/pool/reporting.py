@@ -16,6 +16,7 @@ from pexen_state.sched.executable import signal_name
 from pexen_state.sched.invoke import words_for
 from pexen_state.sched.pool import results, wire
 from pexen_state.sched.pool.base import Dropped, Ended, Job, Outcome
+from pexen_state.sched.pool.output import has_output
 
 _OVER_LIMIT = frozenset({Cause.TIMED_OUT, Cause.IDLE})
 
@@ -73,7 +74,8 @@ def of_loss(
     if began is None:
         began = gone.died
     outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began)
-    outcome.shared, outcome.output = job.shared, job.output
+    outcome.shared = job.shared
+    outcome.output = job.output if job.output is not None and has_output(job.output) else None
     if gone.status is not None:
         code = os.waitstatus_to_exitcode(gone.status)
         outcome.exit_code, outcome.signal = (code, None) if code >= 0 else (None, -code)

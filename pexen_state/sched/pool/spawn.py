@@ -22,6 +22,8 @@ from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
 from pexen_state.sched.pool.base import Context
+from pexen_state.sched.pool.interpreter import why_not_there
+from pexen_state.sched.pool.output import last_line
 from pexen_state.sched.pool.places import SharedFile
 from pexen_state.util import PexenError
 
@@ -43,6 +45,7 @@ class Surroundings(NamedTuple):
     timeout: float | None
     has_shared_file: bool  #: an empty one is there already
     output: int | None  #: descriptor for stdout and stderr; None: the worker's own
+    output_path: str | None  #: the same file
     started: Callable[[int], None]  #: told the pid
 
 
@@ -59,7 +62,7 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
             done = _run_by_spawn(executable, around, environment)
     except Exception as error:  # noqa: BLE001 - whatever it was, it is this task that could not be started
         return Ran(_could_not_start(executable, error), None, None)
-    call = _judged(executable, done)
+    call = _judged(executable, done, around.output_path)
     used_shared = bool(around.shared)
     if shared_file is not None and shared_file.was_touched():
         used_shared = True
@@ -196,7 +199,7 @@ OURS = frozenset(
 # -- the end
 
 
-def _judged(executable: Executable, done: subprocess.CompletedProcess[Any]) -> Call:
+def _judged(executable: Executable, done: subprocess.CompletedProcess[Any], output: str | None) -> Call:
     """The task's ending, by its table; `ret` and `excinfo` as `subprocess.run(check=True)` would have them."""
     code = done.returncode
     if code == 0:
@@ -210,6 +213,9 @@ def _judged(executable: Executable, done: subprocess.CompletedProcess[Any]) -> C
     verdict = verdict_of(executable.statuses, code)
     reason = f"exit {code}" if code else None
     if verdict is Verdict.SKIP:
+        # The status says that it does not apply here; why, it has said last.
+        if output is not None and (said := last_line(output)) is not None:
+            reason = f"exit {code}: {said}"
         return Call(Ending(Cause.SKIPPED, verdict, reason=reason), None, excinfo)
     if verdict.is_good:
         # For the API's user it is no error either, then.
@@ -224,6 +230,9 @@ def _could_not_start(executable: Executable, error: Exception) -> Call:
             reason += f": {error.filename}"
         if error.errno == errno.ENOEXEC:
             reason += " (a script needs a first line like #!/bin/sh)"
+        elif error.errno in (errno.ENOENT, errno.ENOTDIR) and error.filename is not None:
+            cwd = executable.popen_arguments().get("cwd")
+            reason += why_not_there(os.fsdecode(error.filename), os.fsdecode(cwd) if cwd is not None else None)
     else:
         reason = f"could not be started: {words_for(error)}"
     return Call(Ending(Cause.EXITED, Verdict.ERROR, reason=reason), None, _info(error))

@@ -29,7 +29,7 @@ from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Redirected, flush, open_output
-from pexen_state.sched.pool.places import Places
+from pexen_state.sched.pool.places import Places, leave_silent
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order
@@ -130,6 +130,7 @@ class _Attempt:
         self._before: dict[str, str | None] = {}
         self._output: int | None = None
         self._used_shared = True
+        self._is_executable = False
 
     def run(self, body: Body, shared: dict[str, Any]) -> Done:
         if self._journaled and shared:
@@ -144,6 +145,7 @@ class _Attempt:
             reason = f"its files cannot be made: {error.strerror}: {error.filename}"
             return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
         if isinstance(body, Executable):
+            self._is_executable = True
             return self._run_executable(body, shared, has_shared_file)
         return self._run_python(body, shared, self._output)
 
@@ -153,10 +155,13 @@ class _Attempt:
             return False
         has_output = os.fstat(self._output).st_size > 0
         os.close(self._output)
-        if is_fine and not self._used_shared:
-            assert self._order.context is not None
+        if self._order.context is not None:
             assert self._order.output is not None
-            self._places.leave(Context._make(self._order.context), self._order.output, has_output)
+            context = Context._make(self._order.context)
+            if self._is_executable and is_fine and not self._used_shared:
+                self._places.leave(context, self._order.output, has_output)
+            elif not self._is_executable and not has_output:
+                leave_silent(context, self._order.output)
         return has_output
 
     def _run_python(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
@@ -182,6 +187,7 @@ class _Attempt:
             self._order.limits[0],
             has_shared_file,
             self._output,
+            self._order.output,
             lambda pid: self._slots.has_child(self._worker, pid),
         )
         ran = run_executable(body, around)
