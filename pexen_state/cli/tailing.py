@@ -30,8 +30,7 @@ _PAGE = 5000
 def file_of(path: str, run: int, row: dict[str, Any]) -> str:
     """Where an attempt in flight writes to. `row` has the task's key, its spec, its row id, and the attempt."""
     key = row["task"] if row["spec"] is None else exact_key(row["task"], row["spec"])
-    directory = JournalPaths.of(path).attempt_dir(run, key, row["id"] - task_base(run), row["attempt"])
-    return os.path.join(directory, "output.log")
+    return JournalPaths.of(path).output(run, key, row["id"] - task_base(run), row["attempt"])
 
 
 class _Change(NamedTuple):

@@ -80,6 +80,10 @@ class JournalPaths:
     def attempt_dir(self, run: int, key: str, task: int, nth: int) -> str:
         return os.path.join(self.task_dir(run, key, task), str(nth))
 
+    def output(self, run: int, key: str, task: int, nth: int) -> str:
+        """What an attempt prints. The file is only there if it printed something, or still runs."""
+        return os.path.join(self.attempt_dir(run, key, task, nth), "output.log")
+
 
 def component(key: str, task: int) -> str:
     """A task's name as one component of a path: never empty, hidden, `..` or too long, and never another task's.

@@ -49,7 +49,7 @@ from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outco
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
-from pexen_state.sched.replay import CutOff, cut_off, lost_attempts, replay
+from pexen_state.sched.replay import CutOff, cut_off, left_by, lost_attempts, replay
 from pexen_state.sched.shared import SharedStore
 from pexen_state.util import PexenWarning
 
@@ -61,6 +61,7 @@ class JournalLedger:
     """Hands each turn to the journal, in its words."""
 
     def __init__(self, journal: Journal, new_slots: str, slots: str) -> None:
+        self.left: Mapping[Attempt, AttemptEnd] = {}  #: of attempts that the last session left in flight
         self._journal = journal
         self._new_slots: str | None = new_slots
         self._slots = slots
@@ -69,8 +70,9 @@ class JournalLedger:
         self._journal.append(
             decisions,
             [AttemptBegan(one.task, one.attempt, one.worker, one.pid, one.at_us) for one in began],
-            {attempt: _end_of(outcome) for attempt, outcome in ended.items()},
+            {**self.left, **{attempt: _end_of(outcome) for attempt, outcome in ended.items()}},
         )
+        self.left = {}
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
             os.replace(self._new_slots, self._slots)
@@ -144,11 +146,12 @@ def run_journaled(
                 loop.owner.check()
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
-        before = [*lost_attempts(plan, marks, run.id), *match.before]
+        lost = lost_attempts(plan, marks, run.id)
+        ledger.left = left_by(plan, lost, paths, run.id)
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
-        yield from loop.run(before)
+        yield from loop.run([*lost, *match.before])
 
 
 def _lock(asked: RunAsked) -> RunLock:
@@ -258,7 +261,9 @@ class _JobMaker:
         directory = self._paths.attempt_dir(self._run.id, spec.key, number, nth)
         data = os.path.join(self._paths.task_dir(self._run.id, spec.key, number), "data")
         context = Context(run, key, cookie, nth, directory, data)
-        return Job(number, attempt, body, shared, limits, context, os.path.join(directory, "output.log"))
+        return Job(
+            number, attempt, body, shared, limits, context, self._paths.output(self._run.id, spec.key, number, nth)
+        )
 
 
 class _Session:

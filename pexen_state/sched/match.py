@@ -141,7 +141,7 @@ def _tell(added: int, gone: Sequence[str], changed: Sequence[str], again: Sequen
         )
     if changed:
         warnings.warn(
-            f"{len(changed)} tasks changed since the run began; their results are kept, and what the run "
+            f"{len(changed)} tasks changed since the run began; results that are there are kept, and what the run "
             f"recorded about them holds: {some(changed)}",
             PexenWarning,
             stacklevel=2,

@@ -6,7 +6,9 @@ is kept only for as long as a child that has not ended needs it, as when the run
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from pexen_state.core.decisions import Restored
@@ -15,7 +17,8 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal import codec
 from pexen_state.journal.excinfo import decode_error
-from pexen_state.journal.records import SavedResult, SavedTask
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.records import AttemptEnd, SavedResult, SavedTask
 from pexen_state.journal.restore import Intervention
 from pexen_state.sched.common import ExceptionInfo, TaskRes
 from pexen_state.sched.pool.base import Body
@@ -119,3 +122,16 @@ def _begun(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] | N
 def _never_began(state: State, attempt: tuple[int, int], begun: frozenset[tuple[int, int]] | None) -> bool:
     """Whether an attempt in flight was handed over, and surely not more."""
     return begun is not None and state is State.SUBMITTED and attempt not in begun
+
+
+def left_by(plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int) -> dict[tuple[int, int], AttemptEnd]:
+    """What attempts that were cut off have left: what they printed until then is still to be found by their task."""
+    left = {}
+    for one in lost:
+        if isinstance(one, Lost) and one.cause is not Cause.WITHDRAWN:
+            task = plan.tasks[one.task]
+            output = paths.output(run, task.spec.key, one.task, task.nth)
+            with suppress(OSError):
+                if os.lstat(output).st_size:
+                    left[one.task, one.attempt] = AttemptEnd(output=output)
+    return left

@@ -49,7 +49,7 @@ def test_a_day_of_somebody_whose_tests_kill_the_box(box: Box):
         kill(box, running)
     looked = box.pexen("status")
     assert looked.code == 0
-    assert "3/5" in looked.out
+    assert "3 of 5 tasks ended" in looked.out
     assert "interrupted" in box.pexen("runs").out
 
     # Go on: what has finished does not run again, what was cut off does.

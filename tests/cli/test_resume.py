@@ -33,7 +33,7 @@ def test_a_killed_run_goes_on_and_keeps_what_was_finished(box: Box):
     done = box.pexen("resume")
 
     assert done.code == 0
-    assert re.fullmatch(r"run 1 was cut off at \d\d:\d\d:\d\d: the runner was killed\.", done.lines[1])
+    assert re.fullmatch(r"run 1 was cut off after \d\d:\d\d:\d\d: the runner was killed\.", done.lines[1])
     assert done.lines[2] == "  1 finished result kept, 1 left, 1 was running: suite/2."
     assert witness(box) == ["suite/1", "suite/2", "suite/3"]
     assert "run 1: 3 tasks: 3 pass; in" in done.out
@@ -41,6 +41,20 @@ def test_a_killed_run_goes_on_and_keeps_what_was_finished(box: Box):
     assert box.sql("SELECT how_ended FROM sessions ORDER BY id") == [("killed",), ("finished",)]
     assert box.pexen("db", "check").code == 0
     assert box.pexen("resume").code == 5
+
+
+def test_what_a_task_printed_before_the_kill_is_found_after_the_resume(box: Box):
+    box.script("suite/1", "echo fine")
+    box.script("suite/2", "echo last words; test ! -e ../gate || cat ../gate")
+    kill_in_the_middle(box, "run", "suite")
+    box.pexen("resume")
+
+    first = box.pexen("logs", "suite/2", "--attempt", "1")
+    both = box.pexen("logs", "suite/2", "--all")
+
+    assert first.out == "last words\n"
+    assert both.out.count("last words\n") == 2
+    assert box.sql("SELECT count(*) FROM attempts WHERE output IS NULL") == [(0,)]
 
 
 def test_a_list_from_standard_input_is_resumed_from_the_journal(box: Box):

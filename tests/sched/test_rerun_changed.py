@@ -116,7 +116,7 @@ def test_without_being_asked_for_it_results_are_kept_and_that_is_told(path):
     tasks = [good(name="one", priority=-1), last()]
     until("one", tasks, path)
 
-    with pytest.warns(PexenWarning, match="1 tasks changed since the run began; their results are kept"):
+    with pytest.warns(PexenWarning, match="1 tasks changed since the run began; results that are there are kept"):
         results = list(Sched([better(name="one", priority=-1), last()], journal=path).run())
 
     assert told(results)[0] == ("one", "good", True)
@@ -250,7 +250,7 @@ def test_a_run_that_was_given_up_sends_nothing_back(path):
     next(run)
     run.close()
 
-    with pytest.warns(PexenWarning, match="their results are kept"):
+    with pytest.warns(PexenWarning, match="results that are there are kept"):
         results = again(suite(good(name="bad", priority=-1)), path)
 
     assert [(result.key, result.state, result.replayed) for result in results] == [

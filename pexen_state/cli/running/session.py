@@ -120,13 +120,14 @@ class Session:
         )
 
     def _pool(self) -> Pool:
+        workers = min(self.terms.workers, len(self.selection.tasks))  # each of them costs a process
         if self.terms.pool == "thread":
             from pexen_state.sched.pool.thread import ThreadWorkerPool
 
-            return ThreadWorkerPool(workers=self.terms.workers)
+            return ThreadWorkerPool(workers=workers)
         from pexen_state.sched.pool.process import ProcessWorkerPool
 
-        return ProcessWorkerPool(workers=self.terms.workers)
+        return ProcessWorkerPool(workers=workers)
 
     def _announce(self, opened: Opened, signals: Signals, watch: Watch) -> None:
         from pexen_state.journal.paths import JournalPaths

@@ -44,7 +44,7 @@ _CRASHED = "the box crashed or lost power (new boot, no shutdown recorded)"
 class HowLeft(NamedTuple):
     """How the last session of an unfinished run ended."""
 
-    sentence: str  #: `run 12 was cut off at 10:22:41: the runner was killed.`
+    sentence: str  #: `run 12 was cut off after 10:22:41: the runner was killed.`
     left_alone: str | None  #: why `resume --all` does not go on with it; None: it does
 
 
@@ -142,7 +142,7 @@ def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> Ho
         sentence = f"run {record.id} was left at {at}, by Ctrl-C."
     else:
         crashed = ended is HowEnded.CRASHED or (ended is None and boot != boot_id())
-        sentence = f"run {record.id} was cut off at {at}: {_CRASHED if crashed else _KILLED}."
+        sentence = f"run {record.id} was cut off after {at}: {_CRASHED if crashed else _KILLED}."
     if by_interrupt:
         alone = "it was ended by Ctrl-C"
     elif ended is HowEnded.PARKED:
