@@ -14,6 +14,11 @@ from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in
 from pexen_state.core.states import Cause, Locks, State, Verdict
 
 
+def left(task: Task) -> Locks:
+    """What becomes of its locks when it is not tried again: dirty they stay as its last attempt left them."""
+    return Locks.DIRTY if task.locks is Locks.DIRTY else Locks.FREED
+
+
 class Deciding(Standing):
     """A standing that decides. `max_fail`: the run is given up when so many of its tasks have ended badly."""
 
@@ -27,11 +32,11 @@ class Deciding(Standing):
         self.apply(decision)
         self._decisions.append(decision)
 
-    def _never_runs(self, task: Task, cause: Cause, reason: str | None, locks: Locks = Locks.FREED) -> None:
+    def _never_runs(self, task: Task, cause: Cause, reason: str | None) -> None:
         state = State.CANCELLED if cause is Cause.CANCELLED else State.SKIPPED
         verdict = Verdict.SKIP if cause is Cause.DOES_NOT_APPLY else Verdict.NOT_RUN
         self._decide(
-            Transition(task.number, task.attempt, task.state, state, cause, verdict, locks=locks, reason=reason)
+            Transition(task.number, task.attempt, task.state, state, cause, verdict, locks=left(task), reason=reason)
         )
 
     # -- lost names, locks held for good, circles ---------------------------------------------------------
@@ -95,15 +100,16 @@ class Deciding(Standing):
         return self.given_up is not None or (self.max_fail is not None and self.failed >= self.max_fail)
 
     def _give_up(self) -> None:
-        left = list(giving_up.left_out(self))
-        if left:  # else it has come to its end, and there is nothing to give up
+        not_begun = list(giving_up.not_begun(self))
+        if not_begun:  # else it has come to its end, and there is nothing to give up
             self._decide(GivenUp(giving_up.reason(self)))
-            for number in left:
-                self._skip_if_given_up(self.tasks[number])
+            for task in not_begun:
+                if not task.state.in_flight:  # else it is withdrawn, and skipped when it comes back
+                    self._skip_if_given_up(task)
             self._skip_what_does_not_apply()
 
-    def _skip_if_given_up(self, task: Task, locks: Locks = Locks.FREED) -> bool:
-        if self.given_up is None or task.spec.always:
+    def _skip_if_given_up(self, task: Task) -> bool:
+        if self.given_up is None or giving_up.may_still_run(task):
             return False
-        self._never_runs(task, Cause.GIVEN_UP, self.given_up, locks if task.requests else Locks.FREED)
+        self._never_runs(task, Cause.GIVEN_UP, self.given_up)
         return True

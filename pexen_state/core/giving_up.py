@@ -1,14 +1,14 @@
 """Giving a run up: so many of its tasks have ended badly that the rest is not worth its time.
 
 Read-only, and without a mind of its own: how many are too many is said by whoever runs it, and the plan decides. What
-is in flight then may end, what runs `always` is still to run, and everything else never runs.
+has begun then may end, if need be by a last retry, what runs `always` is still to run, and everything else never runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pexen_state.core.standing import Standing
+from pexen_state.core.standing import RUNNING, Standing, Task
 
 
 def reason(run: Standing) -> str:
@@ -16,8 +16,16 @@ def reason(run: Standing) -> str:
     return f"the run was given up after {run.failed} {'task' if run.failed == 1 else 'tasks'} had failed"
 
 
-def left_out(run: Standing) -> Iterator[int]:
-    """Tasks that never run once the run is given up."""
-    for number, task in run.tasks.items():
-        if not task.state.is_final and not task.state.in_flight and not task.spec.always:
-            yield number
+def may_still_run(task: Task) -> bool:
+    """Whether it is submitted even so: a cleanup, or a task that has failed and is to be tried again.
+
+    An attempt that was merely lost or withdrawn counts for nothing: that task has not failed.
+    """
+    return task.spec.always or task.failures > 0 or task.crashes > 0
+
+
+def not_begun(run: Standing) -> Iterator[Task]:
+    """Tasks that never run once the run is given up; those that were handed over, unless they begin first."""
+    for task in run.tasks.values():
+        if not task.state.is_final and task.state is not RUNNING and not may_still_run(task):
+            yield task

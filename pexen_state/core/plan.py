@@ -15,7 +15,7 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from pexen_state.core.commands import Command, Kill, Submit, Yield
-from pexen_state.core.deciding import Deciding
+from pexen_state.core.deciding import Deciding, left
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.inputs import (
     CancelAsked,
@@ -43,8 +43,16 @@ from pexen_state.core.validate import validate
 __all__ = ["IllegalTransition", "Mood", "Plan", "Task", "Turn"]
 
 
-def _holding(task: Task) -> Locks:
-    return Locks.HELD if task.requests else Locks.FREED
+def _holding(task: Task, *, dirty: bool) -> Locks:
+    """Of a task that has its locks for an attempt, or keeps them for the next one."""
+    if not task.requests:
+        return Locks.FREED
+    return Locks.DIRTY if dirty else Locks.HELD
+
+
+def _is_dirty(task: Task) -> bool:
+    """Whether an attempt before left its locks dirty; the one in flight has not come to an end."""
+    return task.locks is Locks.DIRTY
 
 
 class Mood(Enum):
@@ -178,7 +186,7 @@ class Plan(Deciding):
                     task.state,
                     State.READY,
                     cause,
-                    locks=_holding(task),
+                    locks=_holding(task, dirty=promises_after(spec, ending)[1] is Locks.DIRTY),
                     reason=ending.reason,
                 )
             )
@@ -219,30 +227,32 @@ class Plan(Deciding):
         match cause:
             case Cause.WITHDRAWN:
                 # Locks that it kept from an attempt before are kept on.
-                locks = _holding(task) if task.nth > 1 else Locks.FREED
+                locks = _holding(task, dirty=_is_dirty(task)) if task.nth > 1 else Locks.FREED
                 self._decide(Transition(number, attempt, state, State.READY, cause, locks=locks))
                 if was_cancelled:
                     self._cancel(task)
                 else:
                     self._skip_if_given_up(task)
             case Cause.CANCELLED:
-                locks = Locks.FREED if lost.surely_dead or not task.requests else Locks.DIRTY
+                dirty = _is_dirty(task) or not lost.surely_dead
+                locks = _holding(task, dirty=True) if dirty else Locks.FREED
                 reason = self._who_cancelled() + (f"; {lost.reason}" if lost.reason else "")
                 self._give(
                     Transition(number, attempt, state, State.CANCELLED, cause, Verdict.ERROR, False, locks, reason)
                 )
             case _:
-                self._decide(
-                    Transition(number, attempt, state, State.LOST, cause, locks=_holding(task), reason=lost.reason)
-                )
+                crash = Ending(Cause.WORKER_DIED, Verdict.CRASH, reason=lost.reason)
+                dirty = _is_dirty(task) or not lost.surely_dead
+                if cause is Cause.WORKER_DIED:
+                    dirty = dirty or promises_after(task.spec, crash)[1] is Locks.DIRTY
+                locks = _holding(task, dirty=dirty)
+                self._decide(Transition(number, attempt, state, State.LOST, cause, locks=locks, reason=lost.reason))
                 budget = task.spec.max_crashes
                 too_often = budget is not None and task.crashes > budget
                 if cause is Cause.WORKER_DIED and (too_often or not self._may_go_on(task)):
-                    self._end(task, Ending(Cause.WORKER_DIED, Verdict.CRASH, reason=lost.reason))
-                elif not self._skip_if_given_up(task, Locks.FREED if lost.surely_dead else Locks.DIRTY):
-                    self._decide(
-                        Transition(number, attempt, State.LOST, State.READY, Cause.RETRY, locks=_holding(task))
-                    )
+                    self._end(task, crash)
+                elif not self._skip_if_given_up(task):
+                    self._decide(Transition(number, attempt, State.LOST, State.READY, Cause.RETRY, locks=locks))
 
     def _on_added(self, added: TasksAdded) -> None:
         if added.specs:
@@ -297,6 +307,7 @@ class Plan(Deciding):
                     State.CANCELLED,
                     Cause.CANCELLED,
                     Verdict.ERROR,
+                    locks=left(task),
                     reason=why,
                 )
             )
@@ -337,7 +348,8 @@ class Plan(Deciding):
                     continue
                 follows = self._given  # any of these results may have freed what it takes
             attempt = task.attempt + 1
-            self._decide(Transition(number, attempt, READY, SUBMITTED, Cause.DISPATCH, locks=_holding(task)))
+            holding = _holding(task, dirty=_is_dirty(task))
+            self._decide(Transition(number, attempt, READY, SUBMITTED, Cause.DISPATCH, locks=holding))
             self._commands.append(Submit(number, attempt, task.nth, self.parents(number), follows))
             self._room -= 1
             if requests:

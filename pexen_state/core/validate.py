@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pexen_state.core.locks import is_above
 from pexen_state.core.standing import Standing, Task
-from pexen_state.core.states import Locks, State
+from pexen_state.core.states import State
 
 
 def validate(run: Standing) -> None:
@@ -32,7 +32,7 @@ def _one_task(run: Standing, task: Task) -> None:
         assert holds == task.locks.kept, f"{key} has ended, its locks are {task.locks.word}, but held is {holds}"
         assert task.verdict, f"{key} has ended without a verdict"
     if task.state is State.READY:
-        assert holds == (task.locks is Locks.HELD), f"{key} is ready, its locks are {task.locks.word}"
+        assert holds == task.locks.kept, f"{key} is ready, its locks are {task.locks.word}"
     assert not (task.is_fresh and task.state.in_flight), f"{key} is in flight, but has not begun"
     assert task.withdrawn <= task.attempt, f"{key} has more withdrawn attempts than attempts"
 

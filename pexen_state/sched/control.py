@@ -53,8 +53,9 @@ class Control:
                 if request.body.get("run", self._run) != self._run:
                     raise ValueError(f"run {self._run} is being run, not run {request.body['run']}")
                 inputs.append(input_of(self._plan, request.body))
-            except ValueError as error:
-                self._server.reply(request, {"ok": False, "run": self._run, "error": str(error)})
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with a request, it does not end the run
+                why = str(error) if isinstance(error, ValueError) else f"it makes no sense: {type(error).__name__}"
+                self._server.reply(request, {"ok": False, "run": self._run, "error": why})
             else:
                 self._taken.append(request)
         return inputs
@@ -79,6 +80,8 @@ def input_of(plan: Plan, body: dict[str, Any]) -> Input:
             return StopAsked(str(body.get("by", "stop")))
         case {"do": "cancel", "task": str(key)}:
             return CancelAsked(_unfinished_task(plan, key))
+        case {"do": "cancel", "task": key}:
+            raise ValueError(f"the key of a task is text, not {key!r}")
         case {"do": "cancel"}:
             return CancelAsked()
         case {"do": "unlock", "text": str(text)}:

@@ -135,7 +135,7 @@ def _steer_alone(lock: RunLock, asked: Steering, body: dict[str, Any], run_id: i
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, lock.paths.slots)
         record = _unfinished(journal, body["do"], run_id)
-        if isinstance(asked, Pause) and record.how_ended is HowEnded.PAUSED:
+        if isinstance(asked, Pause) and journal.how_left(record.id) is HowEnded.PAUSED:
             return Steered(record.id, False, was_so=True)
         return _write(journal, record, asked, body)
     finally:
@@ -157,32 +157,26 @@ def _unfinished(journal: Journal, what: str, run_id: int | None) -> RunRecord:
 def _write(journal: Journal, record: RunRecord, asked: Steering, body: dict[str, Any]) -> Steered:
     from pexen_state.journal.standing import restored
     from pexen_state.sched.control import input_of
-    from pexen_state.sched.ending import end_session
+    from pexen_state.sched.ending import worst_verdict
     from pexen_state.sched.pool.slots import begun_marks
-    from pexen_state.sched.replay import lost_attempts
+    from pexen_state.sched.replay import left_by, lost_attempts
 
     plan = restored(journal.saved_tasks(record.id), journal.interventions(record.id))
     try:
         told = input_of(plan, body)
     except ValueError as error:
         raise NotFound(f"run {record.id}: {error}.") from None
-    before = _how_it_ended(record, journal)
     lost = lost_attempts(plan, begun_marks(journal.paths.slots), record.id)
     # A run may be unfinished though all its tasks have ended: somebody has not been given the last results. That is for
-    # a resume to mend.
-    owes = plan.is_over and not isinstance(asked, Cancel)
-    how = HowEnded.PAUSED if isinstance(asked, Pause) else before
-    journal.begin_session(record.id)
-    journal.append(plan.handle(*lost, told).decisions)
-    if owes:
-        journal.end_session(how)
+    # a resume to mend; who cancels it gives them up, and cancels nothing else.
+    had_ended = plan.is_over
+    left = left_by(plan, lost, journal.paths, record.id)
+    decisions = plan.handle(*lost, told).decisions
+    is_over = plan.is_over and (not had_ended or isinstance(asked, Cancel))
+    if is_over:
+        state = RunState.CANCELLED if plan.is_cancelled or plan.given_up is not None else RunState.FINISHED
+        journal.write_session(record.id, decisions, HowEnded.FINISHED, (state, worst_verdict(plan)), left)
     else:
-        end_session(journal, plan, how)
-    return Steered(record.id, False, is_over=plan.is_over and not owes)
-
-
-def _how_it_ended(record: RunRecord, journal: Journal) -> HowEnded:
-    """How the last session of the run ended. That of who only steers ends in the same way: it is by this word that
-    somebody who goes on with what was cut off, and leaves alone what a person stopped, tells the one from the other.
-    """
-    return record.how_ended or journal.how_cut_off(record.id) or HowEnded.KILLED  # before its first session
+        how = HowEnded.PAUSED if isinstance(asked, Pause) else HowEnded.STEERED
+        journal.write_session(record.id, decisions, how, ended=left)
+    return Steered(record.id, False, is_over=is_over)

@@ -53,6 +53,11 @@ class ShadowTask:
         return self.attempt > self.withdrawn
 
     @property
+    def has_failed(self) -> bool:
+        """It has failed since it began, and is to be tried again, if it has not ended."""
+        return self.failures + self.crashes > 0
+
+    @property
     def wants(self) -> list[Claim]:
         return [(name, True) for name in self.spec.claims] + [(name, False) for name in self.spec.uses]
 
@@ -137,11 +142,13 @@ class Shadow:
         if told.new is State.SUBMITTED:
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
-            assert task.spec.always or not self.given_up, f"{key} was submitted, but the run was given up"
+            may = task.spec.always or task.has_failed or not self.given_up
+            assert may, f"{key} was submitted, but the run was given up"
             task.attempt = told.attempt
             task.holds = task.wants
             task.fresh, task.submitted_at = False, len(self.log)
         assert told.attempt == task.attempt, key
+        was_dirty = task.locks is Locks.DIRTY
         task.state, task.locks, task.reason = told.new, told.locks, told.reason
         if told.new is State.WAITING:
             assert not self.given_up, f"{key} was sent back, but the run was given up"
@@ -155,9 +162,13 @@ class Shadow:
             elif told.cause is not Cause.RETRY:
                 task.failures += 1
             assert told.locks.kept == (task.ran and bool(task.wants)), f"{key} keeps its locks for another attempt"
+            if task.wants and told.cause in (Cause.TIMED_OUT, Cause.IDLE) and task.spec.on_fail_locks != "free":
+                assert told.locks is Locks.DIRTY, f"{key} is to be tried again, its locks are {told.locks.word}"
         if told.cause is Cause.WORKER_DIED and told.new is State.LOST:
             task.crashes += 1
         if told.new >= State.SUCCEEDED:
+            if was_dirty and told.old not in OWN_ENDING:
+                assert told.locks is Locks.DIRTY, f"{key} frees what its last attempt left dirty"
             assert told.verdict, key
             task.ended_at, task.verdict, task.provided = len(self.log), told.verdict, told.provided
             if told.old not in OWN_ENDING:

@@ -11,11 +11,14 @@ from tests.stories import (
     Plan,
     asserted,
     cancel,
+    gone,
     raised,
     returned,
     runner_died,
     spec,
+    started,
     stopped,
+    timed_out,
     was_cancelled,
     withdrawn,
     worker_died,
@@ -100,6 +103,28 @@ def test_a_task_that_is_cancelled_between_two_attempts_has_run_and_has_a_result(
     assert plan.gives(cancel("a")) == ["a"]
     assert plan.how("a") == ("cancelled", "error")
     assert plan.locked() == set()
+
+
+@pytest.mark.parametrize("end", [timed_out, worker_died])
+@pytest.mark.parametrize("how", ["between", "never_began", "killed", "gone"])
+def test_what_an_attempt_left_dirty_stays_so_when_its_retry_is_ended(end: object, how: str) -> None:
+    plan = Plan([spec("a", retries=1, claims={"disk"}), spec("b", claims={"disk"})])
+    plan.handle(*OPEN)
+    plan.handle(end("a"), PoolHasRoom(int(how in ("never_began", "killed"))))  # type: ignore[operator]
+
+    if how == "gone":
+        plan.handle(gone("a"))
+    else:
+        plan.handle(cancel("a"))
+    if how == "never_began":
+        plan.handle(withdrawn("a"))
+    elif how == "killed":
+        plan.handle(started("a"), was_cancelled("a"))
+    plan.handle(ROOM)
+
+    assert plan.named("a").locks is Locks.DIRTY
+    assert plan.how("a") == (("skipped", "not_run") if how == "gone" else ("cancelled", "error"))
+    assert plan.how("b") == ("skipped", "not_run")
 
 
 def test_every_task_that_a_person_ended_says_so() -> None:

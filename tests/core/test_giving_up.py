@@ -92,15 +92,58 @@ def test_a_worker_that_dies_then_is_a_crash_whatever_the_budget():
     assert plan.how("dies") == ("failed", "crash")
 
 
-def test_what_is_to_be_tried_again_is_not_and_frees_its_locks():
+@pytest.mark.parametrize("end", [raised, timed_out, worker_died])
+def test_what_has_failed_and_is_to_be_tried_again_is_tried_once_more_under_its_locks(end):
+    plan = opened(
+        spec("retried", retries=9, max_crashes=9, claims={"disk"}),
+        spec("bad"),
+        spec("x"),
+        spec("sweep", claims={"disk"}, after=["bad"], always=True),
+        room=2,
+    )
+    plan.handle(end("retried"), PoolHasRoom(0))
+
+    assert plan.submits(raised("bad"), PoolHasRoom(2)) == ["retried"]
+    assert plan.gives(timed_out("retried"), PoolHasRoom(2)) == ["retried"]
+
+    assert plan.how("x") == ("skipped", "not_run")
+    assert (plan.how("retried"), plan.named("retried").nth) == (("timed_out", "timeout"), 2)
+    assert plan.named("retried").locks is Locks.DIRTY
+    assert plan.how("sweep") == ("skipped", "not_run")
+
+
+@pytest.mark.parametrize("lost", [withdrawn, stopped, runner_died])
+def test_a_last_retry_that_gets_lost_is_begun_again(lost):
     plan = opened(spec("retried", retries=1, claims={"disk"}), spec("bad"), spec("x"), room=2)
-    plan.handle(raised("retried"), PoolHasRoom(0))
-    assert plan.locked() == {"disk"}
+    plan.handle(timed_out("retried"), PoolHasRoom(1))
 
-    plan.handle(raised("bad"), PoolHasRoom(1))
+    assert plan.submits(raised("bad"), lost("retried"), PoolHasRoom(1)) == ["retried"]
+    plan.handle(returned("retried"))
 
-    assert (plan.how("retried"), plan.named("retried").nth) == (("skipped", "not_run"), 1)
+    assert plan.how("retried") == ("succeeded", "pass")
     assert plan.locked() == set()
+
+
+def test_what_was_handed_over_and_has_not_begun_is_left_out_if_nothing_else_is_left():
+    plan = opened(spec("bad"), spec("runs"), spec("handed"), spec("sweep", always=True), room=4)
+
+    plan.handle(started("runs"), raised("bad"), PoolHasRoom(0))
+    assert plan.given_up == ONE
+    plan.handle(withdrawn("handed"), PoolHasRoom(1))
+
+    assert (plan.how("handed"), plan.named("handed").reason) == (("skipped", "not_run"), ONE)
+    assert plan.gives(returned("runs"), returned("sweep")) == ["runs", "sweep"]
+    assert plan.is_over
+
+
+def test_a_run_in_which_all_that_is_left_has_begun_or_is_a_cleanup_is_not_given_up():
+    plan = opened(spec("tried", retries=1), spec("bad"), spec("runs"), spec("sweep", always=True, priority=1), room=3)
+
+    plan.handle(started("runs"), timed_out("tried"), raised("bad"), PoolHasRoom(2))
+    plan.handle(PoolHasRoom(0))
+
+    assert plan.given_up is None
+    assert plan.gives(raised("tried"), returned("runs"), returned("sweep")) == ["tried", "runs", "sweep"]
 
 
 @pytest.mark.parametrize(
@@ -129,6 +172,16 @@ def test_what_could_not_be_killed_leaves_its_locks_dirty():
 
     assert plan.named("lost").locks is Locks.DIRTY
     assert plan.locked() == {"disk"}
+
+
+def test_what_was_stopped_and_could_not_be_killed_and_is_then_left_out_leaves_its_locks_dirty():
+    plan = opened(spec("lost", claims={"disk"}), spec("bad"), room=2)
+    plan.handle(stopped("lost", surely_dead=False), PoolHasRoom(0))
+
+    plan.handle(raised("bad"))
+
+    assert plan.how("lost") == ("skipped", "not_run")
+    assert plan.named("lost").locks is Locks.DIRTY
 
 
 def test_cleanups_run_all_the_same_and_are_tried_again():

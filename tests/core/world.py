@@ -97,7 +97,9 @@ class Run:
         for number, task in enumerate(self.shadow.tasks, 1):
             assert task.ended_at is not None, f"{task.spec.key} never ended: {self.plan.story(task.spec.key)}"
             ran = task.ran and not task.fresh
-            if self._ended_by(number) not in (Cause.GONE, Cause.GIVEN_UP):
+            if self._ended_by(number) is Cause.GIVEN_UP:
+                assert not task.has_failed, f"{task.spec.key} failed, and has no result"
+            elif self._ended_by(number) is not Cause.GONE:
                 assert (number in self.given) == ran, f"{task.spec.key} ran: {ran}, given: {number in self.given}"
 
     def _ended_by(self, number: int) -> Cause:
@@ -233,8 +235,11 @@ class Run:
     def _nothing_goes_on_when_it_was_given_up(self) -> None:
         enough = self.max_fail is not None and self.shadow.failed >= self.max_fail
         for task in self.shadow.tasks:
-            may_go_on = task.ended_at is not None or task.spec.always or task.state.in_flight
-            assert may_go_on or not (enough or self.shadow.given_up), f"{task.spec.key} is {task.state.word} still"
+            may_go_on = task.ended_at is not None or task.spec.always or task.has_failed
+            may_end = may_go_on or task.state.in_flight
+            assert may_end or not (enough or self.shadow.given_up), f"{task.spec.key} is {task.state.word} still"
+            is_sure = may_go_on or task.state is State.RUNNING
+            assert is_sure or not enough or self.shadow.given_up, f"{task.spec.key} may not begin"
 
     def _nobody_passes_a_writer(self, turn: Turn) -> None:
         """Who came later and is no more urgent does not take what a queued writer waits for."""

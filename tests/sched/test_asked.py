@@ -103,6 +103,25 @@ def test_what_was_loaded_ahead_and_not_begun_does_not_begin_when_the_run_is_give
 
 
 @on_both_pools
+def test_what_was_loaded_ahead_does_not_begin_if_nothing_else_is_left(pool, tmp_path):
+    def slow_to_fail() -> None:
+        time.sleep(0.3)
+        raise AssertionError("it is broken")
+
+    def slow() -> None:
+        time.sleep(0.3)
+
+    slowly = [func_meta(name=f"t{number}")(slow) for number in range(6)]
+    sched = Sched([func_meta(name="bad", priority=-1)(slow_to_fail), *slowly], max_fail=1)
+
+    results = list(sched.run(pool(1, spare=10)))
+
+    assert len(results) < 7  # one may begin before it is told that the first has failed
+    assert sched.plan.given_up == "the run was given up after 1 task had failed"
+    assert sched.plan.is_over
+
+
+@on_both_pools
 @pytest.mark.parametrize("limit", [1, 3])
 def test_a_pool_that_chooses_its_spare_begins_nothing_after_the_last_failure_that_is_allowed(pool, limit, tmp_path):
     began = tmp_path / "began"

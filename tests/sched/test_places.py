@@ -63,7 +63,6 @@ def test_each_job_finds_all_that_is_promised_empty_and_leaves_nothing_if_it_used
         ('echo hello > "$PEXEN_DATA/d"', "data/d"),
         ('mkdir "$PEXEN_DATA/empty"', "data/empty"),
         ('echo hello > "$(dirname "$PEXEN_SHARED")/else"', "1/else"),
-        ('chmod 777 "$PEXEN_DATA"', "data"),
         ('echo \'{"a": 1}\' > "$PEXEN_SHARED"', "1/shared.json"),
         ("exit 1", "1/artifacts"),
         ("sleep 1000 &", "1/artifacts"),
@@ -179,13 +178,27 @@ def test_who_follows_the_output_of_a_silent_job_does_not_see_that_of_the_next_on
     assert Path(ends[2].outcome.output).read_text() == "hello\n"
 
 
-def test_what_an_earlier_session_had_put_aside_is_removed_in_the_end(tmp_path):
-    (tmp_path / ".unused" / "4000000" / "1" / "artifacts").mkdir(parents=True)
-    quiet = sh("true")
-    with opened([quiet]) as pool:
-        run(pool, [job(tmp_path, 1, quiet)])
-
-    assert os.listdir(tmp_path) == []
+def test_who_stays_in_the_data_of_a_silent_job_writes_nothing_into_that_of_the_next_one(tmp_path):
+    gates = [tmp_path / "gate1", tmp_path / "gate2"]
+    for gate in gates:
+        os.mkfifo(gate)
+    waits = [sh(f"read line < {gate}") for gate in gates]
+    with opened(waits) as pool:
+        pool.hand_over([job(tmp_path / "run", number, body) for number, body in enumerate(waits, 1)])
+        wait_until_begun(pool, 1)
+        with gates[0].open("w") as gate:  # opens when the job reads: its files are there
+            there = os.open(tmp_path / "run" / "task-1" / "data", os.O_RDONLY | os.O_DIRECTORY)
+            gate.write("go\n")
+        try:
+            with gates[1].open("w") as gate:
+                with pytest.raises(FileNotFoundError):
+                    os.open("stray", os.O_CREAT | os.O_WRONLY, dir_fd=there)
+                assert os.listdir(tmp_path / "run" / "task-2" / "data") == []
+                gate.write("go\n")
+        finally:
+            os.close(there)
+        reports_until_all_ended(pool, 2)
+    assert os.listdir(tmp_path / "run") == []
 
 
 def test_files_that_cannot_be_made_are_that_tasks_error(tmp_path):

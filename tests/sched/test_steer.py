@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from pexen_state.journal.care.check import check
+from pexen_state.journal.control import ask
 from pexen_state.journal.errors import JournalBusy, JournalMissing
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.queries import NotFound
@@ -123,7 +127,7 @@ def test_one_task_is_cancelled_and_the_others_are_gone_on_with(path):
 
     assert steer(path, Cancel("second"), 1) == Steered(1, False)
 
-    assert how_ended(path) == ["stopped", "stopped"]
+    assert how_ended(path) == ["stopped", "steered"]
     results = Sched([first, second, third], journal=path).run()
     assert [(result.key, result.state) for result in results] == [("first", "succeeded"), ("third", "succeeded")]
     assert run_states(path) == ["finished"]
@@ -147,7 +151,8 @@ def test_a_run_that_was_cut_off_stays_one_that_was_when_one_of_its_locks_is_free
     assert not steer(path, Unlock('["disk", 1]')).is_over
     assert steer(path, Unlock("/proc//sys/")) == Steered(1, False)
 
-    assert how_ended(path) == ["stopped", "paused", "paused", "paused"]
+    assert how_ended(path) == ["stopped", "paused", "steered", "steered"]
+    assert steer(path, Pause()).was_so
     with pytest.raises(NotFound, match=r"run 1: the lock /proc/sys is not held\."):
         steer(path, Unlock("/proc/sys"))
     assert check(path) == []
@@ -206,6 +211,41 @@ def test_a_run_whose_last_results_were_not_given_is_not_ended_by_a_pause(path):
     assert [result.replayed for result in Sched([first], journal=path).run()] == [True]
 
 
+def test_who_cancels_a_run_whose_tasks_had_all_ended_ends_it_as_what_it_was(path):
+    list(Sched([first], journal=path).run())
+    change(path, "UPDATE run SET state = 0, verdict = 0, ended_us = NULL")
+    change(path, "UPDATE session SET how_ended = 2")
+
+    assert steer(path, Cancel()) == Steered(1, False, is_over=True)
+
+    assert sql(path, "SELECT state, verdict FROM runs") == [("finished", "pass")]
+
+
+KILLED_WHILE_IT_STEERS = """
+import os, signal, sys
+from pexen_state.journal.writer import Journal
+from pexen_state.sched.steer import *
+
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(Journal, sys.argv[2], die)
+steer(sys.argv[1], Unlock("/proc/sys"))
+"""
+
+
+@pytest.mark.parametrize("before", ["_write", "close"])
+def test_a_paused_run_stays_paused_when_who_steers_it_is_killed(path, before):
+    stopped(path, breaks, second)
+    steer(path, Pause())
+
+    subprocess.run([sys.executable, "-c", KILLED_WHILE_IT_STEERS, path, before], check=False)
+
+    assert how_ended(path) == ["stopped", "paused", *(["steered"] if before == "close" else [])]
+    assert steer(path, Pause()).was_so
+    assert check(path) == []
+
+
 # -- somebody runs
 
 
@@ -253,6 +293,60 @@ def test_a_lock_that_a_task_left_is_freed_by_its_text(path):
         ("asks", "succeeded"),
         ("waits", "succeeded"),
     ]
+
+
+def nested(depth: int) -> object:
+    value: object = "disk"
+    for _ in range(depth):
+        value = ["t", value]
+    return value
+
+
+def test_an_odd_request_is_answered_and_the_run_goes_on(path):
+    # Deep enough for us, and not too deep for who reads JSON.
+    odd = [
+        {"do": "unlock", "lock": nested(700)},
+        {"do": "unlock", "lock": {"tuple": nested(700)}},
+        {"do": "cancel", "task": 7},
+        {"do": "cancel", "task": None},
+        {"do": "pause", "run": nested(700)},
+        {"do": nested(700)},
+        {},
+    ]
+
+    @func_meta(name="asks", priority=-1)
+    def asks() -> list[object]:
+        return [ask(path, request)["ok"] for request in odd]
+
+    results = list(Sched([asks, second], journal=path).run(ProcessWorkerPool(1, spare=0)))
+
+    assert results[0].ret == [False] * len(odd)
+    assert [result.state for result in results] == ["succeeded", "succeeded"]
+
+
+def test_who_asks_a_runner_that_ends_meanwhile_looks_again(path):
+    stopped(path)
+    with RunLock.acquire(path) as lock, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(lock.paths.socket)
+        listener.listen()
+
+        def end() -> None:
+            for take in (0, 1, 65536):  # reset; reset or nothing; nothing
+                client, _ = listener.accept()
+                with client:
+                    select.select([client], [], [])
+                    if take:
+                        client.recv(take)
+            listener.close()
+            os.unlink(lock.paths.socket)
+            lock.release()
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        done = steer(path, Cancel())
+        thread.join()
+
+    assert done == Steered(1, False, is_over=True)
 
 
 def test_who_means_another_run_does_not_hit_the_one_that_is_being_run(path):

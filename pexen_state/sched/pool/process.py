@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
-from pexen_state.sched.pool import places, reporting, results, wire
+from pexen_state.sched.pool import reporting, results, wire
 from pexen_state.sched.pool.base import Began, Body, Dropped, Job, OnKeeper, Readable, Report
 from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
@@ -58,7 +58,6 @@ class ProcessWorkerPool(WorkerPool):
         self._pace: float | None = None  # seconds a task, lately
         self._shortest: float | None = None
         self._run: str | None = None
-        self._data: str | None = None  # PEXEN_DATA of a task
         self._broken = None
         self._poll = select.poll()
         for fd in self._watched:
@@ -105,8 +104,6 @@ class ProcessWorkerPool(WorkerPool):
                 self._slots.close()
                 self._slots = None
             self._flights = Flights()
-            if self._data is not None:
-                places.clear(self._data)
 
     def __del__(self) -> None:
         # Forgotten without a `close`: its keeper sees that nobody is there, and ends everything.
@@ -158,8 +155,6 @@ class ProcessWorkerPool(WorkerPool):
                 self._ready.append(reporting.of_unsendable(job, error))
                 return []
         self._serial += 1
-        if self._data is None and job.context is not None:
-            self._data = job.context.data
         flight = flight_of(job, self._serial, body, shared)
         self._flights.add(flight)
         self._enforce(job)

@@ -43,7 +43,6 @@ class Surroundings(NamedTuple):
     shared: dict[str, Any]  #: read before, and updated after
     context: Context | None
     timeout: float | None
-    has_shared_file: bool  #: an empty one is there already
     output: int | None  #: descriptor for stdout and stderr; None: the worker's own
     output_path: str | None  #: the same file
     started: Callable[[int], None]  #: told the pid
@@ -54,7 +53,7 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
     try:
         shared_file = None
         if around.context is not None:
-            shared_file = SharedFile.write(around.context, around.shared, around.has_shared_file)
+            shared_file = SharedFile.write(around.context, around.shared)
         environment = _environment(executable, around)
         if executable.popen:
             done = _run_by_popen(executable, around, environment)

@@ -22,14 +22,13 @@ from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
-from pexen_state.sched.pool import results, tree
+from pexen_state.sched.pool import places, results, tree
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.base import Body, Context
 from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Redirected, flush, open_output
-from pexen_state.sched.pool.places import Places, leave_silent
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order
@@ -59,7 +58,6 @@ class Worker:
         for name in OURS:
             os.environ.pop(name, None)  # an outer run's words are about another task
         self._afresh = Afresh()
-        self._places = Places()
         try:
             while (chunk := self._orders.receive()) is not None:
                 for fields in pickle.loads(chunk):
@@ -76,7 +74,7 @@ class Worker:
         began = time.monotonic()
         timeout, idle_timeout, grace = order.limits
         self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace)
-        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._places)
+        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh)
         is_fit = True
         try:
             body = self._body(order.body)
@@ -118,15 +116,12 @@ class Worker:
 class _Attempt:
     """One attempt at an order, from its output file to what it leaves."""
 
-    def __init__(
-        self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh, places: Places
-    ) -> None:
+    def __init__(self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh) -> None:
         self._order = order
         self._slots = slots
         self._worker = worker
         self._journaled = journaled
         self._afresh = afresh
-        self._places = places
         self._before: dict[str, str | None] = {}
         self._output: int | None = None
         self._used_shared = True
@@ -135,10 +130,9 @@ class _Attempt:
     def run(self, body: Body, shared: dict[str, Any]) -> Done:
         if self._journaled and shared:
             self._before = results.texts_of(shared)
-        has_shared_file = False
         try:
             if isinstance(body, Executable) and self._order.context is not None:
-                has_shared_file = self._places.take(Context._make(self._order.context))
+                places.take(Context._make(self._order.context))
             if self._order.output is not None:
                 self._output = open_output(self._order.output)
         except OSError as error:
@@ -146,7 +140,7 @@ class _Attempt:
             return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
         if isinstance(body, Executable):
             self._is_executable = True
-            return self._run_executable(body, shared, has_shared_file)
+            return self._run_executable(body, shared)
         return self._run_python(body, shared, self._output)
 
     def close(self, is_fine: bool) -> bool:
@@ -159,9 +153,9 @@ class _Attempt:
             assert self._order.output is not None
             context = Context._make(self._order.context)
             if self._is_executable and is_fine and not self._used_shared:
-                self._places.leave(context, self._order.output, has_output)
+                places.leave(context, self._order.output, has_output)
             elif not self._is_executable and not has_output:
-                leave_silent(context, self._order.output)
+                places.leave_silent(context, self._order.output)
         return has_output
 
     def _run_python(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
@@ -177,7 +171,7 @@ class _Attempt:
             _print_traceback(call)
         return self.left(call, shared)
 
-    def _run_executable(self, body: Executable, shared: dict[str, Any], has_shared_file: bool) -> Done:
+    def _run_executable(self, body: Executable, shared: dict[str, Any]) -> Done:
         if self._output is not None:
             self._slots.has_output(self._worker, self._output)
         context = self._order.context
@@ -185,7 +179,6 @@ class _Attempt:
             shared,
             Context._make(context) if context is not None else None,
             self._order.limits[0],
-            has_shared_file,
             self._output,
             self._order.output,
             lambda pid: self._slots.has_child(self._worker, pid),
