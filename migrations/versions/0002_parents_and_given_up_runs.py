@@ -20,6 +20,7 @@ def upgrade() -> None:
         "pruned",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("last_run", sa.Integer(), nullable=False),
+        sa.Column("last_session", sa.Integer(), nullable=False),
         sa.Column("last_seq", sa.Integer(), nullable=False),
         sa.Column("runs", sa.Integer(), nullable=False),
         sa.Column("at_us", sa.Integer(), nullable=False),

@@ -24,6 +24,7 @@ _MAX_LINE_BYTES = 64 * 1024
 _MAX_ANSWER_BYTES = 1024 * 1024
 _MAX_CLIENTS = 32
 _GONE = (errno.ENOENT, errno.ECONNREFUSED, errno.ENOTSOCK)
+_LEAVING = (errno.ECONNRESET, errno.EPIPE)  # it ended while it was asked
 
 
 class Client:
@@ -162,9 +163,11 @@ class ControlServer:
 def ask(path: str | os.PathLike[str], request: dict[str, Any], timeout_s: float = 10.0) -> dict[str, Any]:
     """Ask the runner of the journal at `path`, and return its answer.
 
-    Raises NoRunner if nobody runs it, and JournalError if the runner does not answer in time.
+    Raises NoRunner if nobody runs it, or the runner ended before it answered, and JournalError if it does not answer
+    in time.
     """
     paths = JournalPaths.of(path)
+    left = f"the runner of {paths.db} ended, or refused, before it answered. Try again."
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as client:
         client.settimeout(timeout_s)
         try:
@@ -180,9 +183,11 @@ def ask(path: str | os.PathLike[str], request: dict[str, Any], timeout_s: float 
         except OSError as error:
             if error.errno in _GONE:
                 raise NoRunner(f"nobody runs the journal {paths.db} now.") from None
+            if error.errno in _LEAVING:
+                raise NoRunner(left) from None
             raise JournalError(f"the runner of {paths.db} cannot be asked: {error.strerror}.") from error
-    if not line:
-        raise JournalError(f"the runner of {paths.db} ended, or refused, before it answered. Try again.")
+    if not line.endswith(b"\n"):
+        raise NoRunner(left)
     answer = json.loads(line)
     assert isinstance(answer, dict)
     return answer

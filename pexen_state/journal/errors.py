@@ -69,8 +69,10 @@ _PRIMARY = 0xFF  # SQLite's extended result codes keep the plain one in the low 
 
 def from_sqlite(error: sqlite3.Error, path: str) -> JournalError:
     """The error of ours that says what SQLite's means for a journal. To be raised `from` it."""
-    code = (getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR) & _PRIMARY
-    match code:
+    code = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
+    if code == sqlite3.SQLITE_READONLY_ROLLBACK:
+        return half_written(path)
+    match code & _PRIMARY:
         case sqlite3.SQLITE_NOTADB:
             return NotAJournal(f"{path} is no SQLite database, so it is no journal. Name another file with --journal.")
         case sqlite3.SQLITE_CORRUPT:
@@ -101,6 +103,13 @@ def corrupt(path: str, why: str) -> JournalCorrupt:
     return JournalCorrupt(
         f"the journal {path} is damaged ({why}). It is left as it is. Take a copy of it with its -wal file, then "
         "restore a backup (`pexen db backup` makes them), or name another file with --journal."
+    )
+
+
+def half_written(path: str) -> JournalReadOnly:
+    return JournalReadOnly(
+        f"the journal {path} was cut off while it was written, and what was half done has to be taken back before it "
+        "is read. `pexen db upgrade` by somebody who may write to it and its directory puts that right."
     )
 
 

@@ -1,5 +1,6 @@
 """How a journal is looked at: a connection that cannot write, by the standard library alone.
 
+What a kill left half written is taken back first, under the run lock: SQLite cannot read it otherwise.
 Fetch and close: a reader that stays in a transaction lets the write-ahead log grow.
 """
 
@@ -12,8 +13,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from urllib.parse import quote
 
-from pexen_state.journal.errors import JournalError, JournalMissing, NotAJournal, corrupt, from_sqlite, too_new, too_old
-from pexen_state.journal.lock import is_held
+from pexen_state.journal.errors import (
+    JournalError,
+    JournalMissing,
+    NotAJournal,
+    corrupt,
+    from_sqlite,
+    half_written,
+    too_new,
+    too_old,
+)
+from pexen_state.journal.lock import RunLock, is_held
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.versions import APPLICATION_ID, REVISION
 
@@ -65,18 +75,30 @@ def _connect(paths: JournalPaths) -> sqlite3.Connection:
     try:
         return _open(paths, "mode=ro")
     except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
+            _roll_back(paths)
+            return _open(paths, "mode=ro")
         if lies_still(paths):
             return _open(paths, "immutable=1")
         raise error
+
+
+def _roll_back(paths: JournalPaths) -> None:
+    """Let SQLite take back what a kill left half written in a journal without a write-ahead log, such as a copy."""
+    if not (os.access(paths.db, os.W_OK) and os.access(paths.parent, os.W_OK)):
+        raise half_written(paths.db)
+    with RunLock.acquire(paths.db):
+        _open(paths, "mode=rw").close()
 
 
 def lies_still(paths: JournalPaths) -> bool:
     """Whether it may be read as it lies there (`immutable=1`), when it cannot be read as a journal that may change.
 
     A reader of a write-ahead log needs the shared memory file, which it cannot make here. Without it the file may
-    only be read if nothing can be in the log and nobody writes.
+    only be read if nothing can be in the log, nothing is to be rolled back, and nobody writes.
     """
-    return not os.access(paths.parent, os.W_OK) and not is_held(paths.db) and not _size(paths.wal)
+    left = _size(paths.wal) or _size(f"{paths.db}-journal")
+    return not os.access(paths.parent, os.W_OK) and not is_held(paths.db) and not left
 
 
 def _open(paths: JournalPaths, how: str) -> sqlite3.Connection:

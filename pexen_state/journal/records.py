@@ -33,6 +33,7 @@ class HowEnded(Word):
     REBOOTED = 7  #: a task asked for it
     SHUTDOWN = 8  #: somebody else shut the box down
     CRASHED = 9  #: found dead by the next session, in another boot
+    STEERED = 10  #: nothing was run: a person cancelled or unlocked something while nobody ran the run
 
 
 class EventKind(Word):

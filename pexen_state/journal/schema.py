@@ -194,6 +194,7 @@ pruned = Table(  # that runs were deleted: their numbers are never used again
     metadata,
     _id(),
     _int("last_run"),  # the highest there was
+    _int("last_session"),
     _int("last_seq"),
     _int("runs"),  # how many were deleted
     _int("at_us"),

@@ -53,6 +53,9 @@ LAST_SEQ = (
     " coalesce((SELECT max(last_seq) FROM pruned), 0))"
 )
 LAST_RUN = "SELECT max(coalesce((SELECT max(id) FROM run), 0), coalesce((SELECT max(last_run) FROM pruned), 0))"
+LAST_SESSION = (
+    "SELECT max(coalesce((SELECT max(id) FROM session), 0), coalesce((SELECT max(last_session) FROM pruned), 0))"
+)
 
 SUPERSEDE_RUNS = "UPDATE run SET state = 3, ended_us = ? WHERE name = ? AND state = 0"
 INSERT_RUN = (
@@ -72,12 +75,12 @@ OPEN_SESSIONS = (
 OPEN_SESSIONS_OF = "SELECT id, boot_id FROM session WHERE how_ended IS NULL AND run = ? ORDER BY id DESC"
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
 INSERT_SESSION = (
-    "INSERT INTO session(run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq, began_us)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?) RETURNING id"
+    "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"
+    f" began_us) VALUES (({LAST_SESSION}) + 1,?,?,?,?,?,?,?,?,?,?) RETURNING id"
 )
 INSERT_FACT = "INSERT INTO fact(session, name, value) VALUES (?,?,?)"
 
-LAST_UUID = "SELECT uuid FROM run WHERE id = (SELECT run FROM session ORDER BY id DESC LIMIT 1)"
+LAST_UUID = "SELECT uuid, id FROM run WHERE id = (SELECT run FROM session ORDER BY id DESC LIMIT 1)"
 
 # What the writer has to remember of a run that goes on.
 LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy.engine import Connection
 
 from pexen_state.journal.care.copies import copy
-from pexen_state.journal.engine import connect, disconnect, sqlite_errors
+from pexen_state.journal.engine import connect, disconnect, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import JournalError, corrupt, too_new
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.versions import REVISION
@@ -39,6 +39,7 @@ def upgrade(paths: JournalPaths, revision: str, *, to: str = REVISION, scripts: 
     backup = make_backup(paths.db, paths.backup(revision))
     connection = connect(paths.db, foreign_keys=False)  # tables are rebuilt and renamed
     try:
+        ensure_wal(connection, paths.db)  # a copy has none, and a kill would leave it so that nobody can look at it
         with sqlite_errors(paths.db), connection.begin():
             run_migrations(connection, to, scripts or scripts_dir())
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()

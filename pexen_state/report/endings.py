@@ -19,6 +19,7 @@ _SESSIONS = {
     "killed": ("killed; last seen", ""),
     "rebooted": ("ended by a reboot that a task asked for", ""),
     "shutdown": ("ended by a shutdown", ""),
+    "steered": ("nothing was run, only steered", ""),
     "crashed": ("cut off: the box crashed or lost power; last seen", ""),
 }
 

@@ -53,7 +53,8 @@ def with_doing(connection: sqlite3.Connection, path: str, runs: Iterable[Found])
     for run in runs:
         doing = None
         if run["state"] == "unfinished":
-            sessions = queries.sessions(connection, run["id"])
+            # Who only steered says nothing of how the run was left.
+            sessions = [one for one in queries.sessions(connection, run["id"]) if one["how_ended"] != "steered"]
             doing = _doing(sessions[-1], runner) if sessions else "interrupted"
         told.append({**run, "doing": doing})
     return told

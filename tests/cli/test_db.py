@@ -6,8 +6,10 @@ import os
 import pty
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +17,9 @@ import pytest
 
 from pexen_state.journal.care.check import check
 from pexen_state.journal.versions import REVISION
+from pexen_state.sched.pool.tree import descendants, look_at
 from tests.cli.box import COMMAND, Box
+from tests.journal.test_half_written import half_written
 
 OLD = Path(__file__).parents[1] / "journal" / "fixtures" / "journal-0001.db"
 
@@ -100,6 +104,37 @@ def test_an_unfinished_run_stays_unless_that_is_said(box: Box):
     assert gone.out.startswith("1 run deleted, with its output: 1.")
     assert box.pexen("resume").code == 5
     assert output(box) == []
+
+
+def test_what_still_runs_of_a_run_is_ended_before_the_run_is_forgotten(box: Box):
+    gate = box.gate()
+    box.script("suite/one", gate.wait)
+    with box.started("run", "suite", "--name", "mine") as running:
+        gate.reached()
+        below = descendants(running.process.pid)
+        (task,) = (one for one in below if one.name == "cat")
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: none gets to end another
+            for pid in (running.process.pid, *(one.pid for one in below if one.pid != task.pid)):
+                os.kill(pid, number)
+        running.process.wait()
+        assert os.path.exists(f"/proc/{task.pid}")
+
+        dry = box.pexen("db", "prune", "--keep", "0", "--unfinished", "-n")
+        spared = box.pexen("db", "prune", "--keep", "0")
+        assert (dry.code, spared.code) == (0, 0)
+        assert os.path.exists(f"/proc/{task.pid}")
+        gone = box.pexen("db", "prune", "--keep", "0", "--unfinished")
+
+    assert gone.out.startswith("1 run deleted, with its output: 1.")
+    wait_until_gone(task.pid)
+
+
+def wait_until_gone(pid: int) -> None:
+    """A zombie is gone: whoever adopted it may take its time."""
+    until = time.monotonic() + 10
+    while (process := look_at(pid)) is not None and process.state not in "ZX":
+        assert time.monotonic() < until, f"{process} still runs"
+        time.sleep(0.02)
 
 
 def test_output_that_a_killed_prune_left_goes_with_the_next(runs: Box):
@@ -285,6 +320,30 @@ def test_an_old_journal_is_upgraded_after_a_backup(box: Box):
     assert box.sql("SELECT version_num FROM alembic_version", box.journal.with_name("journal.db.backup-0001")) == [
         ("0001",)
     ]
+    assert box.pexen("db", "check").code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["resume"],
+        ["db", "upgrade"],
+        ["db", "check"],
+        ["db", "prune", "--keep", "1"],
+        ["db", "vacuum"],
+        ["db", "backup"],
+    ],
+)
+def test_a_journal_that_a_kill_left_half_written_is_put_right_by_every_command(box: Box, words: list[str]):
+    box.journal.parent.mkdir()
+    shutil.copy(OLD, box.journal)
+    if words[0] == "db" and words[1] != "upgrade":
+        assert box.pexen("db", "upgrade").code == 0
+    half_written(box.journal)
+
+    done = box.pexen(*words)
+
+    assert done.code == (1 if words == ["resume"] else 0), done.err  # a task of the run had failed
     assert box.pexen("db", "check").code == 0
 
 

@@ -42,7 +42,7 @@ def test_all_goes_on_with_what_nobody_left_on_purpose(box: Box):
         "run 5 (main) is left alone: it was begun by a program, not by `pexen run`.",
     ]
     assert check.code == 0
-    assert [line.split(" at ")[0] for line in check.lines] == ["run 1 was cut off", "run 2 was stopped"]
+    assert [" ".join(line.split()[:4]) for line in check.lines] == ["run 1 was cut", "run 2 was stopped"]
     assert check.err.splitlines() == alone
     assert done.code == 1  # the worst of both
     assert [line.split("  ")[1] for line in done.lines if line.startswith("pexen ")] == ["run 1", "run 2"]

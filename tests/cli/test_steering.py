@@ -13,6 +13,7 @@ import pytest
 from pexen_state.journal.care.check import check
 from tests.cli.box import COMMAND, Box, Gate, Running
 from tests.cli.typed import typed
+from tests.journal.telling import change
 
 HELD = """
 import pexen_state
@@ -128,6 +129,35 @@ def test_a_run_that_nobody_runs_can_be_cancelled(box: Box):
     assert done.out.startswith("run 1 is cancelled: 1 task is stopped, 1 task never runs, 1 task had ended before.")
     assert box.sql("SELECT state FROM runs") == [("cancelled",)]
     assert check(box.journal) == []
+
+
+def test_who_cancels_a_run_whose_tasks_have_all_ended_is_told_what_it_came_to(box: Box):
+    jobs(box, {"name": "first", "cmd": "true"})
+    box.pexen("run", "work.jsonl")
+    # As its runner was killed when all was decided, and before it said so.
+    change(box.journal, "UPDATE run SET state = 0, verdict = 0, ended_us = NULL")
+    change(box.journal, "UPDATE session SET how_ended = NULL, ended_us = NULL, last_seq = NULL")
+
+    done = box.pexen("cancel")
+
+    assert (done.code, done.out) == (0, "run 1 had come to its end, with verdict pass: nothing was cancelled.\n")
+    assert box.sql("SELECT state, verdict FROM runs") == [("finished", "pass")]
+
+
+def test_a_lock_that_is_freed_does_not_change_how_the_run_was_left(box: Box):
+    box.file("held.py", HELD)
+    gate = box.gate()
+    with box.started("run", "held.py", "-j", "1") as running:
+        gate.reached()
+        box.sql_until("SELECT count(*) FROM tasks WHERE state = 'failed'", 1)
+        killed(running)
+    box.pexen("pause")
+
+    box.pexen("unlock", "disk")
+
+    assert box.sql("SELECT how_ended FROM sessions ORDER BY id") == [("killed",), ("paused",), ("steered",)]
+    assert "  paused  " in box.pexen("runs").out
+    assert box.pexen("resume", "--all").err.startswith("run 1 (held) is left alone: it is paused.")
 
 
 def test_one_task_is_cancelled_and_the_run_goes_on(box: Box):
@@ -327,3 +357,24 @@ def test_twenty_terminals_at_once_hold_nobody_up(box: Box):
         ("succeeded", 2001),
     ]
     assert check(box.journal) == []
+
+
+def test_who_cancels_a_task_names_whole_parts_of_its_path(box: Box):
+    gate = box.gate()
+    for key in ("fs/unlink", "net/route", "slow"):
+        box.script(f"suite/{key}", gate.wait)
+    with box.started("run", "suite", "-j1") as run:
+        gate.reached()
+        tail = box.pexen("cancel", "link")
+        looked = box.pexen("show", "link")
+        whole = box.pexen("cancel", "fs/unlink")
+        run.process.kill()
+        run.process.wait()
+
+    assert (tail.code, tail.out) == (2, "")
+    assert tail.err == (
+        "pexen: run 1 has no task 'link'. Only a whole key, or the last whole parts of its path, name one here, and not "
+        "the end of suite/fs/unlink.\n"
+    )
+    assert looked.code == 0
+    assert whole.out.startswith("suite/fs/unlink of run 1 is cancelled: ")

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.journal.asking.federation import BadFederation, federation, names
+from pexen_state.journal.asking.federation import TABLES, BadFederation, federation, names
 from pexen_state.journal.asking.question import BadQuestion, ask
 from pexen_state.journal.errors import JournalError, JournalMissing, JournalTooNew, JournalTooOld, NotAJournal
 from pexen_state.journal.reader import reader
+from pexen_state.journal.schema import metadata
 from pexen_state.journal.views import VIEWS
 from tests.journal.telling import change, write_run
 
@@ -68,6 +69,54 @@ def test_a_table_holds_the_rows_of_all_too(journals: list[str]) -> None:
         assert ask(connection, "SELECT journal, key FROM task LIMIT 1", {}, federated=True).rows == [
             ("alpha/journal.db", "first")
         ]
+
+
+def test_the_tables_are_those_of_the_schema() -> None:
+    assert set(TABLES) == set(metadata.tables)
+
+
+def test_nothing_that_a_file_calls_a_view_or_a_column_is_run(journals: list[str], tmp_path: Path) -> None:
+    stolen = "(SELECT group_concat(key) FROM j2.task) AS name"
+    for number, statements in enumerate(
+        (
+            ["DROP VIEW tasks", f'CREATE VIEW tasks AS SELECT 1 AS "{stolen}"', 'CREATE TABLE "we""ird" (a)'],
+            [f'CREATE TABLE extra ("{stolen}")', "DROP VIEW runs", "CREATE VIEW runs AS SELECT 'no' AS state"],
+        )
+    ):
+        hostile = str(tmp_path / f"hostile{number}.db")
+        write_run(Path(hostile))
+        for statement in statements:
+            change(Path(hostile), statement)
+
+        with federation([hostile, journals[0]]) as connection:
+            found = ask(connection, "SELECT journal, task FROM tasks ORDER BY number, journal", {}, federated=True)
+            states = ask(connection, "SELECT state FROM runs GROUP BY 1", {}, federated=True)
+            with pytest.raises(BadQuestion, match=r"no such table: temp\.we"):
+                ask(connection, 'SELECT * FROM temp."we""ird"', {}, federated=True)
+
+        assert [row[1] for row in found.rows] == ["first", "first", "second", "second"]
+        assert ("no",) not in states.rows
+
+
+@pytest.mark.parametrize(
+    ("statements", "told"),
+    [
+        (
+            ['ALTER TABLE pruned ADD COLUMN "(SELECT group_concat(key) FROM j2.task) AS name"'],
+            "the table pruned of {} is not one of pexen. It was changed by hand.",
+        ),
+        (["ALTER TABLE pruned ADD COLUMN mine"], "the table pruned has other columns in {} than in {other}."),
+        (["DROP TABLE pruned", "CREATE VIEW pruned AS SELECT 1 AS id"], "the journal {} has no pruned."),
+    ],
+)
+def test_a_table_that_is_not_ours_is_told(journals: list[str], statements: list[str], told: str) -> None:
+    for statement in statements:
+        change(Path(journals[1]), statement)
+
+    with pytest.raises(JournalError) as caught, federation(journals):
+        pass
+
+    assert told.format(journals[1], other=journals[0]) in str(caught.value)
 
 
 def test_rows_are_found_as_quickly_as_in_one_journal(journals: list[str]) -> None:

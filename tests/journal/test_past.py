@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from pexen_state.core.states import Verdict
 from pexen_state.journal.asking import past
 from pexen_state.journal.asking.past import Past, Streak, streak
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import AttemptEnd, NewTask
 from tests.journal.telling import Runner
-from tests.stories import Said, raised, returned, spec
+from tests.stories import Said, cancel, raised, returned, spec, was_cancelled
 
 
 def runs(*verdicts: str | None) -> list[Past]:
@@ -173,3 +174,28 @@ def test_tasks_are_found_by_their_ids(journal: Path, query: str) -> None:
     # `r`, `s`, `run`: a row a run or a session; `n` and `unsteady`: what was found before.
     scanned = {step.split()[1] for step in plan if step.startswith("SCAN")}
     assert scanned <= {"r", "s", "run", "n", "unsteady"}
+
+
+def test_that_a_person_cancelled_a_task_says_nothing_about_it(tmp_path: Path) -> None:
+    runner = Runner(tmp_path / "journal.db")
+    for end in (returned("calm"), cancel("calm"), returned("calm")):
+        begin(runner, "nightly", {"calm": b"same", "other": b"same"})
+        runner.turn(end, left={"calm": AttemptEnd(0, 1, runner.clock.now_us, 2.0)})
+        if runner.plan.named("calm").verdict is Verdict.NONE:
+            runner.turn(was_cancelled("calm"), left={"calm": AttemptEnd(0, 1, runner.clock.now_us, 50.0)})
+        runner.turn(returned("other"))
+        runner.journal.end_session("finished")
+    runner.close()
+
+    with reader(tmp_path / "journal.db") as connection:
+        found = past.history(connection, "calm")
+        unsteady = past.unsteady(connection, None, 50)
+
+    assert [(one.state, one.verdict) for one in found.runs] == [
+        ("finished", "pass"),
+        ("cancelled", "error"),
+        ("finished", "pass"),
+    ]
+    assert found.streak == Streak(False, 1, 2, 0)
+    assert found.spread == (2.0, 2.0, 2.0, 2)
+    assert unsteady == []

@@ -122,11 +122,14 @@ def test_a_run_whose_parent_went_has_none(path: Path):
 @pytest.mark.parametrize("gone", [(6,), (5, 6), (1, 2, 3, 4, 5, 6)])
 def test_numbers_are_never_used_again(path: Path, gone: tuple[int, ...]):
     (last,) = sql(path, "SELECT max(seq) FROM transition")[0]
+    (session,) = sql(path, "SELECT max(id) FROM session")[0]
 
     pruned(path, *gone)
+    pruned(path, *({1, 2} - set(gone)))  # what was the highest is known for good
     number = run(path, "weekly", days=9)
 
     assert number == 7
+    assert sql(path, "SELECT id FROM session WHERE run = 7") == [(session + 1,)]
     assert sql(path, "SELECT min(seq) FROM run_event WHERE run = 7")[0][0] > last
     assert sql(path, "SELECT min(first_seq) FROM session WHERE run = 7")[0][0] > last
     assert len(sql(path, "SELECT * FROM attempts WHERE run = 7")) == 4

@@ -1,8 +1,8 @@
 """Old runs, deleted: their rows in one transaction, then their output.
 
 A kill in between leaves directories that no run has; the next prune removes them. Numbers are never used twice: what
-was the highest run, and the highest `seq`, stays known when they are gone, since output, backups and consumers of
-events know them, too.
+was the highest run, session and `seq` stays known when they are gone, since output, backups and consumers of events
+know them, too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from pexen_state.journal import statements
 from pexen_state.journal.care.removal import GOING, Left, remove_tree
-from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
+from pexen_state.journal.engine import connect, disconnect, driver_of, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import corrupt
 from pexen_state.journal.ids import TASK_BITS, ids_of
 from pexen_state.journal.lock import RunLock
@@ -40,7 +40,7 @@ _DELETES = (
     "DELETE FROM run WHERE id IN (SELECT run FROM doomed)",
 )
 _DELETE_TASKS = "DELETE FROM task WHERE id BETWEEN ? AND ?"
-_INSERT_PRUNED = "INSERT INTO pruned(last_run, last_seq, runs, at_us) VALUES (?,?,?,?)"
+_INSERT_PRUNED = "INSERT INTO pruned(last_run, last_session, last_seq, runs, at_us) VALUES (?,?,?,?,?)"
 
 
 class Pruned(NamedTuple):
@@ -54,6 +54,7 @@ def delete_runs(connection: sqlite3.Connection, runs: Collection[int], at_us: in
     if not runs:
         return
     (last_run,) = connection.execute(statements.LAST_RUN).fetchone()
+    (last_session,) = connection.execute(statements.LAST_SESSION).fetchone()
     (last_seq,) = connection.execute(statements.LAST_SEQ).fetchone()
     connection.execute("CREATE TEMP TABLE doomed(run INTEGER PRIMARY KEY)")
     connection.executemany("INSERT INTO doomed VALUES (?)", [(run,) for run in runs])
@@ -61,7 +62,7 @@ def delete_runs(connection: sqlite3.Connection, runs: Collection[int], at_us: in
         connection.execute(statement)
     connection.executemany(_DELETE_TASKS, [ids_of(run) for run in runs])
     connection.execute("DROP TABLE doomed")
-    connection.execute(_INSERT_PRUNED, (last_run, last_seq, len(runs), at_us))
+    connection.execute(_INSERT_PRUNED, (last_run, last_session, last_seq, len(runs), at_us))
 
 
 def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
@@ -69,6 +70,7 @@ def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
     paths = lock.paths
     connection = connect(paths.db, foreign_keys=False)
     try:
+        ensure_wal(connection, paths.db)  # a copy has none
         with sqlite_errors(paths.db):
             raw = driver_of(connection)
             if runs:
@@ -85,6 +87,12 @@ def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
     left = [one for name in orphans for one in remove_tree(os.path.join(paths.dir, name))]
     _mend_latest(paths)
     return Pruned(tuple(sorted(runs)), tuple(name for name in orphans if name not in doomed), tuple(left))
+
+
+def last_uuid(connection: sqlite3.Connection, among: Collection[int]) -> str | None:
+    """The uuid of the run that the last session was of, if it is among these: what that left is found by it."""
+    found = connection.execute(statements.LAST_UUID).fetchone()
+    return str(found[0]) if found is not None and found[1] in among else None
 
 
 def orphans(connection: sqlite3.Connection, path: str, also: Iterable[int] = ()) -> list[str]:

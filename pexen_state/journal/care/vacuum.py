@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
+from pexen_state.journal.engine import connect, disconnect, driver_of, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import JournalFull
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
@@ -24,6 +24,7 @@ def vacuum(lock: RunLock) -> Sizes:
     paths = lock.paths
     connection = connect(paths.db)
     try:
+        ensure_wal(connection, paths.db)  # a copy has none
         with sqlite_errors(paths.db):
             raw = driver_of(connection)
             before = _size(paths)

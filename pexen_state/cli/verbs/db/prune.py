@@ -79,6 +79,7 @@ def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -
 def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
     from pexen_state.cli.errors import Exit
     from pexen_state.journal.care.choosing import choose
+    from pexen_state.journal.care.prune import last_uuid
     from pexen_state.journal.care.prune import prune as prune_journal
     from pexen_state.journal.lock import RunLock
     from pexen_state.journal.reader import reader
@@ -87,6 +88,11 @@ def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
     with RunLock.acquire(path) as lock:
         with reader(path) as connection:  # anew: until now somebody may have run it
             runs, spared = choose(connection, wish, now_us)
+            last = last_uuid(connection, runs)
+        if last is not None:
+            from pexen_state.sched.pool.tree import kill_strays
+
+            kill_strays(last, lock.paths.slots)  # nobody finds them when the run is forgotten
         done = prune_journal(lock, runs)
     write = app.console.out.line
     if done.runs:
