@@ -51,6 +51,7 @@ def _completion(shell: str) -> ShellComplete:
     if found is None or shell not in SHELLS:
         raise ValueError(shell)
     group = _Group(_PROGRAM, params=pexen.params, context_settings=pexen.context_settings)
+    _teach(group)  # the options that may stand before the verb
     return found(group, {}, _PROGRAM, _VARIABLE)
 
 
@@ -72,7 +73,7 @@ def _teach(command: click.Command) -> None:
     for below in getattr(command, "commands", {}).values():
         _teach(below)
     for param in command.params:
-        metavar = param.metavar or ""
+        metavar = param.metavar or (str(param.name).upper() if isinstance(param, click.Argument) else "")
         words = set(re.findall(r"[A-Z]+", metavar)) | ({"FILE"} if ".db" in metavar else set())
         if isinstance(param.type, click.types.StringParamType) and (words or param.name in _SUITES):
             param.type = _Word(words)

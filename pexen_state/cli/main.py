@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 import click
@@ -17,6 +18,7 @@ import click
 from pexen_state import __version__
 from pexen_state.cli.app import Common, common_options
 from pexen_state.cli.errors import Exit, exit_code_of
+from pexen_state.cli.output import finish, note, take_trouble
 from pexen_state.util import PexenError
 
 
@@ -51,6 +53,9 @@ VERBS = {
     "db": Verb("Journal", "Look after the journal file.", "db:db"),
     "completion": Verb("Journal", "Print the completion script of a shell.", "completion:completion"),
 }
+
+#: What these do is in the journal. They go on when standard output cannot be written to.
+_RUNNING = ("run", "resume", "rerun")
 
 
 class Verbs(click.Group):
@@ -104,12 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
         sys.exit(complete(asked))
     code = execute(list(sys.argv[1:] if arguments is None else arguments))
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            # Nobody reads any more; python would complain about it at its end, with an exit code of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    finish(sys.stderr, 2)  # python would complain about it at its end, with an exit code of its own
     sys.exit(code)
 
 
@@ -124,15 +124,34 @@ def open_standard_descriptors() -> None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - for good
 
 
+@dataclass
+class _Asked:
+    """What is known of the command, also when it fails."""
+
+    common: Common = field(default_factory=Common)
+    verb: str | None = None
+
+
 def execute(arguments: list[str]) -> int:
-    """Run the command, and return its exit code."""
-    common = Common()
+    """Run the command, write what it still buffers, and return its exit code."""
+    asked = _Asked()
+    code = _execute(arguments, asked)
+    finish(sys.stdout, 1)
+    trouble = take_trouble()
+    if trouble is None:
+        return code
+    _tell(f"standard output cannot be written to: {trouble.strerror}", False)
+    return code if asked.verb in _RUNNING else Exit.BROKEN
+
+
+def _execute(arguments: list[str], asked: _Asked) -> int:
     try:
         with pexen.make_context("pexen", arguments) as context:
             try:
                 code = pexen.invoke(context)
             finally:
-                common = context.obj if isinstance(context.obj, Common) else common
+                asked.common = context.obj if isinstance(context.obj, Common) else asked.common
+                asked.verb = context.invoked_subcommand
         return int(code or Exit.DONE)
     except click.exceptions.Exit as end:
         return end.exit_code
@@ -142,18 +161,28 @@ def execute(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _misused(error)
     except PexenError as error:
-        _tell(str(error), common.verbose)
+        _tell(str(error), asked.common.verbose)
         return exit_code_of(error)
     except (KeyboardInterrupt, click.Abort):
-        _tell("interrupted", common.verbose)
+        _tell("interrupted", asked.common.verbose)
         return Exit.UNFINISHED
     except BrokenPipeError:
         return Exit.DONE  # whoever read had enough
     except Exception as error:  # noqa: BLE001 - the last place where a fault of pexen itself can be told
+        if _is_of_click(error):
+            return Exit.BROKEN if note(error, 1) else Exit.DONE  # `execute` tells why
         _tell(
             f"pexen itself failed: {type(error).__name__}: {error}. This is a fault of pexen, please report it.", True
         )
         return Exit.BROKEN
+
+
+def _is_of_click(error: Exception) -> bool:
+    """Whether click could not write its help or the version. It writes past our streams."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return isinstance(error, OSError) and at is not None and at.tb_frame.f_globals.get("__name__") == "click.utils"
 
 
 def _misused(error: click.ClickException) -> int:

@@ -1,17 +1,66 @@
 """Standard output and standard error of the command, which may go away while a run goes on.
 
 What is written here is safe already (`report.text`). A reader that left (`| head`), or a terminal that is gone,
-must not end a run: from then on nothing is written, and nobody is told.
+must not end a run: from then on nothing is written, and nobody is told. Anything else that keeps standard output from
+being written, such as a full disk, does not end a run either, but is kept for `main` to tell.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import sys
 from typing import TextIO
 
 from pexen_state.report.style import Style
+
+_LEFT = (errno.EPIPE, errno.ECONNRESET)
+_HUNG_UP = (errno.EIO, errno.EBADF, errno.ENXIO)  # of a terminal; of a file they are a fault
+
+_troubles: list[OSError] = []
+
+
+def take_trouble() -> OSError | None:
+    """What kept standard output from being written since this was asked last, other than that its reader left."""
+    found = _troubles[0] if _troubles else None
+    _troubles.clear()
+    return found
+
+
+def finish(stream: TextIO, descriptor: int) -> None:
+    """Write what is still buffered. If that cannot be, it goes nowhere, so that python does not fail on it later."""
+    try:
+        stream.flush()
+    except (OSError, ValueError) as error:
+        note(error, descriptor)
+        _to_nowhere(descriptor)
+
+
+def note(error: Exception, descriptor: int) -> bool:
+    """Keep the error for `take_trouble`, unless it only means that the reader left. Returns whether it is trouble."""
+    if not isinstance(error, OSError) or error.errno in _LEFT:
+        return False
+    if error.errno in _HUNG_UP and _is_no_file(descriptor):
+        return False
+    if descriptor == 1:
+        _troubles.append(error)
+    return True
+
+
+def _is_no_file(descriptor: int) -> bool:
+    try:
+        return stat.S_ISCHR(os.fstat(descriptor).st_mode)
+    except OSError:  # closed
+        return True
+
+
+def _to_nowhere(descriptor: int) -> None:
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 class Stream:
@@ -21,6 +70,7 @@ class Stream:
         self._stream = stream
         self._descriptor = descriptor
         self.is_gone = False
+        self.has_trouble = False  #: it is gone, and not because nobody reads
         #: Which characters of our own may be used. Asked now: a resume brings the locale of the run back.
         self.encoding = _encoding(stream)
         # Names of files need not be text, and not every terminal can show every character. A terminal's stream is
@@ -47,8 +97,8 @@ class Stream:
             return
         try:
             self._stream.write(text)
-        except (OSError, ValueError):
-            self._leave()
+        except (OSError, ValueError) as error:
+            self._leave(error)
 
     def write_bytes(self, data: bytes) -> None:
         """Exactly these bytes, for whoever asked for them."""
@@ -56,24 +106,21 @@ class Stream:
             return
         try:
             self._stream.buffer.write(data)
-        except (OSError, ValueError):
-            self._leave()
+        except (OSError, ValueError) as error:
+            self._leave(error)
 
     def flush(self) -> None:
         if self.is_gone:
             return
         try:
             self._stream.flush()
-        except (OSError, ValueError):
-            self._leave()
+        except (OSError, ValueError) as error:
+            self._leave(error)
 
-    def _leave(self) -> None:
+    def _leave(self, error: Exception) -> None:
         self.is_gone = True
-        # Whatever is still buffered goes nowhere, so that python does not fail on it at its end.
-        with contextlib.suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            os.dup2(nowhere, self._descriptor)
-            os.close(nowhere)
+        self.has_trouble = note(error, self._descriptor)
+        _to_nowhere(self._descriptor)  # what is still buffered, so that python does not fail on it at its end
 
 
 class Console:

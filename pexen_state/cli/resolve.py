@@ -49,8 +49,8 @@ def looking(app: App) -> Iterator[Looked]:
         yield Looked(path, connection)
 
 
-def which(connection: sqlite3.Connection, words: Sequence[str], forced: str | None) -> Which:
-    """What `[RUN] [TASK]` means. Raises NotFound and UsageError."""
+def which(connection: sqlite3.Connection, words: Sequence[str], forced: str | None, whole_parts: bool = False) -> Which:
+    """What `[RUN] [TASK]` means. `whole_parts`: of a key, not any tail. Raises NotFound and UsageError."""
     words = [sql_text(word) for word in words]
     if forced is not None:
         run = queries.run_id(connection, sql_text(forced))
@@ -60,7 +60,7 @@ def which(connection: sqlite3.Connection, words: Sequence[str], forced: str | No
         run = queries.run_id(connection)
     if len(words) > 1:
         raise UsageError(f"only one TASK can be named; {safe(words[1])!r} is one too many")
-    return Which(run, task_key(connection, run, words[0]) if words else None)
+    return Which(run, task_key(connection, run, words[0], whole_parts) if words else None)
 
 
 def which_run(connection: sqlite3.Connection, word: str | None, forced: str | None) -> int:
@@ -76,10 +76,10 @@ def is_run(connection: sqlite3.Connection, word: str) -> bool:
     return queries.is_run(word) or any(word == name for (name,) in connection.execute(queries.NAMES))
 
 
-def task_key(connection: sqlite3.Connection, run: int, word: str) -> str:
+def task_key(connection: sqlite3.Connection, run: int, word: str, whole_parts: bool = False) -> str:
     """The key of a TASK. Raises NotFound."""
     try:
-        return queries.task_key(connection, run, word)
+        return queries.task_key(connection, run, word, whole_parts)
     except queries.NotFound:
         keys = [str(key) for (key,) in connection.execute(queries.KEYS, (run,))]
         shown = [key for key in keys if safe(key) == word] or [key for key in keys if safe(key).endswith(f"/{word}")]

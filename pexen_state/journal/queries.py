@@ -155,16 +155,26 @@ def states(connection: sqlite3.Connection, run_id: int) -> dict[str, int]:
     return dict(connection.execute(STATES, (run_id,)).fetchall())
 
 
-def task_key(connection: sqlite3.Connection, run_id: int, which: str) -> str:
+def task_key(connection: sqlite3.Connection, run_id: int, which: str, whole_parts: bool = False) -> str:
     """The key of a TASK. Raises NotFound, which names what was meant if it could be several."""
-    return tail_of([key for (key,) in connection.execute(KEYS, (run_id,))], which, f"run {run_id}")
+    return tail_of([key for (key,) in connection.execute(KEYS, (run_id,))], which, f"run {run_id}", whole_parts)
 
 
-def tail_of(keys: list[str], which: str, where: str) -> str:
-    """The one of these keys that is it, or ends so. Raises NotFound; `where` is for its message."""
+def tail_of(keys: list[str], which: str, where: str, whole_parts: bool = False) -> str:
+    """The one of these keys that is it, or ends so. Raises NotFound; `where` is for its message.
+
+    `whole_parts`: what it ends with has to be whole parts of its path, because it is to be changed, not looked at.
+    """
     if which in keys:
         return which
-    ends = [key for key in keys if key.endswith(f"/{which}")] or [key for key in keys if key.endswith(which)]
+    ends = [key for key in keys if key.endswith(f"/{which}")]
+    if not ends:
+        ends = [key for key in keys if key.endswith(which)]
+        if ends and whole_parts:
+            raise NotFound(
+                f"{where} has no task {which!r}. Only a whole key, or the last whole parts of its path, name one here, "
+                f"and not the end of {_listed(ends)}."
+            )
     if len(ends) == 1:
         return ends[0]
     if ends:

@@ -46,6 +46,10 @@ from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
 
+_LAST_RUNNER = (
+    f"SELECT how_ended FROM session WHERE run = ? AND how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY id DESC LIMIT 1"
+)
+
 Clock = Callable[[], int]
 
 
@@ -82,8 +86,9 @@ class Journal:
         tasks: Sequence[NewTask],
         shared_json: str | None = None,
         parent: int | None = None,
+        supersedes: bool = True,
     ) -> int:
-        """A new run of the suite `name`, which supersedes an unfinished one. Returns its id.
+        """A new run of the suite `name`. Unfinished ones are superseded by it, if it `supersedes`. Returns its id.
 
         `target` and `options` are what `json` can write. Raises NotEncodable if a name that a task requires,
         provides or locks is not made of JSON scalars and tuples.
@@ -101,7 +106,8 @@ class Journal:
             at_us,
         )
         with self._store.transaction():
-            self._store.run(statements.SUPERSEDE_RUNS, [(at_us, sql_text(name))])
+            if supersedes:
+                self._store.run(statements.SUPERSEDE_RUNS, [(at_us, sql_text(name))])
             (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
             seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             memory = Memory(run, seq)
@@ -137,49 +143,77 @@ class Journal:
         found = self._store.read(statements.LAST_UUID, ())
         return found[0][0] if found else None
 
-    def how_cut_off(self, run_id: int) -> HowEnded | None:
-        """How the last session of that run was cut off, if it was and nobody has said so yet."""
-        for _, its_boot, *_ in self._store.read(statements.OPEN_SESSIONS_OF, (run_id,)):
-            return _how_cut_off(its_boot, boot_id())
-        return None
+    def how_left(self, run_id: int) -> HowEnded | None:
+        """How the last session that ran the run ended; who only steered is passed over. None: cut off, or none yet."""
+        found = self._store.read(_LAST_RUNNER, (run_id,))
+        return None if not found or found[0][0] is None else HowEnded(found[0][0])
 
     def begin_session(self, run_id: int, facts: Mapping[str, Any] | None = None) -> int:
         """From now on this process writes decisions of that run. Returns the session's id.
 
         Sessions that never said how they ended are closed: `killed`, or `crashed` if the box booted since.
         """
+        told = [(sql_text(name), _plain(value, name)) for name, value in (facts or {}).items()]
+        with self._store.transaction():
+            memory, session = self._begin_session(run_id)
+            self._store.run(statements.INSERT_FACT, [(session, *fact) for fact in told])
+        self._memory, self._session = memory, session
+        return session
+
+    def write_session(
+        self,
+        run_id: int,
+        decisions: Sequence[Decision],
+        how_ended: HowEnded,
+        over: tuple[RunState, Verdict] | None = None,
+        ended: Mapping[tuple[int, int], AttemptEnd] | None = None,
+    ) -> None:
+        """A whole session at once, of somebody who decides and runs nothing; `over` is what the run ends with.
+
+        `ended` is what attempts left that were in flight when the last runner died.
+
+        One transaction: if this process is killed nobody finds the session open, as if a runner had died in it.
+        """
+        self._store.look_around(len(decisions) * _DECISION_BYTES)
+        with self._store.all_or_the_end():
+            self._memory, session = self._begin_session(run_id)
+            now = self._clock()
+            self._write(lay_out(decisions, (), ended or {}, self._memory, now, self._base))
+            if over is not None:
+                self._store.run(statements.END_RUN, [(int(over[0]), int(over[1]), now, run_id)])
+            last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
+            self._store.run(statements.END_SESSION, [(int(how_ended), last_seq, now, session)])
+
+    def _begin_session(self, run_id: int) -> tuple[Memory, int]:
+        """Within a transaction."""
         at_us, boot, box = self._clock(), boot_id(), os.uname()
         who = process_identity(os.getpid())
         assert who is not None
-        told = [(sql_text(name), _plain(value, name)) for name, value in (facts or {}).items()]
-        with self._store.transaction():
-            last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
-            for session, its_boot, began_us, _, last_us in self._store.fetch(statements.OPEN_SESSIONS, ()):
-                how = _how_cut_off(its_boot, boot)
-                ended_us = max(began_us, last_us or began_us)
-                self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
-            memory = self._memory
-            if memory is None or memory.run != run_id:
-                memory = self._remember(run_id, last_seq)
-            self._store.run(statements.REOPEN_RUN, [(run_id,)])
-            (session,) = self._store.fetch(
-                statements.INSERT_SESSION,
-                (
-                    run_id,
-                    who.pid,
-                    who.start,
-                    boot,
-                    box.nodename,
-                    box.release,
-                    pexen_state.__version__,
-                    platform.python_version(),
-                    memory.seq + 1,
-                    at_us,
-                ),
-            )[0]
-            self._store.run(statements.INSERT_FACT, [(session, *fact) for fact in told])
-        self._memory, self._session = memory, session
-        return int(session)
+        last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
+        for session, its_boot, began_us, _, last_us in self._store.fetch(statements.OPEN_SESSIONS, ()):
+            how = HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
+            ended_us = max(began_us, last_us or began_us)
+            self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
+        memory = self._memory
+        if memory is None or memory.run != run_id:
+            memory = self._remember(run_id, last_seq)
+        self._store.run(statements.REOPEN_RUN, [(run_id,)])
+        (session,) = self._store.fetch(
+            statements.INSERT_SESSION,
+            (
+                run_id,
+                who.pid,
+                who.start,
+                boot,
+                box.nodename,
+                box.release,
+                pexen_state.__version__,
+                platform.python_version(),
+                memory.seq + 1,
+                at_us,
+            ),
+        )[0]
+        return memory, int(session)
 
     def _remember(self, run_id: int, seq: int) -> Memory:
         if not self._store.fetch("SELECT id FROM run WHERE id = ?", (run_id,)):
@@ -326,10 +360,6 @@ class Journal:
 
     def _which(self, run_id: int | None) -> int:
         return self._of_run().run if run_id is None else run_id
-
-
-def _how_cut_off(its_boot: str, boot: str) -> HowEnded:
-    return HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
 
 
 def _for_people(target: Any) -> str:

@@ -28,6 +28,7 @@ class RunAsked:
     resume: bool = True
     run_id: int | None = None
     parent: int | None = None
+    supersedes: bool = True
     target: object = None
     options: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)

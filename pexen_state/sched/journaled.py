@@ -187,10 +187,12 @@ def _begin_or_match(
     check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
         raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
-    before = journal.unfinished_run(asked.name)
+    before = journal.unfinished_run(asked.name) if asked.supersedes else None
     base = codec.encode(dict(asked.shared), "shared") if asked.shared else None
     tasks = [NewTask(spec, fingerprint(body)) for body, spec in zip(callables.bodies, callables.specs, strict=True)]
-    run_id = journal.begin_run(asked.name, asked.target, asked.options, tasks, base, asked.parent)
+    run_id = journal.begin_run(
+        asked.name, asked.target, asked.options, tasks, base, asked.parent, supersedes=asked.supersedes
+    )
     record = journal.run(run_id)
     assert record is not None
     match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))

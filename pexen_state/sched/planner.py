@@ -39,7 +39,7 @@ class Sched:
     journal     path of a journal; without one nothing is stored
     name        the suite's name in the journal: a run of that name can be resumed
     resume      go on with the newest unfinished run of that name, if there is one; False begins another,
-                which supersedes it
+                which supersedes it, unless `supersedes` says otherwise
     run_id      go on with exactly this run of the journal
     defaults    limits and budgets of tasks that do not say their own
     target, options     what the journal keeps about how the run was started, as JSON
@@ -48,6 +48,8 @@ class Sched:
                 runs may end, what is declared `always` still runs, the rest is skipped. A pool that chooses its
                 `spare` itself is given no more than its workers can begin at once
     parent      the run of the journal whose tasks a new run runs again; it is told in `runs.parent`
+    supersedes  whether a new run ends the unfinished ones of that name, which cannot be resumed then; False
+                leaves them as they are, as a run of a part of the suite has to
     overrides   of "timeout" and "retries": on resume what the tasks say now holds for the session, not what
                 the run recorded; of "max_fail": on resume the limit is on what fails from now on, not on
                 what failed in the whole run
@@ -75,6 +77,7 @@ class Sched:
         capture: bool = False,
         max_fail: int | None = None,
         parent: int | None = None,
+        supersedes: bool = True,
         overrides: Collection[str] = (),
         rerun_changed: bool = False,
         wait_for_journal: bool = False,
@@ -96,6 +99,7 @@ class Sched:
         self.capture = capture
         self.max_fail = max_fail
         self.parent = parent
+        self.supersedes = supersedes
         self.overrides = overrides
         self.rerun_changed = rerun_changed
         self.wait_for_journal = wait_for_journal
@@ -229,6 +233,7 @@ class Sched:
             resume=self.resume,
             run_id=self.run_id,
             parent=self.parent,
+            supersedes=self.supersedes,
             target=self.target,
             options=self.options,
             shared=self.shared,

@@ -263,3 +263,14 @@ def test_the_scripts_are_made_without_a_subprocess(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("PATH", str(tmp_path))
 
     assert "complete -o nosort" in script("bash")
+
+
+def test_tasks_of_history_and_a_journal_before_the_verb_are_completed(journal: Box):
+    assert sorted(offered(journal, "history", "plain")) == ["plain-1", "plain-2"]
+    for words in (["--journal", "ne"], ["show", "--journal", "ne"]):
+        asked = {
+            "_PEXEN_COMPLETE": "zsh_complete",
+            "COMP_WORDS": f"pexen {' '.join(words)}",
+            "COMP_CWORD": str(len(words)),
+        }
+        assert journal.pexen(env=asked).out.split("\n")[:2] == ["file", "ne"]

@@ -95,3 +95,31 @@ def test_nothing_to_run_again_is_told(box: Box):
     )
     assert nothing.err == "pexen: nothing failed in run 1.\n"
     assert "the journal has no run 7" in unknown.err
+
+
+def test_a_rerun_of_a_part_or_of_an_older_run_leaves_an_unfinished_one_as_it_is(box: Box):
+    box.file("s.jobs", "one: false\ntwo: test ! -e gate || cat gate\n")
+    assert box.pexen("run", "s.jobs").code == 1
+    gate = box.gate()
+    with box.started("run", "s.jobs", "-j1") as run:
+        gate.reached()
+        run.signal(signal.SIGKILL)
+        run.process.wait()
+    gate.path.unlink()
+
+    failed = box.pexen("rerun", "2", "--failed")
+    not_run = box.pexen("rerun", "2", "--not-run", "--journal", str(box.journal), cwd="/")
+    older = box.pexen("rerun", "1")
+
+    said = "run 2 of this suite is unfinished, and stays so: `pexen{} resume 2` goes on with it."
+    assert said.format("") in failed.lines
+    assert said.format(f" --journal {box.journal}") in not_run.lines
+    assert said.format("") in older.lines
+    assert box.pexen("resume").code == 1
+    assert box.sql("SELECT id, state, sessions FROM runs ORDER BY id") == [
+        (1, "finished", 1),
+        (2, "finished", 2),
+        (3, "finished", 1),
+        (4, "finished", 1),
+        (5, "finished", 1),
+    ]

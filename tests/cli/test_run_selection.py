@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from tests.cli.box import Box
 
 
@@ -73,3 +75,91 @@ def test_a_dry_run_lists_the_tasks_in_order_and_writes_nothing(box: Box):
     assert empty.code == 5
     assert not (box.directory / "ran").exists()
     assert not box.journal.parent.exists()
+
+
+def test_a_run_of_a_part_leaves_an_unfinished_night_as_it_is(box: Box):
+    gate = box.gate()
+    box.file("s.jobs", "bad: false\ngood: true\nslow: test ! -e gate || cat gate\nlast: true\n")
+    with box.started("run", "s.jobs", "-j1") as run:
+        gate.reached()
+        run.signal(signal.SIGKILL)
+        run.process.wait()
+    gate.path.unlink()
+    stays = "run 1 of this suite is unfinished, and stays so: `pexen resume 1` goes on with it."
+
+    of_one = box.pexen("run", "s.jobs", "-k", "good")
+    failed = box.pexen("run", "s.jobs", "--lf")
+    undone = box.pexen("run", "s.jobs", "-k", "last")
+    resumed = box.pexen("resume")
+
+    assert stays in of_one.lines
+    assert stays in failed.lines
+    assert "1 of 4 tasks: failed in run 1." in failed.lines
+    assert stays in undone.lines
+    assert "superseded" not in of_one.out + failed.out + undone.out
+    assert resumed.code == 1
+    assert any("2 finished results kept" in line for line in resumed.lines)
+    assert box.sql("SELECT id, state FROM runs ORDER BY id") == [(number, "finished") for number in (1, 2, 3, 4)]
+
+
+def test_a_run_of_all_supersedes_every_unfinished_one(box: Box):
+    box.file("s.jobs", "one: test ! -e first || cat first\ntwo: test ! -e second || cat second\n")
+    for name, words in (("first", []), ("second", ["-k", "two"])):
+        gate = box.gate(name)
+        with box.started("run", "s.jobs", "-j1", *words) as run:
+            gate.reached()
+            run.signal(signal.SIGKILL)
+            run.process.wait()
+        gate.path.unlink()
+
+    aside = box.pexen("run", "s.jobs", "-k", "one")
+    again = box.pexen("run", "s.jobs")
+
+    stay = "runs 1 and 2 of this suite are unfinished, and stay so: `pexen resume RUN` goes on with one."
+    assert stay in aside.lines
+    assert "runs 1 and 2 of this suite were unfinished; they are superseded, and will not be resumed." in again.lines
+    states = [state for (state,) in box.sql("SELECT state FROM runs ORDER BY id")]
+    assert states == ["superseded", "superseded", "finished", "finished"]
+
+
+def test_what_failed_last_is_looked_for_in_more_than_the_newest_run(box: Box):
+    box.file("s.jobs", "a: test -e fixed\nb: false\nc: false\nd: true\n")
+    box.pexen("run", "s.jobs")
+    box.file("fixed", "")
+    assert box.pexen("run", "s.jobs", "-k", "a").code == 0
+    assert box.pexen("run", "s.jobs", "-k", "c").code == 1
+
+    failed = box.pexen("run", "s.jobs", "--lf")
+    both = box.pexen("run", "s.jobs", "--lf", "--not-run")
+    box.file("s.jobs", "a: true\nb: true\nc: true\nd: true\n")
+    box.pexen("run", "s.jobs", "-k", "b or c")
+    nothing = box.pexen("run", "s.jobs", "--lf")
+
+    assert "2 of 4 tasks: failed in runs 1 and 3." in failed.lines
+    assert "2 of 4 tasks: failed or not run in run 4." in both.lines
+    assert (nothing.code, nothing.err) == (5, "pexen: no task failed when it last ran, in 6 runs from 1 to 6.\n")
+
+
+def test_what_did_not_run_keeps_its_verdict_of_before(box: Box):
+    box.file(
+        "s.jobs",
+        '{"name": "setup", "cmd": "test ! -e broken", "provides": ["db"]}\n'
+        '{"name": "login", "cmd": "false", "requires": ["db"]}\n',
+    )
+    box.pexen("run", "s.jobs")
+    box.file("broken", "")
+    box.pexen("run", "s.jobs")
+
+    assert "2 of 2 tasks: failed in runs 1 and 2." in box.pexen("run", "s.jobs", "--lf").lines
+
+
+def test_what_failed_long_ago_and_is_gone_is_no_news(box: Box):
+    box.file("s.jobs", "old: false\nnew: false\n")
+    box.pexen("run", "s.jobs")
+    box.file("s.jobs", "new: false\nother: true\n")
+    box.pexen("run", "s.jobs")
+
+    done = box.pexen("run", "s.jobs", "--lf")
+
+    assert "1 of 2 tasks: failed in run 2." in done.lines
+    assert done.err == ""

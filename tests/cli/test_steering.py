@@ -373,8 +373,8 @@ def test_who_cancels_a_task_names_whole_parts_of_its_path(box: Box):
 
     assert (tail.code, tail.out) == (2, "")
     assert tail.err == (
-        "pexen: run 1 has no task 'link'. Only a whole key, or the last whole parts of its path, name one here, and not "
-        "the end of suite/fs/unlink.\n"
+        "pexen: run 1 has no task 'link'. Only a whole key, or the last whole parts of its path, name one here, "
+        "and not the end of suite/fs/unlink.\n"
     )
     assert looked.code == 0
     assert whole.out.startswith("suite/fs/unlink of run 1 is cancelled: ")

@@ -192,9 +192,9 @@ def test_that_a_person_cancelled_a_task_says_nothing_about_it(tmp_path: Path) ->
         unsteady = past.unsteady(connection, None, 50)
 
     assert [(one.state, one.verdict) for one in found.runs] == [
-        ("finished", "pass"),
+        ("succeeded", "pass"),
         ("cancelled", "error"),
-        ("finished", "pass"),
+        ("succeeded", "pass"),
     ]
     assert found.streak == Streak(False, 1, 2, 0)
     assert found.spread == (2.0, 2.0, 2.0, 2)

@@ -100,5 +100,7 @@ def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, 
         selection = select(again.suite.tasks, keys=keys, how=[left.how(failed, not_run)])
     options = replace(again.options, keyword=None, of_run=record.id)
     recorded = replace(again.recorded, options=options)
-    goal = Goal(parent=record.id)
+    before = earlier.unfinished_of(path, record.name)
+    is_aside = failed or not_run or (before is not None and before.record.id > record.id)
+    goal = Goal(parent=record.id, is_aside=is_aside)
     return Session(app, again.suite, selection, path, recorded, terms_of(options), here, goal, waits=anew.waits).run()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pexen_state import __version__
@@ -42,11 +42,31 @@ def before(
         yield f"settings: {journals.shown(settings_file, here)}"
     if (selected := selection.in_words()) is not None:
         yield f"{selected}."
-    if opened.superseded is not None:
-        yield f"run {opened.superseded} of this suite was unfinished; it is superseded, and will not be resumed."
     if how_left is not None:
         yield how_left
         yield f"  {what_is_left(opened)}"
+
+
+def beside(opened: Opened, journal: str, command: str) -> Iterator[str]:
+    """What becomes of the unfinished runs of the suite when a new one begins."""
+    if opened.resumed:
+        return
+    from pexen_state.cli.suite import earlier
+
+    ended, stay = earlier.beside(journal, opened.run_id)
+    if len(ended) == 1:
+        yield f"run {ended[0]} of this suite was unfinished; it is superseded, and will not be resumed."
+    elif ended:
+        yield f"runs {_and(ended)} of this suite were unfinished; they are superseded, and will not be resumed."
+    if len(stay) == 1:
+        yield f"run {stay[0]} of this suite is unfinished, and stays so: `{command} resume {stay[0]}` goes on with it."
+    elif stay:
+        yield f"runs {_and(stay)} of this suite are unfinished, and stay so: `{command} resume RUN` goes on with one."
+
+
+def _and(runs: Sequence[int]) -> str:
+    *most, last = map(str, runs)
+    return f"{', '.join(most)} and {last}"
 
 
 def what_is_left(opened: Opened) -> str:

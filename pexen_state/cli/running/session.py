@@ -43,6 +43,7 @@ class Goal:
     overrides: Collection[str] = ()  #: what is said anew about its tasks
     rerun_changed: bool = False
     parent: int | None = None  #: of a new run: whose tasks it runs again
+    is_aside: bool = False  #: of a new run: unfinished ones stay, even if it has all tasks of the suite
 
 
 NEW_RUN = Goal()
@@ -114,6 +115,7 @@ class Session:
             capture=True,
             max_fail=self.terms.max_fail,
             parent=self.goal.parent,
+            supersedes=self.selection.is_whole and not self.goal.is_aside,
             overrides=self.goal.overrides,
             rerun_changed=self.goal.rerun_changed,
             wait_for_journal=self.waits,
@@ -146,7 +148,10 @@ class Session:
                 opened,
                 self.terms,
                 journals.shown(self.journal, self.here),
-                introduction.before(opened, self.goal.how_left, self.selection, self.settings_file, self.here),
+                (
+                    *introduction.before(opened, self.goal.how_left, self.selection, self.settings_file, self.here),
+                    *introduction.beside(opened, self.journal, command),
+                ),
             )
         )
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))

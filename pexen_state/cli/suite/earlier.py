@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections.abc import Collection
 from typing import NamedTuple
 
 from pexen_state.cli.errors import NothingToDo
 from pexen_state.cli.journals import Found
 from pexen_state.cli.running.recorded import is_ours
-from pexen_state.cli.suite.selection import Left
+from pexen_state.cli.suite.selection import BAD, Failing, Left
+from pexen_state.core.states import Verdict
 from pexen_state.journal import queries, restore
 from pexen_state.journal.identity import boot_id
+from pexen_state.journal.ids import ids_of
 from pexen_state.journal.lock import holder_of
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import EventKind, HowEnded, RunRecord, RunState, SavedTask
 from pexen_state.journal.uptodate import is_empty
 
-# A session that was cut off lived at least until its last decision.
+# Who only steered says nothing of how the run was left. One that was cut off lived at least until its last decision.
 _LAST_SESSION = f"""
 SELECT s.how_ended, s.boot_id, coalesce(
     s.ended_us,
@@ -26,8 +29,24 @@ SELECT s.how_ended, s.boot_id, coalesce(
     s.began_us),
   (SELECT e.data LIKE '%"interrupt"%' FROM run_event e
     WHERE e.run = s.run AND e.kind = {int(EventKind.PAUSED)} AND e.seq >= s.first_seq ORDER BY e.seq DESC LIMIT 1)
-FROM session s WHERE s.run = ? ORDER BY s.id DESC LIMIT 1
+FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC LIMIT 1
 """
+
+# What became of the unfinished runs of its suite when a run began: those that it superseded ended as it began.
+_SUPERSEDED = """
+SELECT o.id FROM run r JOIN run o ON o.name = r.name AND o.state = 3 AND o.ended_us = r.began_us AND o.id < r.id
+WHERE r.id = ? ORDER BY o.id
+"""
+_UNTOUCHED = """
+SELECT o.id FROM run r JOIN run o ON o.name = r.name AND o.state = 0 AND o.id < r.id WHERE r.id = ? ORDER BY o.id
+"""
+
+# The newest verdict of each task that has one is that of the newest run here; not_run is none.
+_NEWEST = "SELECT id FROM run WHERE name = ? ORDER BY id DESC LIMIT ?"
+_JUDGED = (
+    "SELECT key, verdict FROM task WHERE id BETWEEN ? AND ?"
+    f" AND verdict NOT IN ({int(Verdict.NONE)}, {int(Verdict.NOT_RUN)})"
+)
 
 _ENDED = {
     HowEnded.STOPPED: "was stopped",
@@ -37,6 +56,7 @@ _ENDED = {
     HowEnded.REBOOTED: "ended by a reboot that was asked for",
     HowEnded.SHUTDOWN: "was ended by a shutdown",
 }
+_RUNS_LOOKED_AT = 20  # for what failed last
 _KILLED = "the runner was killed"
 _CRASHED = "the box crashed or lost power (new boot, no shutdown recorded)"
 
@@ -119,6 +139,26 @@ def newest_of(path: str, suite: str) -> RunRecord | None:
     with reader(path) as connection:
         found = _runs(connection, "name = ?", suite)
         return found[0] if found else None
+
+
+def failing(path: str, suite: str, among: Collection[str]) -> Failing:
+    """Which of these tasks failed when they last ran, by the newest runs of the suite."""
+    with reader(path) as connection:
+        runs = [run for (run,) in connection.execute(_NEWEST, (suite, _RUNS_LOOKED_AT))]
+        judged: dict[str, tuple[int, Verdict]] = {}
+        for run in runs:
+            for key, verdict in connection.execute(_JUDGED, ids_of(run)):
+                judged.setdefault(key, (run, Verdict(verdict)))
+    # What the newest run had, and the suite has no more, is told.
+    bad = {key: run for key, (run, verdict) in judged.items() if verdict in BAD and (key in among or run == runs[0])}
+    return Failing(frozenset(bad), tuple(sorted(set(bad.values()))), tuple(sorted(runs)))
+
+
+def beside(path: str, run: int) -> tuple[list[int], list[int]]:
+    """Other runs of the suite of a run that has begun: those that it superseded, and those that stay unfinished."""
+    with reader(path) as connection:
+        superseded = [other for (other,) in connection.execute(_SUPERSEDED, (run,))]
+        return superseded, [other for (other,) in connection.execute(_UNTOUCHED, (run,))]
 
 
 def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> HowLeft:

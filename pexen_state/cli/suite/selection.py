@@ -66,10 +66,50 @@ class Left(NamedTuple):
             raise NothingToDo(f"nothing {' or '.join(nothing)} in run {self.run}.")
         return keys
 
+    def undone(self) -> frozenset[str]:
+        """Keys of the tasks that were not done."""
+        return frozenset(key for key, verdict in self.verdicts.items() if verdict in UNDONE)
+
     def how(self, failed: bool, not_run: bool) -> str:
         """The same in words, for a header."""
         meant = [words for is_meant, words in ((failed, "failed"), (not_run, "not run")) if is_meant]
         return f"{' or '.join(meant)} in run {self.run}" if meant else f"those of run {self.run}"
+
+
+class Failing(NamedTuple):
+    """Tasks that failed when they last ran."""
+
+    keys: frozenset[str]
+    failed_in: tuple[int, ...]  #: the runs in which they did, the oldest first
+    looked_at: tuple[int, ...]
+
+
+def picked(failing: Failing | None, left: Left | None) -> tuple[frozenset[str], str]:
+    """Keys of what failed last, of what the newest run left undone, or of both; and that in words.
+
+    Raises NothingToDo if there is none.
+    """
+    if failing is None:
+        assert left is not None
+        return left.wanted(failed=False, not_run=True), left.how(failed=False, not_run=True)
+    undone = left.undone() if left is not None else frozenset()
+    if not failing.keys and not undone:
+        looked = _in_runs(failing.looked_at)
+        nothing = "nothing failed" if len(failing.looked_at) == 1 else "no task failed when it last ran,"
+        more = f", and nothing was left undone in run {left.run}" if left is not None else ""
+        raise NothingToDo(f"{nothing} {looked}{more}.")
+    if left is None:
+        return failing.keys, f"failed {_in_runs(failing.failed_in)}"
+    if failing.failed_in in ((), (left.run,)):
+        return failing.keys | undone, left.how(failed=True, not_run=True)
+    return failing.keys | undone, f"failed {_in_runs(failing.failed_in)}, or not run in run {left.run}"
+
+
+def _in_runs(runs: Sequence[int]) -> str:
+    """`in run 7`, `in runs 3 and 7`, `in 12 runs from 3 to 17`."""
+    if len(runs) > 2:
+        return f"in {len(runs)} runs from {runs[0]} to {runs[-1]}"
+    return f"in run{'s' if len(runs) > 1 else ''} {' and '.join(map(str, runs))}"
 
 
 def select(

@@ -23,8 +23,9 @@ _RUNNING = ("running", "rebooting")
 def cancel(app: App, words: tuple[str, ...], forced: str | None) -> int:
     """End a run for good, or one of its tasks. What runs is stopped, what has not run never will.
 
-    RUN is a number, latest, latest-1, or a run's name [latest]; TASK is a key, or any tail of one that is unique.
-    Nothing is asked. A cancelled run cannot be resumed; `pexen pause` is for that.
+    RUN is a number, latest, latest-1, or a run's name [latest]; TASK is a key, or the last whole
+    parts of its path, if only one task has them. Nothing is asked. A cancelled run cannot be resumed; `pexen pause` is
+    for that.
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, which
@@ -35,10 +36,10 @@ def cancel(app: App, words: tuple[str, ...], forced: str | None) -> int:
     from pexen_state.sched.steer import Cancel, steer
 
     with looking(app) as (path, connection):
-        run, key = which(connection, words, forced)
+        run, key = which(connection, words, forced, whole_parts=True)
         if key is None:
             check_unfinished(connection, path, run, "there is nothing to cancel")
-            ended = sum(task["ended_at"] is not None for task in queries.tasks(connection, run))
+            before = [task["ended_at"] is not None for task in queries.tasks(connection, run)]
         else:
             check_unfinished(connection, path, run, f"{safe(key)} has come to its end, too")
             state, verdict = _standing_of(connection, run, key)
@@ -49,7 +50,12 @@ def cancel(app: App, words: tuple[str, ...], forced: str | None) -> int:
     _wait_for_the_pool(app, run, key)
     with looking(app) as (_, connection):
         if key is None:
-            line = _of_run(connection, run, ended)
+            about = queries.run(connection, run)
+            if all(before) or about["state"] == "finished":
+                verdict = f", with verdict {verdict_words(about['verdict'])}" if about["verdict"] else ""
+                line = f"run {run} had come to its end{verdict}: nothing was cancelled."
+            else:
+                line = _of_run(connection, run, sum(before))
         else:
             line = f"{_of_task(connection, run, key)} {_then(run, done)}"
     app.console.out.line(line)

@@ -26,7 +26,7 @@ def rerun(app: App, run: str | None, failed: bool, not_run: bool, wait: bool, **
 
     It has RUN's name, targets and options, unless others are typed, and runs in RUN's directory with its PATH, locale,
     umask and limits. The journal links both. An unfinished run of the suite is superseded; `pexen resume` goes on with
-    it instead.
+    it instead. It stays as it is if only a part of the suite runs again, or RUN is older than it.
     """
     from pexen_state.cli import journals
     from pexen_state.cli.errors import NothingToDo

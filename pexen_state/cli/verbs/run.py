@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     metavar="EXPR",
     help="Only tasks whose key has these words: 'net and not (dhcp or \"a b\")', or fits 'net/*'.",
 )
-@click.option(
-    "--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that failed in the last run of this suite."
-)
-@click.option("--not-run", is_flag=True, help="Only those that did not run there, or were cut off.")
+@click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that failed when they last ran.")
+@click.option("--not-run", is_flag=True, help="Only those that did not run in the last run, or were cut off.")
 @click.option("-n", "--dry-run", is_flag=True, help="List the tasks in order; run nothing and write nothing.")
 @click.option("--name", help="What the suite is called; equal names are the same suite [by its targets].")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run of this suite, if there is one.")
@@ -57,7 +55,8 @@ def run(
 
     What is not said here may be said in the table [run] of the suite's pexen.toml.
 
-    An unfinished run of the same suite is superseded; --resume, or `pexen resume`, goes on with it instead.
+    An unfinished run of the same suite is superseded; --resume, or `pexen resume`, goes on with it instead. A run of
+    a part of the suite (-k, --lf, --not-run) leaves it as it is.
     """
     from dataclasses import replace
 
@@ -117,7 +116,9 @@ def _select(
     if not suite.tasks or not (last_failed or not_run):
         return select(suite.tasks, keyword) if suite.tasks else select(()), None
     from pexen_state.cli.suite import earlier
+    from pexen_state.cli.suite.selection import picked
     from pexen_state.journal.uptodate import bring_up_to_date
+    from pexen_state.sched.identity import key_of
 
     if not dry_run:
         bring_up_to_date(journal)
@@ -126,9 +127,10 @@ def _select(
         raise NothingToDo(
             f"no run of the suite {safe(suite.name)} is in the journal {safe(journal)}: nothing failed yet."
         )
-    left = earlier.left_by(journal, newest.id)
-    keys = left.wanted(last_failed, not_run)
-    return select(suite.tasks, keyword, keys, [left.how(last_failed, not_run)]), newest.id
+    failing = earlier.failing(journal, newest.name, frozenset(map(key_of, suite.tasks))) if last_failed else None
+    left = earlier.left_by(journal, newest.id) if not_run else None
+    keys, how = picked(failing, left)
+    return select(suite.tasks, keyword, keys, [how]), newest.id
 
 
 def _go_on(

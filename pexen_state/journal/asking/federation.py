@@ -1,12 +1,15 @@
 """Several journals behind one connection, read-only: each view holds the rows of all, with the journal's name first.
 
-The files are attached to a database in memory, each `mode=ro`, and never written to. The name of a journal is its
-file's name, with as much of the directory before it as makes it differ from the others.
+The files are attached to a database in memory, each `mode=ro`, and never written to. They may come from anybody: the
+views are made of our own SQL, over the tables of each file, and nothing that a file calls a view is used.
+
+The name of a journal is its file's name, with as much of the directory before it as makes it differ from the others.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -17,10 +20,26 @@ from pexen_state.journal.errors import JournalError
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import lies_still, open_reader, reading
 from pexen_state.journal.specs import sql_text
+from pexen_state.journal.views import VIEWS
 from pexen_state.util import PexenError
 
 _BUSY_S = 10.0
-_NAMES = "SELECT name FROM {}.sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite%'"
+#: Of a journal; apart from `schema`, as readers need no SQLAlchemy.
+TABLES = (
+    "run",
+    "session",
+    "task",
+    "transition",
+    "run_event",
+    "attempt",
+    "result",
+    "checkpoint",
+    "fact",
+    "pruned",
+    "alembic_version",
+)
+_REAL = "SELECT name FROM {}.sqlite_master WHERE type = 'table' AND rootpage > 0"  # neither a view nor virtual
+_FROM = re.compile(rf"\b(FROM|JOIN) ({'|'.join(TABLES)})\b")
 
 
 class BadFederation(PexenError):
@@ -100,12 +119,41 @@ def _attach(connection: sqlite3.Connection, member: Member) -> None:
 
 def _make_views(connection: sqlite3.Connection, members: Sequence[Member]) -> None:
     """One for each view, and for each table: a bare name would else be the first journal's alone."""
-    for (name,) in connection.execute(_NAMES.format(members[0].schema)).fetchall():
-        parts = []
-        for member in members:
-            columns = [row[1] for row in connection.execute(f'PRAGMA {member.schema}.table_info("{name}")')]
-            if not columns:
-                raise JournalError(f"the journal {member.path} has no {name}. `pexen db check` says what is wrong.")
-            called = member.name.replace("'", "''")
-            parts.append(f"SELECT '{called}' AS journal, {', '.join(columns)} FROM {member.schema}.\"{name}\"")
-        connection.execute(f'CREATE TEMP VIEW "{name}" AS {" UNION ALL ".join(parts)}')
+    columns = [_columns(connection, member) for member in members]
+    for table in TABLES:
+        for member, found in zip(members, columns, strict=True):
+            if sorted(found[table]) != sorted(columns[0][table]):
+                raise JournalError(
+                    f"the table {table} has other columns in {member.path} than in {members[0].path}. "
+                    "`pexen db check` says what is wrong."
+                )
+        # With the table before it: a quoted name alone is a text, where there is no such column.
+        listed = ", ".join(f'{table}."{column}"' for column in columns[0][table])
+        _make_view(connection, members, table, f"SELECT {listed} FROM {table}")
+    for view, statement in VIEWS.items():
+        _make_view(connection, members, view, statement.removeprefix(f"CREATE VIEW {view} AS"))
+
+
+def _make_view(connection: sqlite3.Connection, members: Sequence[Member], name: str, query: str) -> None:
+    parts = []
+    for member in members:
+        called = member.name.replace("'", "''")
+        of_member = _FROM.sub(rf"\1 {member.schema}.\2", query)
+        parts.append(f"SELECT '{called}' AS journal, * FROM ({of_member})")
+    connection.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
+
+
+def _columns(connection: sqlite3.Connection, member: Member) -> dict[str, list[str]]:
+    with reading(member.path):
+        there = {name for (name,) in connection.execute(_REAL.format(member.schema))}
+        for table in TABLES:
+            if table not in there:
+                raise JournalError(f"the journal {member.path} has no {table}. `pexen db check` says what is wrong.")
+        found = {
+            table: [row[1] for row in connection.execute(f"PRAGMA {member.schema}.table_info({table})")]
+            for table in TABLES
+        }
+    for table, columns in found.items():
+        if not all(column.isascii() and column.isidentifier() for column in columns):
+            raise JournalError(f"the table {table} of {member.path} is not one of pexen. It was changed by hand.")
+    return found

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from pexen_state.core.states import State
 from pexen_state.journal import queries
 from pexen_state.journal.asking.comparing import BAD, GOOD
 from pexen_state.journal.asking.durations import typical_seconds
@@ -38,19 +39,21 @@ LIMIT :last
 
 KEYS = "SELECT DISTINCT t.task FROM run AS r JOIN tasks AS t ON t.run = r.id WHERE :suite IS NULL OR r.name = :suite"
 
-# Few tasks are unsteady: the first pass finds which, and only these are told in full.
+# Few tasks are unsteady: the first pass finds which, and only these are told in full. That a person cancelled a task
+# says nothing about the task.
 UNSTEADY = f"""
 WITH {_NEWEST},
 unsteady AS MATERIALIZED (
   SELECT n.name AS suite, t.task
   FROM newest AS n CROSS JOIN tasks AS t ON t.run = n.id
-  WHERE t.verdict IN ({_words(GOOD | BAD)})
+  WHERE t.verdict IN ({_words(GOOD | BAD)}) AND t.state <> 'cancelled'
   GROUP BY n.name, t.task
   HAVING max(t.flaky) OR min(t.verdict IN ({_words(BAD)})) <> max(t.verdict IN ({_words(BAD)}))
 )
 SELECT n.name AS suite, t.task, t.run, t.verdict, t.flaky, t.fingerprint, t.ended_at
 FROM newest AS n CROSS JOIN tasks AS t ON t.run = n.id
-WHERE t.verdict IN ({_words(GOOD | BAD)}) AND (n.name, t.task) IN (SELECT suite, task FROM unsteady)
+WHERE t.verdict IN ({_words(GOOD | BAD)}) AND t.state <> 'cancelled'
+  AND (n.name, t.task) IN (SELECT suite, task FROM unsteady)
 ORDER BY n.name, t.task, t.run
 """
 
@@ -61,6 +64,8 @@ FROM attempts AS a
 WHERE a.run = :run AND a.seconds IS NOT NULL
 GROUP BY a.task
 """
+
+_CANCELLED = State.CANCELLED.word
 
 SUITES = "SELECT DISTINCT name FROM run"
 
@@ -188,14 +193,15 @@ def letter(verdict: str | None, flaky: bool) -> str:
 
 
 def spread(runs: Sequence[Past]) -> Spread | None:
+    runs = [one for one in runs if one.state != _CANCELLED]
     seconds = [one.seconds for one in runs if one.seconds is not None and one.verdict in GOOD]
     seconds = seconds or [one.seconds for one in runs if one.seconds is not None]
     return Spread(median(seconds), min(seconds), max(seconds), len(seconds)) if seconds else None
 
 
 def streak(runs: Sequence[Past]) -> Streak | None:
-    """Runs come newest first. Those in which it neither passed nor failed do not count."""
-    judged = [one for one in runs if one.verdict in GOOD or one.verdict in BAD]
+    """Runs come newest first. Those in which it neither passed nor failed, or was cancelled, do not count."""
+    judged = [one for one in runs if one.verdict in GOOD | BAD and one.state != _CANCELLED]
     if not judged:
         return None
     groups = [(is_bad, list(those)) for is_bad, those in groupby(judged, lambda one: one.verdict in BAD)]

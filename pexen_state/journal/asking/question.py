@@ -21,6 +21,9 @@ _STEPS = 20_000
 
 _REFUSED = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT)
 
+# Pragmas that may be asked. Who sets them wants to write, and SQLite says then that the disk is broken.
+_NOT_SET = frozenset({"journal_mode", "locking_mode"})
+
 _SUITE_OF = "SELECT name FROM runs WHERE id = ?"
 
 _INTEGER = re.compile(r"[+-]?\d{1,18}", re.ASCII)
@@ -123,8 +126,9 @@ def _guarded(connection: sqlite3.Connection) -> Iterator[None]:
         connection.set_progress_handler(None, 0)
 
 
-def _no_way_out(action: int, *_: str | None) -> int:
-    return sqlite3.SQLITE_DENY if action in _REFUSED else sqlite3.SQLITE_OK
+def _no_way_out(action: int, name: str | None, value: str | None, *_: str | None) -> int:
+    is_set = action == sqlite3.SQLITE_PRAGMA and value is not None and str(name).lower() in _NOT_SET
+    return sqlite3.SQLITE_DENY if is_set or action in _REFUSED else sqlite3.SQLITE_OK
 
 
 def _what_is_wrong(connection: sqlite3.Connection, error: Exception) -> str:

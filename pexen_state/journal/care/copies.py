@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from typing import BinaryIO
 
 from pexen_state.journal.errors import JournalError, from_sqlite
 from pexen_state.journal.lock import is_held
+
+_FORMAT_AT = 18  # in the header of a database: by what it is written and read
+_ROLLBACK = b"\x01\x01"  # one file, without a -wal
 
 
 def copy(source: sqlite3.Connection, target: str) -> None:
@@ -29,6 +34,31 @@ def fill(source: sqlite3.Connection, path: str) -> None:
             writer.execute("PRAGMA journal_mode=DELETE")  # one file, without a -wal
     except sqlite3.Error as error:
         raise from_sqlite(error, path) from error
+
+
+@contextmanager
+def nameless(source: sqlite3.Connection, directory: str | None) -> Iterator[BinaryIO]:
+    """The journal that `source` reads, as a file without a name: whoever is killed leaves nothing in `directory`."""
+    try:
+        fd, path = tempfile.mkstemp(dir=directory)
+    except OSError as error:
+        place = directory or "the directory for temporary files"
+        raise JournalError(
+            f"no file can be made in {place} ({error.strerror}). Name a file for the copy, elsewhere."
+        ) from error
+    with open(fd, "r+b", buffering=0) as file:
+        try:
+            try:
+                writer = sqlite3.connect(path)  # opens it
+            finally:
+                os.unlink(path)
+            with closing(writer):
+                writer.execute("PRAGMA journal_mode=OFF")  # which would need the name
+                source.backup(writer)
+        except sqlite3.Error as error:
+            raise from_sqlite(error, path) from error
+        os.pwrite(fd, _ROLLBACK, _FORMAT_AT)
+        yield file
 
 
 @contextmanager

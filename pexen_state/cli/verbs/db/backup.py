@@ -43,17 +43,19 @@ def backup(app: App, target: str | None, force: bool) -> int:
 
 
 def _to_standard_output(app: App, path: str, connection: sqlite3.Connection) -> int:
-    import tempfile
+    from pexen_state.cli.errors import Exit, UsageError
+    from pexen_state.journal.care.copies import nameless
 
-    from pexen_state.cli.errors import UsageError
-    from pexen_state.journal.care.copies import fill
-
-    if app.console.out.is_terminal:
+    out = app.console.out
+    if out.is_terminal:
         raise UsageError("a journal is no text for a terminal: name a file, or send standard output to one")
     beside = os.path.dirname(path)
-    with tempfile.NamedTemporaryFile(dir=beside if os.access(beside, os.W_OK) else None) as file:
-        fill(connection, file.name)
-        while chunk := file.read(1 << 20):
-            app.console.out.write_bytes(chunk)
-    app.console.out.flush()
-    return 0
+    with nameless(connection, beside if os.access(beside, os.W_OK) else None) as file:
+        while not out.is_gone and (chunk := file.read(1 << 20)):
+            out.write_bytes(chunk)
+    out.flush()
+    if not out.is_gone:
+        return 0
+    if not out.has_trouble:  # that is told where the command ends
+        app.console.err.line("pexen: the reader of standard output left before the copy was whole")
+    return Exit.BROKEN

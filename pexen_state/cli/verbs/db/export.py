@@ -30,6 +30,8 @@ def export(app: App, words: tuple[str, ...], force: bool) -> int:
 
     if len(words) < 2:
         raise UsageError("say which runs, and the file to be made: pexen db export latest run.db")
+    if words[-1] == "-":
+        raise UsageError("runs are copied into a file, not to standard output. Name one; ./- is a file called -.")
     here = journals.current_directory()
     target = os.path.abspath(words[-1])
     with looking(app) as (path, connection):

@@ -9,6 +9,9 @@ from pexen_state.journal.care.copies import is_in_use
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.report.text import safe
 
+#: What stands beside a database, by the end of its name.
+_SUFFIXES = ("-wal", "-shm", "-journal", ".lock", ".slots", ".reserve", ".socket")
+
 
 def check_target(target: str, journal: str, force: bool) -> None:
     """Raises UsageError for a file that must not be written."""
@@ -18,12 +21,17 @@ def check_target(target: str, journal: str, force: bool) -> None:
     if not os.path.isdir(os.path.dirname(target)):
         raise UsageError(f"there is no directory {safe(os.path.dirname(target))}. Make it, or name another file.")
     paths = JournalPaths.of(journal)
-    own = (paths.db, paths.wal, f"{paths.db}-shm", paths.lock, paths.slots, paths.reserve, paths.socket)
+    own = (paths.db, paths.socket, paths.dir, *(f"{paths.db}{suffix}" for suffix in _SUFFIXES))
     if any(os.path.realpath(target) == os.path.realpath(one) for one in own):
         raise UsageError(f"{named} is the journal itself, or a part of it. Name another file.")
+    for suffix in _SUFFIXES:
+        if target.endswith(suffix) and os.path.isfile(target.removesuffix(suffix)):
+            other = safe(target.removesuffix(suffix))
+            raise UsageError(f"{named} would be taken for a part of {other}. Name another file.")
     if not os.path.lexists(target):
-        if os.path.lexists(f"{target}-wal"):
-            raise UsageError(f"{named}-wal is there, and would become a part of {named}. Name another file.")
+        for log in ("wal", "journal"):
+            if os.path.lexists(f"{target}-{log}"):
+                raise UsageError(f"{named}-{log} is there, and would become a part of {named}. Name another file.")
         return
     if not force:
         raise UsageError(f"{named} is there already. --force replaces it.")
