@@ -131,7 +131,7 @@ def test_a_step_from_lost_to_ready_in_one_turn_is_one_change_of_the_task(runner:
     ]
     (saved,) = runner.journal.saved_tasks()
     assert saved.restored[1:6] == (State.SUBMITTED, 2, 0, 0, 1)
-    assert saved.restored.locks is Locks.HELD
+    assert saved.restored.locks is Locks.DIRTY
     assert sql(path, "SELECT attempt, state, cause FROM attempts ORDER BY attempt") == [
         (1, "lost", "worker_died"),
         (2, "submitted", None),
