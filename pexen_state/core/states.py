@@ -62,6 +62,15 @@ class Verdict(Word):
     def is_good(self) -> bool:
         return self <= Verdict.WARN
 
+    @property
+    def is_bad(self) -> bool:
+        """It ended badly. What never ran is neither good nor bad."""
+        return Verdict.FAIL <= self <= Verdict.CRASH
+
+
+#: The words of the bad verdicts, for whoever reads them from the journal's views.
+BAD_WORDS = frozenset(verdict.word for verdict in Verdict if verdict.is_bad)
+
 
 class Cause(Word):
     """Why a task went from one state to another. The cause that ends an attempt is the attempt's cause."""

@@ -72,7 +72,6 @@ OPEN_SESSIONS = (
     " (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1)"
     " FROM session WHERE how_ended IS NULL"
 )
-OPEN_SESSIONS_OF = "SELECT id, boot_id FROM session WHERE how_ended IS NULL AND run = ? ORDER BY id DESC"
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pexen_state.core.states import BAD_WORDS
 from pexen_state.journal import queries
 from pexen_state.journal.identity import is_alive
 from pexen_state.journal.lock import holder_of
@@ -20,7 +21,6 @@ from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]
 
-BAD = ("fail", "error", "timeout", "crash")
 _ALL_SHOWN = 200  # a run with no more tasks is shown whole
 _LISTED = 100  # failures, warnings, reasons of a larger one
 _NAMED = 5  # tasks beside a reason
@@ -117,7 +117,7 @@ def again_in_words(parent: int, verdicts: Mapping[str, str | None], keys: Iterab
     What was picked brings along what it requires. So only a kind of task that is here to the last one was picked.
     """
     again = set(keys)
-    failed = {key for key, verdict in verdicts.items() if verdict in BAD}
+    failed = {key for key, verdict in verdicts.items() if verdict in BAD_WORDS}
     undone = {key for key, verdict in verdicts.items() if verdict in (None, "not_run")}
     picked = [
         words for kind, words in ((failed, "what failed"), (undone, "what did not run")) if kind and kind <= again
@@ -137,7 +137,7 @@ def task_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterat
     """
     whole = everything or len(tasks) <= _ALL_SHOWN
     most = len(tasks) if everything else _LISTED
-    bad = [task for task in tasks if task["verdict"] in BAD]
+    bad = [task for task in tasks if task["verdict"] in BAD_WORDS]
     warned = [task for task in tasks if task["verdict"] == "warn"]
     flaky = [task for task in tasks if task["flaky"] and task["verdict"] != "warn"]
     not_run = [task for task in tasks if task["verdict"] == "not_run"]

@@ -13,18 +13,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pexen_state.core.states import State, Verdict
+from pexen_state.core.states import BAD_WORDS, State, Verdict
 from pexen_state.journal import queries
 from pexen_state.journal.asking.durations import typical_seconds
 from pexen_state.journal.ids import ids_of
 from pexen_state.journal.lock import Holder, holder_of
-from pexen_state.report.runs import BAD, with_doing
-from pexen_state.report.style import Style, count, duration, took, verdict_words
+from pexen_state.report.runs import with_doing
+from pexen_state.report.style import COUNTED, Style, count, duration, took, verdict_words
 from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]
 
-_COUNTED = ("pass", "info", "warn", "skip", "fail", "error", "timeout", "crash", "not_run")
 _RUNNING = 8  # named, and
 _FAILED = 10
 _LOCKS = 3
@@ -34,7 +33,7 @@ def gather(connection: sqlite3.Connection, path: str, run_id: int, now: float) -
     """Everything that `status_lines` says, as it goes into a JSON document. `now`: seconds since 1970."""
     (run,) = with_doing(connection, path, [queries.run(connection, run_id)])
     sessions = queries.sessions(connection, run_id)
-    counts = dict.fromkeys(_COUNTED, 0)
+    counts = dict.fromkeys(COUNTED, 0)
     done = total = 0
     for state, verdict, tasks in queries.tally(connection, run_id):
         total += tasks
@@ -211,7 +210,7 @@ def _failed_lines(status: Found) -> Iterator[str]:
     for one in reversed(status["failed"]):
         reason = f"  {cut(safe(one['reason']), 200)}" if one["reason"] else ""
         yield f"  {style.word(one['verdict'])} [{took(one['seconds'])}] {cut(safe(one['task']), 200)}{reason}"
-    more = sum(status["counts"][word] for word in BAD) - len(status["failed"])
+    more = sum(status["counts"][word] for word in BAD_WORDS) - len(status["failed"])
     if more > 0:
         yield f"  ... and {more} more before"
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The words of verdicts, in the order in which they are counted for people.
+COUNTED = ("pass", "info", "warn", "skip", "fail", "error", "timeout", "crash", "not_run")
+
 _CODES = {
     "pass": "32",
     "info": "36",
@@ -34,9 +37,6 @@ class Style:
 
     def strong(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self.colour else text
-
-    def weak(self, text: str) -> str:
-        return f"\x1b[2m{text}\x1b[0m" if self.colour else text
 
 
 PLAIN = Style()

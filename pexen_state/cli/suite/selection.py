@@ -19,7 +19,7 @@ from pexen_state.sched.meta import Task, read_meta
 from pexen_state.util import PexenWarning
 
 #: Verdicts of tasks that ended badly.
-BAD = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.CRASH})
+BAD = frozenset(verdict for verdict in Verdict if verdict.is_bad)
 
 #: Of tasks that never ran, or were never done with.
 UNDONE = frozenset({Verdict.NONE, Verdict.NOT_RUN})

@@ -9,11 +9,11 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.verbs.show import run_and_task
+from pexen_state.core.states import BAD_WORDS
 
 if TYPE_CHECKING:
     from pexen_state.cli.tailing import Follower
 
-_BAD = ("fail", "error", "timeout", "crash")
 _CHUNK = 1 << 20
 
 
@@ -137,13 +137,13 @@ def _choose(
     for task in tasks:
         found = by_task.get(task["task"], [])
         if key is None:
-            if wanted.everything or task["verdict"] in _BAD:
+            if wanted.everything or task["verdict"] in BAD_WORDS:
                 chosen += found[-1:]
         elif wanted.attempt is not None:
             chosen += [one for one in found if one["attempt"] == wanted.attempt]
         elif wanted.everything:
             chosen += found
-        elif not wanted.failed or task["verdict"] in _BAD:
+        elif not wanted.failed or task["verdict"] in BAD_WORDS:
             chosen += found[-1:]
     return chosen
 

@@ -6,8 +6,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.verbs.show import run_and_task
-
-_BAD = ("fail", "error", "timeout", "crash")
+from pexen_state.core.states import BAD_WORDS
 
 
 @click.command(short_help="Explain why a task is where it is.")
@@ -50,7 +49,7 @@ def why(app: App, words: tuple[str, ...], forced: str | None, as_json: bool) -> 
         return 0
     for sentence in said:
         app.console.out.line(safe(sentence))
-    if task["verdict"] in _BAD and output is not None:
+    if task["verdict"] in BAD_WORDS and output is not None:
         for line in tail_of_file(output):
             app.console.out.line(f"  | {line}")
         app.console.out.line(f"All of it: {command} logs {run} {quoted(safe(key))}")

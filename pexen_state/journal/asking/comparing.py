@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
+from pexen_state.core.states import BAD_WORDS
 from pexen_state.journal import queries
 
-BAD = frozenset({"fail", "error", "timeout", "crash"})
 GOOD = frozenset({"pass", "info", "warn"})
 
 #: A task is slower if it took at least so many times as long, and so many seconds more.
@@ -115,7 +115,7 @@ def compare(
             changes[kind].append(change)
         elif was is not None and now is not None and now.verdict is not None and was.verdict == now.verdict:
             same += 1
-            still_bad += now.verdict in BAD
+            still_bad += now.verdict in BAD_WORDS
         if was is not None and now is not None:
             if now.flaky and not was.flaky:
                 changes[Kind.FLAKY].append(change)
@@ -136,7 +136,7 @@ def _kind(was: Result | None, now: Result | None) -> Kind | None:
         return Kind.GONE
     if now.verdict is None:
         return None  # it may still become anything
-    if now.verdict in BAD and (was is None or was.verdict not in BAD):
+    if now.verdict in BAD_WORDS and (was is None or was.verdict not in BAD_WORDS):
         return Kind.NEWLY_FAILED
     if was is None:
         return Kind.NEW
@@ -144,7 +144,7 @@ def _kind(was: Result | None, now: Result | None) -> Kind | None:
         return None
     if now.verdict == "not_run":
         return Kind.NOT_RUN
-    if was.verdict in BAD and now.verdict in GOOD:
+    if was.verdict in BAD_WORDS and now.verdict in GOOD:
         return Kind.FIXED
     return Kind.CHANGED
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from pexen_state.core.states import State
+from pexen_state.core.states import BAD_WORDS, State
 from pexen_state.journal import queries
-from pexen_state.journal.asking.comparing import BAD, GOOD
+from pexen_state.journal.asking.comparing import GOOD
 from pexen_state.journal.asking.durations import typical_seconds
 
 
@@ -46,13 +46,13 @@ WITH {_NEWEST},
 unsteady AS MATERIALIZED (
   SELECT n.name AS suite, t.task
   FROM newest AS n CROSS JOIN tasks AS t ON t.run = n.id
-  WHERE t.verdict IN ({_words(GOOD | BAD)}) AND t.state <> 'cancelled'
+  WHERE t.verdict IN ({_words(GOOD | BAD_WORDS)}) AND t.state <> 'cancelled'
   GROUP BY n.name, t.task
-  HAVING max(t.flaky) OR min(t.verdict IN ({_words(BAD)})) <> max(t.verdict IN ({_words(BAD)}))
+  HAVING max(t.flaky) OR min(t.verdict IN ({_words(BAD_WORDS)})) <> max(t.verdict IN ({_words(BAD_WORDS)}))
 )
 SELECT n.name AS suite, t.task, t.run, t.verdict, t.flaky, t.fingerprint, t.ended_at
 FROM newest AS n CROSS JOIN tasks AS t ON t.run = n.id
-WHERE t.verdict IN ({_words(GOOD | BAD)}) AND t.state <> 'cancelled'
+WHERE t.verdict IN ({_words(GOOD | BAD_WORDS)}) AND t.state <> 'cancelled'
   AND (n.name, t.task) IN (SELECT suite, task FROM unsteady)
 ORDER BY n.name, t.task, t.run
 """
@@ -201,10 +201,10 @@ def spread(runs: Sequence[Past]) -> Spread | None:
 
 def streak(runs: Sequence[Past]) -> Streak | None:
     """Runs come newest first. Those in which it neither passed nor failed, or was cancelled, do not count."""
-    judged = [one for one in runs if one.verdict in GOOD | BAD and one.state != _CANCELLED]
+    judged = [one for one in runs if one.verdict in GOOD | BAD_WORDS and one.state != _CANCELLED]
     if not judged:
         return None
-    groups = [(is_bad, list(those)) for is_bad, those in groupby(judged, lambda one: one.verdict in BAD)]
+    groups = [(is_bad, list(those)) for is_bad, those in groupby(judged, lambda one: one.verdict in BAD_WORDS)]
     is_bad, newest = groups[0]
     return Streak(is_bad, newest[-1].run, len(newest), len(groups[1][1]) if len(groups) > 1 else 0)
 
@@ -221,7 +221,7 @@ def _unsteady(suite: str, task: str, rows: Sequence[tuple[object, ...]]) -> Unst
     before = None
     letters = []
     for _, _, run, verdict, is_flaky, fingerprint, at in rows:
-        now = (verdict in BAD, fingerprint)
+        now = (verdict in BAD_WORDS, fingerprint)
         is_change = before is not None and before[0] != now[0] and before[1] == now[1]
         flaky += bool(is_flaky)
         changes += is_change

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -95,11 +95,11 @@ def last_uuid(connection: sqlite3.Connection, among: Collection[int]) -> str | N
     return str(found[0]) if found is not None and found[1] in among else None
 
 
-def orphans(connection: sqlite3.Connection, path: str, also: Iterable[int] = ()) -> list[str]:
-    """Names of the directories of output that no run has, or that would have none without the runs `also`."""
+def orphans(connection: sqlite3.Connection, path: str) -> list[str]:
+    """Names of the directories of output that no run has."""
     (last_run,) = connection.execute(statements.LAST_RUN).fetchone()
     runs = {run for (run,) in connection.execute("SELECT id FROM run")}
-    return _orphans(JournalPaths.of(path), runs - set(also), last_run)
+    return _orphans(JournalPaths.of(path), runs, last_run)
 
 
 def _orphans(paths: JournalPaths, runs: Collection[int], last_run: int) -> list[str]:

@@ -18,7 +18,6 @@ from pexen_state.report.style import Style
 SHOW_OUTPUT = ("failed", "all", "none")
 
 #: Verdicts that make a run fail, as words.
-BAD = ("fail", "error", "timeout", "crash")
 
 
 class Result(Protocol):

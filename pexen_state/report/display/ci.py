@@ -6,7 +6,8 @@ the runner demands it, so that no text of a task can make another one.
 
 from __future__ import annotations
 
-from pexen_state.report.display import BAD, Result
+from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.display import Result
 from pexen_state.report.display.entries import result_lines
 from pexen_state.report.display.lines import Lines
 from pexen_state.report.style import verdict_words
@@ -23,7 +24,7 @@ class GithubLines(Lines):
             for line in output:
                 self._print(line)
             self._print("::endgroup::")
-        if result.verdict in BAD or result.verdict == "warn":
+        if result.verdict in BAD_WORDS or result.verdict == "warn":
             level = "warning" if result.verdict == "warn" else "error"
             reason = safe(result.reason) if result.reason else verdict_words(result.verdict)
             self._print(f"::{level} title={escaped_property(key)}::{escaped(reason)}")

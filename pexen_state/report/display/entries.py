@@ -9,7 +9,8 @@ import os
 import shlex
 from collections.abc import Iterator
 
-from pexen_state.report.display import BAD, Header, Looks, Result, Running
+from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.display import Header, Looks, Result, Running
 from pexen_state.report.style import Style, count, duration, took
 from pexen_state.report.text import cut, safe, safe_lines, tail_of_file
 
@@ -50,7 +51,7 @@ def result_lines(result: Result, looks: Looks, counter: str = "") -> Iterator[st
     if result.reason:
         parts.append(safe(result.reason))
     output = list(output_lines(result, looks))
-    if result.verdict in BAD and (output or (result.output and looks.show_output == "none")):
+    if result.verdict in BAD_WORDS and (output or (result.output and looks.show_output == "none")):
         parts.append(f"{looks.command} logs {quoted(key)}")
     yield "  ".join(parts)
     yield from output
@@ -63,7 +64,7 @@ def output_lines(result: Result, looks: Looks) -> Iterator[str]:
     if looks.show_output == "all":
         for line in _whole(result.output, f"{looks.command} logs {quoted(safe(result.key or ''))} --all"):
             yield f"{_MARGIN}{line}"
-    elif result.verdict in BAD:
+    elif result.verdict in BAD_WORDS:
         for line in tail_of_file(result.output):
             yield f"{_MARGIN}{line}"
 

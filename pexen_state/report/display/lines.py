@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from pexen_state.report.display import BAD, Header, Looks, Progress, Result, Sink, Summary
+from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.display import Header, Looks, Progress, Result, Sink, Summary
 from pexen_state.report.display.entries import header_lines, result_lines, slow_line
 from pexen_state.report.display.pace import Pace
 from pexen_state.report.display.summary import summary_lines
@@ -59,7 +60,7 @@ class Lines:
         self._pace.ended(result)
         if self._said:
             self._tell()
-        if not result.replayed and (not self._looks.is_quiet or result.verdict in BAD):
+        if not result.replayed and (not self._looks.is_quiet or result.verdict in BAD_WORDS):
             self._show(result)
         now = self._clock()
         if self._is_dirty and now >= self._flushed_at + _FLUSH_SECONDS:

@@ -18,7 +18,8 @@ from rich.live import Live as Region
 from rich.segment import Segment
 from rich.text import Text
 
-from pexen_state.report.display import BAD, Header, Looks, Progress, Result, Sink, Summary
+from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.display import Header, Looks, Progress, Result, Sink, Summary
 from pexen_state.report.display.entries import clock as as_clock
 from pexen_state.report.display.entries import header_lines, result_lines, slow_line
 from pexen_state.report.display.pace import COUNTED, Pace
@@ -109,7 +110,7 @@ class Live:
 
     def _is_shown(self, result: Result) -> bool:
         looks = self._looks
-        return result.verdict in BAD or result.verdict == "warn" or looks.is_verbose or looks.show_output == "all"
+        return result.verdict in BAD_WORDS or result.verdict == "warn" or looks.is_verbose or looks.show_output == "all"
 
     def _put(self, line: str) -> None:
         self._queue.append(line)

@@ -8,20 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pexen_state.core.states import Verdict
-from pexen_state.report.display import BAD, Ended, Summary
-from pexen_state.report.style import Style, count, duration, verdict_words
+from pexen_state.report.display import Ended, Summary
+from pexen_state.report.style import COUNTED, Style, count, duration, verdict_words
 from pexen_state.report.text import safe
 
 LISTED = 20  #: tasks, and reasons, that are named
-
-_COUNTED = ("pass", "info", "warn", "skip", "fail", "error", "timeout", "crash", "not_run")
 
 
 def summary_lines(summary: Summary, command: str, style: Style) -> Iterator[str]:
     """`command` is what a person types for pexen and its journal."""
     final = [task for task in summary.ended if task.is_final]
     left = len(summary.ended) - len(final)
-    bad = [task for task in final if task.verdict.word in BAD]
+    bad = [task for task in final if task.verdict.is_bad]
     flaky = [task for task in final if task.is_flaky]
     warned = [task for task in final if task.verdict is Verdict.WARN and not task.is_flaky]
     not_run = [task for task in final if task.verdict is Verdict.NOT_RUN]
@@ -44,7 +42,7 @@ def summary_lines(summary: Summary, command: str, style: Style) -> Iterator[str]
 
 def _counted(final: Sequence[Ended]) -> Iterator[str]:
     """`5 pass (1 flaky)`: numbers that add up to that of the tasks."""
-    for word in _COUNTED:
+    for word in COUNTED:
         those = [task for task in final if task.verdict.word == word]
         if those:
             flaky = sum(task.is_flaky for task in those)
