@@ -6,7 +6,7 @@ The API speaks the plan's task numbers, 1, 2, ... within a run; ids of rows are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pexen_state.core.decisions import Restored
 from pexen_state.core.spec import TaskSpec
@@ -51,8 +51,23 @@ class NewTask(NamedTuple):
     fingerprint: bytes | None = None  #: 16 bytes that change when the task's code does
 
 
+class Beginning(Protocol):
+    """A worker began an attempt that has not ended yet. Whoever has these attributes can be handed over as it is."""
+
+    @property
+    def task(self) -> int: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def worker(self) -> int | None: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def at_us(self) -> int: ...
+
+
 class AttemptBegan(NamedTuple):
-    """A worker began an attempt that has not ended yet."""
+    """A `Beginning` made by hand."""
 
     task: int
     attempt: int
@@ -61,8 +76,33 @@ class AttemptBegan(NamedTuple):
     at_us: int  #: microseconds since 1970
 
 
+class Left(Protocol):
+    """What an attempt left, as `AttemptEnd` explains it. Whoever has these attributes can be handed over as it is."""
+
+    @property
+    def worker(self) -> int | None: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def began_us(self) -> int | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def exit_code(self) -> int | None: ...
+    @property
+    def signal(self) -> int | None: ...
+    @property
+    def output(self) -> str | None: ...
+    @property
+    def ret_json(self) -> str | None: ...
+    @property
+    def shared_json(self) -> str | None: ...
+    @property
+    def error_json(self) -> str | None: ...
+
+
 class AttemptEnd(NamedTuple):
-    """What an attempt left. `ret`, `shared` and `error` are JSON as `codec` makes it, None for nothing."""
+    """A `Left` made by hand. What is JSON is as `codec` makes it, None for nothing."""
 
     worker: int | None = None
     pid: int | None = None
@@ -71,9 +111,9 @@ class AttemptEnd(NamedTuple):
     exit_code: int | None = None
     signal: int | None = None
     output: str | None = None  #: path of its output file, None if there is none
-    ret: str | None = None
-    shared: str | None = None
-    error: str | None = None
+    ret_json: str | None = None
+    shared_json: str | None = None  #: what the task changed
+    error_json: str | None = None
 
 
 class RunRecord(NamedTuple):

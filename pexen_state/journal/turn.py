@@ -15,7 +15,7 @@ from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paus
 from pexen_state.core.spec import Name
 from pexen_state.core.states import FAILURES, Cause, State
 from pexen_state.journal.ids import task_base
-from pexen_state.journal.records import AttemptBegan, AttemptEnd, EventKind, NewTask
+from pexen_state.journal.records import Beginning, EventKind, Left, NewTask
 from pexen_state.journal.specs import spec_to_json, sql_text
 from pexen_state.journal.values import to_json
 
@@ -75,8 +75,8 @@ class Rows:
 
 def lay_out(
     decisions: Iterable[Decision],
-    began: Iterable[AttemptBegan],
-    ended: Mapping[tuple[int, int], AttemptEnd],
+    began: Iterable[Beginning],
+    ended: Mapping[int, Left],
     memory: Memory,
     at_us: int,
     directory: str,
@@ -117,7 +117,7 @@ def lay_out(
         if new == _SUBMITTED:
             flights[task] = Open(attempt, seq, at_us)
         elif _SUBMITTED <= old <= _RUNNING and new != _RUNNING:
-            _end(flights.pop(task), seq, ended.get((task, attempt)), rows, directory)
+            _end(flights.pop(task), seq, ended.get(task), rows, directory)
             if row[_CAUSE] == _WITHDRAWN:
                 withdrawn[task] = withdrawn.get(task, 0) + 1
     memory.seq = seq
@@ -189,25 +189,25 @@ def _several(steps: Sequence[Row]) -> Row:
     )
 
 
-def _end(flight: Open, seq: int, end: AttemptEnd | None, rows: Rows, directory: str) -> None:
-    if end is None:
+def _end(flight: Open, seq: int, left: Left | None, rows: Rows, directory: str) -> None:
+    if left is None:
         rows.closes.append((flight.seq, seq))
         return
-    worker, pid, began_us, seconds, exit_code, signal, output, ret, shared, error = end
+    began_us, seconds, output = left.began_us, left.seconds, left.output
     rows.ends.append(
         (
             flight.seq,
             seq,
-            worker,
-            pid,
+            left.worker,
+            left.pid,
             None if began_us is None else began_us - flight.at_us,
             None if seconds is None else round(seconds * 1_000_000),
-            exit_code,
-            signal,
+            left.exit_code,
+            left.signal,
             output if output is None else sql_text(output.removeprefix(directory)),
-            ret,
-            shared,
-            error,
+            left.ret_json,
+            left.shared_json,
+            left.error_json,
         )
     )
 

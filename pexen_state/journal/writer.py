@@ -30,9 +30,9 @@ from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.opening import open_journal
 from pexen_state.journal.records import (
-    AttemptBegan,
-    AttemptEnd,
+    Beginning,
     HowEnded,
+    Left,
     NewTask,
     RunRecord,
     RunState,
@@ -166,11 +166,11 @@ class Journal:
         decisions: Sequence[Decision],
         how_ended: HowEnded,
         over: tuple[RunState, Verdict] | None = None,
-        ended: Mapping[tuple[int, int], AttemptEnd] | None = None,
+        ended: Mapping[int, Left] | None = None,
     ) -> None:
         """A whole session at once, of somebody who decides and runs nothing; `over` is what the run ends with.
 
-        `ended` is what attempts left that were in flight when the last runner died.
+        `ended` is what attempts left that were in flight when the last runner died, by their task.
 
         One transaction: if this process is killed nobody finds the session open, as if a runner had died in it.
         """
@@ -251,12 +251,13 @@ class Journal:
     def append(
         self,
         decisions: Sequence[Decision],
-        began: Iterable[AttemptBegan] = (),
-        ended: Mapping[tuple[int, int], AttemptEnd] | None = None,
+        began: Iterable[Beginning] = (),
+        ended: Mapping[int, Left] | None = None,
     ) -> None:
         """Write a turn in one transaction, and wait for the disk.
 
-        `ended` holds what attempts left, by (task, attempt); an attempt that ends without is closed all the same.
+        `ended` holds what attempts left, by their task, since at most one attempt of a task ends in a turn; an attempt
+        that ends without is closed all the same.
         Times are taken here, one for the turn, in microseconds since 1970.
 
         Raises JournalConflict if a task is not where its decision starts from: another process wrote to this run,

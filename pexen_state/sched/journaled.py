@@ -24,9 +24,8 @@ from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths, key_bytes
 from pexen_state.journal.records import (
-    AttemptBegan,
-    AttemptEnd,
     HowEnded,
+    Left,
     NewTask,
     RunRecord,
     RunState,
@@ -61,17 +60,13 @@ class JournalLedger:
     """Hands each turn to the journal, in its words."""
 
     def __init__(self, journal: Journal, new_slots: str, slots: str) -> None:
-        self.left: Mapping[Attempt, AttemptEnd] = {}  #: of attempts that the last session left in flight
+        self.left: Mapping[int, Left] = {}  #: of attempts that the last session left in flight, by task
         self._journal = journal
         self._new_slots: str | None = new_slots
         self._slots = slots
 
     def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[Attempt, Outcome]) -> None:
-        self._journal.append(
-            decisions,
-            [AttemptBegan(one.task, one.attempt, one.worker, one.pid, one.at_us) for one in began],
-            {**self.left, **{attempt: _end_of(outcome) for attempt, outcome in ended.items()}},
-        )
+        self._journal.append(decisions, began, {**self.left, **{task: left for (task, _), left in ended.items()}})
         self.left = {}
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
@@ -90,21 +85,6 @@ def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
             PexenWarning,
             stacklevel=2,
         )
-
-
-def _end_of(outcome: Outcome) -> AttemptEnd:
-    return AttemptEnd(
-        outcome.worker,
-        outcome.pid,
-        outcome.began_us,
-        outcome.seconds,
-        outcome.exit_code,
-        outcome.signal,
-        outcome.output,
-        outcome.ret_json,
-        outcome.shared_json,
-        outcome.error_json,
-    )
 
 
 def run_journaled(

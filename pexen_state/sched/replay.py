@@ -124,14 +124,14 @@ def _never_began(state: State, attempt: tuple[int, int], begun: frozenset[tuple[
     return begun is not None and state is State.SUBMITTED and attempt not in begun
 
 
-def left_by(plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int) -> dict[tuple[int, int], AttemptEnd]:
-    """What attempts that were cut off have left: what they printed until then is still to be found by their task."""
-    left = {}
+def left_by(plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int) -> dict[int, AttemptEnd]:
+    """What attempts that were cut off have left, by task: what they printed until then is still to be found there."""
+    left: dict[int, AttemptEnd] = {}
     for one in lost:
         if isinstance(one, Lost) and one.cause is not Cause.WITHDRAWN:
             task = plan.tasks[one.task]
             output = paths.output(run, task.spec.key, one.task, task.nth)
             with suppress(OSError):
                 if os.lstat(output).st_size:
-                    left[one.task, one.attempt] = AttemptEnd(output=output)
+                    left[one.task] = AttemptEnd(output=output)
     return left

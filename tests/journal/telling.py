@@ -67,7 +67,7 @@ class Runner:
         ended = {}
         for key, end in (left or {}).items():
             task = self.plan.named(key)
-            ended[task.number, task.attempt] = end
+            ended[task.number] = end
         turn = self.plan.handle(*inputs)
         self.journal.append(turn.decisions, (), ended)
         return turn
@@ -85,7 +85,7 @@ def write_run(path: str | os.PathLike[str], decisions: Iterable[Decision] = ()) 
 
     runner = Runner(path)
     runner.begin(spec("first"), spec("second"))
-    runner.turn(returned("first"), left={"first": AttemptEnd(1, 4711, ret='"done"')})
+    runner.turn(returned("first"), left={"first": AttemptEnd(1, 4711, ret_json='"done"')})
     runner.close()
 
 

@@ -68,7 +68,7 @@ def test_a_write_that_the_disk_cuts_off_is_an_error_and_the_end_is_still_written
 
     # More than the look before the write can know of.
     with pytest.raises(JournalFull):
-        runner.turn(returned("a"), PoolHasRoom(1), left={"a": AttemptEnd(ret='"' + "x" * 5_000_000 + '"')})
+        runner.turn(returned("a"), PoolHasRoom(1), left={"a": AttemptEnd(ret_json='"' + "x" * 5_000_000 + '"')})
     runner.journal.end_session("failed")
     runner.close(None)
 

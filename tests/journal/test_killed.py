@@ -38,7 +38,7 @@ print("ready", flush=True)
 while not plan.is_over:
     turn = plan.handle(*inputs)
     ended = [d.task for d in turn.decisions if d.new.is_final]
-    journal.append(turn.decisions, (), {(task, 1): AttemptEnd(ret=str(task)) for task in ended})
+    journal.append(turn.decisions, (), {task: AttemptEnd(ret_json=str(task)) for task in ended})
     print(*ended, flush=True)
     running = sorted(plan.in_flight)
     inputs = [Finished(task, 1, Ending(Cause.RETURNED, VERDICT[Cause.RETURNED])) for task in running]

@@ -37,7 +37,7 @@ def run(path: Path, name: str, *, parent: int | None = None, ends: bool = True, 
     runner = Runner(path)
     runner.clock.now_us = MIDNIGHT_US + days * DAY_US
     runner.begin(spec("first", claims={"disk"}), spec("second", retries=1), spec("third"), name=name, room=2)
-    runner.turn(returned("first"), raised("second"), left={"first": AttemptEnd(1, 4711, ret=f'"{"x" * 20_000}"')})
+    runner.turn(returned("first"), raised("second"), left={"first": AttemptEnd(1, 4711, ret_json=f'"{"x" * 20_000}"')})
     if ends:
         runner.turn(PoolHasRoom(2))
         runner.turn(returned("second"))

@@ -143,7 +143,7 @@ def test_withdrawn_attempts_are_in_no_count_that_people_see(runner: Runner, path
     runner.turn(withdrawn("late"), PoolHasRoom(1))
     runner.turn(withdrawn("late"), PoolHasRoom(1))
 
-    runner.turn(returned("late"), left={"late": AttemptEnd(ret="1")})
+    runner.turn(returned("late"), left={"late": AttemptEnd(ret_json="1")})
 
     assert sql(path, "SELECT attempts FROM tasks") == [(1,)]
     assert sql(path, "SELECT attempt, state FROM attempts") == [(1, "succeeded")]
@@ -176,7 +176,7 @@ def test_what_an_attempt_left_is_kept(runner: Runner, path: Path) -> None:
         )
     ]
     (result,) = runner.journal.saved_results()
-    assert (result.shared, result.error, result.seconds, result.output) == (end.shared, "{}", 8.25, output)
+    assert (result.shared, result.error, result.seconds, result.output) == (end.shared_json, "{}", 8.25, output)
 
 
 def test_an_attempt_that_began_is_seen_while_it_runs(runner: Runner, path: Path) -> None:
@@ -195,7 +195,7 @@ def test_word_of_a_beginning_that_comes_after_the_end_is_ignored(runner: Runner,
     runner.begin(spec("quick"))
     turn = runner.plan.handle(returned("quick"))
 
-    runner.journal.append(turn.decisions, [AttemptBegan(1, 1, 9, 9, 9)], {(1, 1): AttemptEnd(1, 4711)})
+    runner.journal.append(turn.decisions, [AttemptBegan(1, 1, 9, 9, 9)], {1: AttemptEnd(1, 4711)})
 
     assert sql(path, "SELECT worker, pid FROM attempts") == [(1, 4711)]
 
@@ -265,7 +265,7 @@ def test_finished_tasks_come_in_the_order_in_which_they_ended(runner: Runner) ->
 
 def test_a_task_that_was_cancelled_before_its_next_attempt_has_the_result_of_what_ran(runner: Runner) -> None:
     runner.begin(spec("again", retries=1), spec("never"), room=1)
-    runner.turn(raised("again"), left={"again": AttemptEnd(error="{}")})
+    runner.turn(raised("again"), left={"again": AttemptEnd(error_json="{}")})
     runner.turn(CancelAsked())
 
     assert [(r.key, r.nth, r.state.word, r.error) for r in runner.journal.saved_results()] == [
