@@ -2,12 +2,33 @@
 
 from __future__ import annotations
 
-INSERT_TASK = "INSERT INTO task(id, state, key, priority, spec, fingerprint) VALUES (?,?,?,?,?,?)"
+from typing import NamedTuple
 
-INSERT_TRANSITION = (
-    "INSERT INTO transition(seq, task, attempt, withdrawn, old, new, cause, verdict, provided, locks, reason, at_us)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
-)
+#: So many rows go into one statement, where there are that many: a call of the driver costs as much as a row, and at
+#: each one the workers' threads are let in.
+ROWS = 50
+
+
+class Insert(NamedTuple):
+    """Rows as they are."""
+
+    one: str
+    many: str  #: ROWS of them
+
+
+def _insert(table: str, columns: str) -> Insert:
+    row = f"({','.join('?' * len(columns.split(',')))})"
+    into = f"INSERT INTO {table}({columns}) VALUES "
+    return Insert(into + row, into + ",".join([row] * ROWS))
+
+
+INSERT_TASK = _insert("task", "id, state, key, priority, spec, fingerprint")
+
+_TRANSITION = "seq, task, attempt, withdrawn, old, new, cause, verdict, provided, locks, reason, at_us"
+INSERT_TRANSITION = _insert("transition", _TRANSITION)
+
+# Transitions that differ by their task alone: the JSON is an array of those.
+INSERT_ALIKE = f"INSERT INTO transition({_TRANSITION}) SELECT ? + key, ? + value, ?,?,?,?,?,?,?,?,?,? FROM json_each(?)"
 
 INSERT_EVENT = "INSERT INTO run_event(seq, run, kind, data, at_us) VALUES (?,?,?,?,?)"
 
@@ -16,6 +37,18 @@ INSERT_EVENT = "INSERT INTO run_event(seq, run, kind, data, at_us) VALUES (?,?,?
 SUBMIT_TASK = (
     "UPDATE task SET state = 2, attempt = ?, submitted = ?, locks = ?, reason = NULL"
     " WHERE id = ? AND state IN (0, 1) AND attempt = ?"
+)
+
+# The same for many at once: what they are to be is in the transitions that were just written.
+SUBMIT_ALIKE = (
+    "UPDATE task SET state = 2, attempt = t.attempt, submitted = t.seq, locks = t.locks, reason = NULL"
+    " FROM transition AS t"
+    " WHERE t.seq BETWEEN ? AND ? AND task.id = t.task AND task.state IN (0, 1) AND task.attempt = t.attempt - 1"
+)
+FINISH_ALIKE = (
+    "UPDATE task SET state = t.new, verdict = t.verdict, provided = t.provided, locks = t.locks, reason = t.reason,"
+    " ended = t.seq FROM transition AS t"
+    " WHERE t.seq BETWEEN ? AND ? AND task.id = t.task AND task.state BETWEEN ? AND ? AND task.attempt = t.attempt"
 )
 
 FINISH_TASK = (
@@ -33,13 +66,17 @@ MOVE_TASK = (
 # What the code of a task that was sent back is now.
 SET_FINGERPRINT = "UPDATE task SET fingerprint = ? WHERE id = ?"
 
-# An attempt whose beginning was written has a row already.
-END_ATTEMPT = (
-    "INSERT OR REPLACE INTO attempt(id, ended, worker, pid, wait_us, took_us, exit_code, signal, output, ret, shared,"
-    " error) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+# An attempt has a row when its beginning was written, at the latest when its end is. Most leave no more than times.
+BEGIN_ATTEMPT = _insert("attempt", "id, worker, pid, wait_us")
+INSERT_ATTEMPT = _insert("attempt", "id, ended, worker, pid, wait_us, took_us")
+INSERT_FULL_ATTEMPT = _insert(
+    "attempt", "id, ended, worker, pid, wait_us, took_us, exit_code, signal, output, ret, shared, error"
 )
-CLOSE_ATTEMPT = "INSERT INTO attempt(id, ended) VALUES (?,?) ON CONFLICT(id) DO UPDATE SET ended = excluded.ended"
-BEGIN_ATTEMPT = "INSERT OR REPLACE INTO attempt(id, worker, pid, wait_us) VALUES (?,?,?,?)"
+END_BEGUN_ATTEMPT = (
+    "UPDATE attempt SET ended = ?, worker = coalesce(?, worker), pid = coalesce(?, pid),"
+    " wait_us = coalesce(?, wait_us), took_us = ?, exit_code = ?, signal = ?, output = ?, ret = ?, shared = ?,"
+    " error = ? WHERE id = ?"
+)
 
 # Tasks that had ended, and kept locks, when a lock was unlocked.
 KEPT_LOCKS = "SELECT id, key, spec, ended FROM task WHERE id BETWEEN ? AND ? AND locks > 0 AND ended < ?"
@@ -85,6 +122,7 @@ LAST_UUID = "SELECT uuid, id FROM run WHERE id = (SELECT run FROM session ORDER 
 LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"
 WITHDRAWN = "SELECT id, withdrawn FROM task WHERE id BETWEEN ? AND ? AND withdrawn > 0"
 IN_FLIGHT = (
-    "SELECT k.id, k.attempt, t.seq, t.at_us FROM task k JOIN transition t ON t.seq = k.submitted"
+    "SELECT k.id, k.attempt, t.seq, t.at_us, a.id FROM task k JOIN transition t ON t.seq = k.submitted"
+    " LEFT JOIN attempt a ON a.id = t.seq"
     " WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)"
 )

@@ -1,14 +1,17 @@
 """The file as its writer holds it: one connection, transactions, and what is done when the disk fails.
 
-Knows no tables. After a write that failed nothing more is written through this connection: whether the last
-transaction is in the file is unknown until somebody opens it anew.
+Knows no tables. SQLAlchemy opens the file; what is written goes straight to its driver, since a turn of one task costs
+little more than a flush, and a layer around each statement would be seen. After a write that failed nothing more is
+written through this connection: whether the last transaction is in the file is unknown until somebody opens it anew.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain, islice
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -17,6 +20,7 @@ from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_er
 from pexen_state.journal.errors import JournalError, JournalFull, JournalGone, JournalWriteError, corrupt
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reserve import Reserve
+from pexen_state.journal.statements import ROWS, Insert
 
 Row = tuple[Any, ...]
 
@@ -27,6 +31,7 @@ class Store:
     def __init__(self, connection: Connection, paths: JournalPaths) -> None:
         self._paths = paths
         self._connection = connection
+        self._driver: sqlite3.Connection = driver_of(connection)
         self._file = _identity_of(paths.db)
         self._reserve = Reserve(paths)
         self._reserve.hold()
@@ -38,7 +43,8 @@ class Store:
         if self.failure is not None:
             raise JournalWriteError(f"the journal is not written to any more, since a write failed: {self.failure}")
         try:
-            with sqlite_errors(self._paths.db), self._connection.begin():
+            with sqlite_errors(self._paths.db), self._driver:  # commits, or rolls back whatever was raised
+                self._driver.execute("BEGIN IMMEDIATE")
                 yield
         except JournalError as error:
             self.failure = error
@@ -61,12 +67,20 @@ class Store:
         """Run it for each row; return how many rows changed. Within a transaction."""
         if not rows:
             return 0
-        one = rows[0] if len(rows) == 1 else rows
-        return self._connection.exec_driver_sql(statement, one).rowcount
+        if len(rows) == 1:
+            return self._driver.execute(statement, rows[0]).rowcount
+        return self._driver.executemany(statement, rows).rowcount
+
+    def insert(self, statement: Insert, rows: Iterable[Row]) -> None:
+        """Within a transaction."""
+        left = iter(rows)
+        while len(some := list(islice(left, ROWS))) == ROWS:
+            self._driver.execute(statement.many, list(chain.from_iterable(some)))
+        self.run(statement.one, some)
 
     def fetch(self, query: str, params: Row) -> list[Row]:
         """Within a transaction."""
-        return driver_of(self._connection).execute(query, params).fetchall()
+        return self._driver.execute(query, params).fetchall()
 
     def read(self, query: str, params: Row) -> list[Row]:
         """The same, in a transaction of its own."""
@@ -98,6 +112,7 @@ class Store:
         self._still_there()
         disconnect(self._connection)
         self._connection = connect(self._paths.db)
+        self._driver = driver_of(self._connection)
         self.failure = None
 
     def close(self) -> None:
@@ -107,8 +122,8 @@ class Store:
         """
         if self.failure is None:
             with suppress(JournalError), sqlite_errors(self._paths.db):
-                driver_of(self._connection).execute("PRAGMA busy_timeout=0")
-                driver_of(self._connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._driver.execute("PRAGMA busy_timeout=0")
+                self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         disconnect(self._connection)
         self._reserve.give_back()
 

@@ -1,13 +1,15 @@
 """A turn of the loop as rows: what each statement of its transaction is given. No SQL, no connection.
 
-The hot path: hundreds of thousands of decisions a second go through `lay_out`, so nothing is made for one of them
-but its row, and enums become plain ints by a look into a list (SQLite's driver takes seven times longer for an enum).
+The hot path: hundreds of thousands of decisions a second go through `lay_out`. What tells is that most of a turn is
+alike, thousands of submissions and thousands of tasks that passed, so it is cut into stretches that differ by their
+tasks alone: nothing is made for each of those decisions, and one statement writes them all. Short stretches become
+rows, and so do tasks that moved more than once.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,14 +17,18 @@ from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paus
 from pexen_state.core.spec import Name
 from pexen_state.core.states import FAILURES, Cause, State
 from pexen_state.journal.ids import task_base
-from pexen_state.journal.records import Beginning, EventKind, Left, NewTask
+from pexen_state.journal.records import AttemptEnd, Beginning, EventKind, Left, NewTask
 from pexen_state.journal.specs import spec_to_json, sql_text
 from pexen_state.journal.values import to_json
 
 Row = tuple[Any, ...]
+Flight = tuple[int, int, int]  #: an attempt: its number, the `seq` of the transition that opened it, and when in us
+
+#: A statement for a stretch costs as much as so many rows.
+_WORTH_A_STATEMENT = 8
 
 _PLAIN = list(range(256))  # _PLAIN[enum] is the int, in a third of the time of int(enum)
-_SUBMITTED, _RUNNING, _FINAL = int(State.SUBMITTED), int(State.RUNNING), int(State.SUCCEEDED)
+_SUBMITTED, _FINAL = int(State.SUBMITTED), int(State.SUCCEEDED)
 _READY, _LOST, _WAITING = int(State.READY), int(State.LOST), int(State.WAITING)
 _WITHDRAWN, _WORKER_DIED = int(Cause.WITHDRAWN), int(Cause.WORKER_DIED)
 _FAILURES = frozenset(map(int, FAILURES))
@@ -32,16 +38,11 @@ _FAILURES = frozenset(map(int, FAILURES))
 _LOWEST = [_WAITING if state == _READY else state for state in range(len(State))]
 _HIGHEST = [_READY if state == _WAITING else state for state in range(len(State))]
 
+_NOTHING = AttemptEnd()
+_NO_MORE = (None,) * 6  # beyond times
+
 # Columns of a row of `transition`, by their place.
 _SEQ, _TASK, _ATTEMPT, _BEFORE, _OLD, _NEW, _CAUSE, _VERDICT, _PROVIDED, _LOCKS, _REASON, _AT = range(12)
-
-
-class Open(NamedTuple):
-    """An attempt in flight."""
-
-    attempt: int
-    seq: int  #: of the transition that opened it
-    at_us: int
 
 
 @dataclass(slots=True)
@@ -52,25 +53,70 @@ class Memory:
     seq: int  #: the last one that was used
     tasks: int = 0  #: how many the run has
     withdrawn: dict[int, int] = field(default_factory=dict)  #: of tasks that have any
-    open: dict[int, Open] = field(default_factory=dict)  #: attempts in flight, by task
+    open: dict[int, Flight] = field(default_factory=dict)  #: attempts in flight, by task
+    begun: set[int] = field(default_factory=set)  #: tasks in flight whose attempt has a row
+
+
+class Stretch(NamedTuple):
+    """Transitions that follow each other and differ by their task alone."""
+
+    seq: int  #: of the first
+    step: Row  #: the columns that they share: `_ATTEMPT` to `_REASON`
+    tasks: list[int]
+
+    @property
+    def last_seq(self) -> int:
+        return self.seq + len(self.tasks) - 1
+
+    @property
+    def submits(self) -> bool:
+        return bool(self.step[_NEW - _ATTEMPT] == _SUBMITTED)
+
+    @property
+    def finishes(self) -> bool:
+        return bool(self.step[_NEW - _ATTEMPT] >= _FINAL)
+
+    @property
+    def old_range(self) -> tuple[int, int]:
+        """The states that the tasks may be in before, from and to."""
+        old = self.step[_OLD - _ATTEMPT]
+        return _LOWEST[old], _HIGHEST[old]
+
+    def as_json(self) -> str:
+        return json.dumps(self.tasks)
+
+    def rows(self, base: int, at_us: int) -> Iterator[Row]:
+        """Of `transition`."""
+        for seq, task in enumerate(self.tasks, self.seq):
+            yield (seq, base + task, *self.step, at_us)
 
 
 @dataclass(slots=True)
 class Rows:
-    transitions: list[Row] = field(default_factory=list)
+    base: int  #: what to add to a task's number
+    at_us: int
+    alike: list[Stretch] = field(default_factory=list)  #: transitions and projection by a statement each
+    transitions: list[Row] = field(default_factory=list)  #: all others
     submits: list[Row] = field(default_factory=list)  #: projection: ready -> submitted
     finishes: list[Row] = field(default_factory=list)  #: projection: any -> final
     moves: list[Row] = field(default_factory=list)  #: projection: all else, and several steps of one task
-    ends: list[Row] = field(default_factory=list)  #: attempts that left something
-    closes: list[Row] = field(default_factory=list)  #: attempts that left nothing
     begins: list[Row] = field(default_factory=list)
+    ends: list[Row] = field(default_factory=list)  #: attempts that left no more than times
+    full_ends: list[Row] = field(default_factory=list)  #: attempts that left more
+    begun_ends: list[Row] = field(default_factory=list)  #: attempts whose beginning was written
     events: list[Row] = field(default_factory=list)
     unlocked: list[tuple[int, Name]] = field(default_factory=list)  #: (seq, lock)
 
     @property
     def projected(self) -> int:
         """How many rows of `task` must change."""
-        return len(self.submits) + len(self.finishes) + len(self.moves)
+        alike = sum(len(stretch.tasks) for stretch in self.alike)
+        return alike + len(self.submits) + len(self.finishes) + len(self.moves)
+
+    def all_transitions(self) -> Iterator[Row]:
+        for stretch in self.alike:
+            yield from stretch.rows(self.base, self.at_us)
+        yield from self.transitions
 
 
 def lay_out(
@@ -82,84 +128,104 @@ def lay_out(
     directory: str,
 ) -> Rows:
     """Rows of one turn. Paths below `directory` become relative to it. Brings `memory` up to date."""
-    rows = Rows()
-    moved: dict[int, Row] = {}
-    again: dict[int, list[Row]] = {}
-    base, withdrawn, flights, seq = task_base(memory.run), memory.withdrawn, memory.open, memory.seq
-    plain, add = _PLAIN, rows.transitions.append
+    rows = Rows(task_base(memory.run), at_us)
+    stretches: list[Stretch] = []
+    withdrawn, flights, seq = memory.withdrawn, memory.open, memory.seq
+    how: Row | None = None  # what the stretch has in common
+    before = 0  # how many of the task's attempts were withdrawn
     for decision in decisions:
         seq += 1
         if not isinstance(decision, Transition):
             memory.seq = seq
+            how = None
             _event(decision, rows, memory, at_us)
             continue
-        task, attempt, was, becomes, cause, verdict, provided, locks, reason = decision
-        old, new = plain[was], plain[becomes]
-        row = (
-            seq,
-            base + task,
-            attempt,
-            withdrawn.get(task, 0) if withdrawn else 0,
-            old,
-            new,
-            plain[cause],
-            plain[verdict],
-            plain[provided],
-            plain[locks],
-            reason if reason is None else sql_text(reason),
-            at_us,
-        )
-        add(row)
-        if task in moved:
-            again.setdefault(task, [moved[task]]).append(row)
-        else:
-            moved[task] = row
-        if new == _SUBMITTED:
-            flights[task] = Open(attempt, seq, at_us)
-        elif _SUBMITTED <= old <= _RUNNING and new != _RUNNING:
-            _end(flights.pop(task), seq, ended.get(task), rows, directory)
-            if row[_CAUSE] == _WITHDRAWN:
-                withdrawn[task] = withdrawn.get(task, 0) + 1
+        task = decision.task
+        if decision[1:] != how or (withdrawn and withdrawn.get(task, 0) != before):
+            how, before = decision[1:], withdrawn.get(task, 0)
+            tasks: list[int] = []
+            stretches.append(Stretch(seq, _step(decision, before), tasks))
+            attempt, old, new, cause = decision.attempt, decision.old, decision.new, decision.cause
+            opens, ends = new is State.SUBMITTED, old.in_flight and not new.in_flight
+        tasks.append(task)
+        if opens:
+            flights[task] = (attempt, seq, at_us)
+        elif ends:
+            _end(task, flights.pop(task), seq, ended.get(task), rows, memory, directory)
+            if cause is Cause.WITHDRAWN:
+                withdrawn[task] = before + 1
     memory.seq = seq
-    _project(moved, again, rows)
-    for one in began:
-        flight = flights.get(one.task)
-        if flight is not None and flight.attempt == one.attempt:
-            rows.begins.append((flight.seq, one.worker, one.pid, one.at_us - flight.at_us))
+    _divide(stretches, rows)
+    _begin(began, rows, memory)
     return rows
 
 
-def _project(moved: Mapping[int, Row], again: Mapping[int, list[Row]], rows: Rows) -> None:
-    """One change of `task` for each task, from the first old state to the last new one."""
-    submit, finish = rows.submits.append, rows.finishes.append
-    for task, row in moved.items():
-        if again and task in again:
-            rows.moves.append(_several(again[task]))
+def _step(decision: Transition, withdrawn: int) -> Row:
+    """What a stretch has in common, as columns."""
+    _, attempt, old, new, cause, verdict, provided, locks, reason = decision
+    plain = _PLAIN
+    return (
+        attempt,
+        withdrawn,
+        plain[old],
+        plain[new],
+        plain[cause],
+        plain[verdict],
+        plain[provided],
+        plain[locks],
+        reason if reason is None else sql_text(reason),
+    )
+
+
+def _divide(stretches: Sequence[Stretch], rows: Rows) -> None:
+    """What is worth a statement of its own, and what becomes rows. One change of `task` for each task."""
+    again: dict[int, list[Row]] = {task: [] for task in _moved_again(stretches)}
+    for stretch in stretches:
+        if (
+            len(stretch.tasks) >= _WORTH_A_STATEMENT
+            and (stretch.submits or stretch.finishes)
+            and again.keys().isdisjoint(stretch.tasks)
+        ):
+            rows.alike.append(stretch)
             continue
-        new, attempt = row[_NEW], row[_ATTEMPT]
-        if new == _SUBMITTED:
-            submit((attempt, row[_SEQ], row[_LOCKS], row[_TASK], attempt - 1))
-        elif new >= _FINAL:
-            old = row[_OLD]
-            finish(
-                (
-                    new,
-                    row[_VERDICT],
-                    row[_PROVIDED],
-                    row[_LOCKS],
-                    row[_REASON],
-                    row[_SEQ],
-                    row[_TASK],
-                    _LOWEST[old],
-                    _HIGHEST[old],
-                    attempt,
-                )
-            )
-        else:
-            rows.moves.append(_several([row]))
+        for task, row in zip(stretch.tasks, stretch.rows(rows.base, rows.at_us), strict=True):
+            rows.transitions.append(row)
+            if task in again:
+                again[task].append(row)
+            else:
+                _project(row, rows)
+    rows.moves.extend(map(_several, again.values()))
+
+
+def _moved_again(stretches: Sequence[Stretch]) -> Collection[int]:
+    """The tasks that are in more than one stretch, or twice in one."""
+    moved: set[int] = set()
+    moved.update(*(stretch.tasks for stretch in stretches))
+    if len(moved) == sum(len(stretch.tasks) for stretch in stretches):
+        return ()
+    once: set[int] = set()
+    again: dict[int, None] = {}  # in order
+    for stretch in stretches:
+        for task in stretch.tasks:
+            if task in once:
+                again[task] = None
+            once.add(task)
+    return again
+
+
+def _project(row: Row, rows: Rows) -> None:
+    """The change of a task that moved once."""
+    seq, task, attempt, _, old, new, _, verdict, provided, locks, reason, _ = row
+    if new == _SUBMITTED:
+        rows.submits.append((attempt, seq, locks, task, attempt - 1))
+    elif new >= _FINAL:
+        rows.finishes.append((new, verdict, provided, locks, reason, seq, task, _LOWEST[old], _HIGHEST[old], attempt))
+    else:
+        rows.moves.append(_several([row]))
 
 
 def _several(steps: Sequence[Row]) -> Row:
+    """The change of a task from the first old state to the last new one."""
     first, last = steps[0], steps[-1]
     back = [place for place, step in enumerate(steps) if step[_NEW] == _WAITING]
     kept = not back  # a task that was sent back begins anew: what counted before counts no more
@@ -189,27 +255,42 @@ def _several(steps: Sequence[Row]) -> Row:
     )
 
 
-def _end(flight: Open, seq: int, left: Left | None, rows: Rows, directory: str) -> None:
+def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, memory: Memory, directory: str) -> None:
+    _, opened, opened_us = flight
+    is_begun = task in memory.begun
     if left is None:
-        rows.closes.append((flight.seq, seq))
-        return
+        if not is_begun:
+            rows.ends.append((opened, seq, None, None, None, None))
+            return
+        left = _NOTHING
     began_us, seconds, output = left.began_us, left.seconds, left.output
-    rows.ends.append(
-        (
-            flight.seq,
-            seq,
-            left.worker,
-            left.pid,
-            None if began_us is None else began_us - flight.at_us,
-            None if seconds is None else round(seconds * 1_000_000),
-            left.exit_code,
-            left.signal,
-            output if output is None else sql_text(output.removeprefix(directory)),
-            left.ret_json,
-            left.shared_json,
-            left.error_json,
-        )
+    times = (
+        seq,
+        left.worker,
+        left.pid,
+        None if began_us is None else began_us - opened_us,
+        None if seconds is None else round(seconds * 1_000_000),
     )
+    more = (left.exit_code, left.signal, output, left.ret_json, left.shared_json, left.error_json)
+    if not is_begun and more == _NO_MORE:
+        rows.ends.append((opened, *times))
+        return
+    if output is not None:
+        more = (*more[:2], sql_text(output.removeprefix(directory)), *more[3:])
+    if is_begun:
+        memory.begun.remove(task)
+        rows.begun_ends.append((*times, *more, opened))
+    else:
+        rows.full_ends.append((opened, *times, *more))
+
+
+def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
+    for one in began:
+        flight = memory.open.get(one.task)
+        if flight is not None and flight[0] == one.attempt and one.task not in memory.begun:
+            _, opened, opened_us = flight
+            memory.begun.add(one.task)
+            rows.begins.append((opened, one.worker, one.pid, one.at_us - opened_us))
 
 
 def _event(decision: Added | Paused | Unlocked | Cancelled | GivenUp, rows: Rows, memory: Memory, at_us: int) -> None:

@@ -41,7 +41,7 @@ from pexen_state.journal.records import (
 )
 from pexen_state.journal.specs import spec_from_json, sql_text
 from pexen_state.journal.store import Store
-from pexen_state.journal.turn import Memory, Open, Row, Rows, added_event, lay_out, task_rows
+from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, lay_out, task_rows
 from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
@@ -111,11 +111,10 @@ class Journal:
             (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
             seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             memory = Memory(run, seq)
-            rows = _join(memory, 1, tasks)
-            self._store.run(statements.INSERT_TASK, rows)
-            if rows:
+            self._store.insert(statements.INSERT_TASK, _join(memory, 1, tasks))
+            if tasks:
                 memory.seq += 1
-                self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(rows), at_us)])
+                self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(tasks), at_us)])
         self._memory = memory
         return int(run)
 
@@ -222,8 +221,10 @@ class Journal:
         memory = Memory(run_id, seq, (self._store.fetch(statements.LAST_TASK, ids)[0][0] or base) - base)
         for task, withdrawn in self._store.fetch(statements.WITHDRAWN, ids):
             memory.withdrawn[task - base] = withdrawn
-        for task, attempt, opened, at_us in self._store.fetch(statements.IN_FLIGHT, ids):
-            memory.open[task - base] = Open(attempt, opened, at_us)
+        for task, attempt, opened, at_us, begun in self._store.fetch(statements.IN_FLIGHT, ids):
+            memory.open[task - base] = (attempt, opened, at_us)
+            if begun is not None:
+                memory.begun.add(task - base)
         return memory
 
     def end_session(self, how_ended: HowEnded | str) -> None:
@@ -273,25 +274,36 @@ class Journal:
 
     def _write(self, rows: Rows) -> None:
         if self._added:
-            self._store.run(statements.INSERT_TASK, self._added)
+            self._store.insert(statements.INSERT_TASK, self._added)
             self._added = []
         if self._fingerprints:
             self._store.run(statements.SET_FINGERPRINT, self._fingerprints)
             self._fingerprints = []
-        self._store.run(statements.INSERT_TRANSITION, rows.transitions)
-        changed = (
+        changed = sum(self._write_alike(stretch, rows) for stretch in rows.alike)
+        self._store.insert(statements.INSERT_TRANSITION, rows.transitions)
+        changed += (
             self._store.run(statements.SUBMIT_TASK, rows.submits)
             + self._store.run(statements.FINISH_TASK, rows.finishes)
             + self._store.run(statements.MOVE_TASK, rows.moves)
         )
         if changed != rows.projected:
             self._conflict(rows)
-        self._store.run(statements.END_ATTEMPT, rows.ends)
-        self._store.run(statements.CLOSE_ATTEMPT, rows.closes)
-        self._store.run(statements.BEGIN_ATTEMPT, rows.begins)
+        self._store.insert(statements.INSERT_ATTEMPT, rows.ends)
+        self._store.insert(statements.INSERT_FULL_ATTEMPT, rows.full_ends)
+        self._store.run(statements.END_BEGUN_ATTEMPT, rows.begun_ends)
+        self._store.insert(statements.BEGIN_ATTEMPT, rows.begins)
         self._store.run(statements.INSERT_EVENT, rows.events)
         for seq, lock in rows.unlocked:
             self._unlock(seq, Unlocked(lock))
+
+    def _write_alike(self, stretch: Stretch, rows: Rows) -> int:
+        """Transitions, and the projection that follows from them. Returns how many tasks were where they should be."""
+        said = (stretch.seq, rows.base, *stretch.step, rows.at_us, stretch.as_json())
+        self._store.run(statements.INSERT_ALIKE, [said])
+        places = (stretch.seq, stretch.last_seq)
+        if stretch.submits:
+            return self._store.run(statements.SUBMIT_ALIKE, [places])
+        return self._store.run(statements.FINISH_ALIKE, [(*places, *stretch.old_range)])
 
     def _unlock(self, seq: int, unlocked: Unlocked) -> None:
         """Free the locks of tasks that had ended and have nothing else left to hold."""
@@ -310,7 +322,7 @@ class Journal:
 
     def _conflict(self, rows: Rows) -> NoReturn:
         """Find the first task that is not where it should be, for the message; the caller's transaction ends."""
-        last = {row[1]: row for row in rows.transitions}
+        last = {row[1]: row for row in sorted(rows.all_transitions())}
         for seq, task, attempt, _, old, new, *_ in last.values():
             known = self._store.fetch(statements.STANDING, (task,))
             key, state, its_attempt = known[0] if known else ("?", State.WAITING, 0)
@@ -377,10 +389,10 @@ def _plain(fact: Any, name: str) -> Any:
     return sql_text(fact) if isinstance(fact, str) else encode(fact, f"the fact {name}")
 
 
-def _join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> list[Row]:
+def _join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> Iterable[Row]:
     if first_number != memory.tasks + 1:
         raise ValueError(f"the run has {memory.tasks} tasks, so the next one is not {first_number}")
     if memory.tasks + len(tasks) >= task_base(1):
         raise JournalError(f"a run holds at most {task_base(1) - 1} tasks. Make several runs of them.")
     memory.tasks += len(tasks)
-    return list(task_rows(memory.run, first_number, tasks))
+    return task_rows(memory.run, first_number, tasks)
