@@ -9,7 +9,8 @@ rows, and so do tasks that moved more than once.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ Flight = tuple[int, int, int]  #: an attempt: its number, the `seq` of the trans
 _WORTH_A_STATEMENT = 8
 
 _PLAIN = list(range(256))  # _PLAIN[enum] is the int, in a third of the time of int(enum)
-_SUBMITTED, _FINAL = int(State.SUBMITTED), int(State.SUCCEEDED)
+_SUBMITTED, _RUNNING, _FINAL = int(State.SUBMITTED), int(State.RUNNING), int(State.SUCCEEDED)
 _READY, _LOST, _WAITING = int(State.READY), int(State.LOST), int(State.WAITING)
 _WITHDRAWN, _WORKER_DIED = int(Cause.WITHDRAWN), int(Cause.WORKER_DIED)
 _FAILURES = frozenset(map(int, FAILURES))
@@ -85,11 +86,6 @@ class Stretch(NamedTuple):
     def as_json(self) -> str:
         return json.dumps(self.tasks)
 
-    def rows(self, base: int, at_us: int) -> Iterator[Row]:
-        """Of `transition`."""
-        for seq, task in enumerate(self.tasks, self.seq):
-            yield (seq, base + task, *self.step, at_us)
-
 
 @dataclass(slots=True)
 class Rows:
@@ -114,9 +110,10 @@ class Rows:
         return alike + len(self.submits) + len(self.finishes) + len(self.moves)
 
     def all_transitions(self) -> Iterator[Row]:
-        for stretch in self.alike:
-            yield from stretch.rows(self.base, self.at_us)
         yield from self.transitions
+        for stretch in self.alike:
+            for seq, task in enumerate(stretch.tasks, stretch.seq):
+                yield (seq, self.base + task, *stretch.step, self.at_us)
 
 
 def lay_out(
@@ -143,16 +140,18 @@ def lay_out(
         task = decision.task
         if decision[1:] != how or (withdrawn and withdrawn.get(task, 0) != before):
             how, before = decision[1:], withdrawn.get(task, 0)
+            step = _step(decision, before)
+            attempt, _, old, new, cause = step[:5]
+            opens = new == _SUBMITTED
+            ends = _SUBMITTED <= old <= _RUNNING and new != _RUNNING
             tasks: list[int] = []
-            stretches.append(Stretch(seq, _step(decision, before), tasks))
-            attempt, old, new, cause = decision.attempt, decision.old, decision.new, decision.cause
-            opens, ends = new is State.SUBMITTED, old.in_flight and not new.in_flight
+            stretches.append(Stretch(seq, step, tasks))
         tasks.append(task)
         if opens:
             flights[task] = (attempt, seq, at_us)
         elif ends:
             _end(task, flights.pop(task), seq, ended.get(task), rows, memory, directory)
-            if cause is Cause.WITHDRAWN:
+            if cause == _WITHDRAWN:
                 withdrawn[task] = before + 1
     memory.seq = seq
     _divide(stretches, rows)
@@ -179,7 +178,8 @@ def _step(decision: Transition, withdrawn: int) -> Row:
 
 def _divide(stretches: Sequence[Stretch], rows: Rows) -> None:
     """What is worth a statement of its own, and what becomes rows. One change of `task` for each task."""
-    again: dict[int, list[Row]] = {task: [] for task in _moved_again(stretches)}
+    again = _moved_again(stretches)
+    base, at_us = rows.base, rows.at_us
     for stretch in stretches:
         if (
             len(stretch.tasks) >= _WORTH_A_STATEMENT
@@ -188,7 +188,9 @@ def _divide(stretches: Sequence[Stretch], rows: Rows) -> None:
         ):
             rows.alike.append(stretch)
             continue
-        for task, row in zip(stretch.tasks, stretch.rows(rows.base, rows.at_us), strict=True):
+        step = stretch.step
+        for seq, task in enumerate(stretch.tasks, stretch.seq):
+            row = (seq, base + task, *step, at_us)
             rows.transitions.append(row)
             if task in again:
                 again[task].append(row)
@@ -197,20 +199,12 @@ def _divide(stretches: Sequence[Stretch], rows: Rows) -> None:
     rows.moves.extend(map(_several, again.values()))
 
 
-def _moved_again(stretches: Sequence[Stretch]) -> Collection[int]:
-    """The tasks that are in more than one stretch, or twice in one."""
-    moved: set[int] = set()
-    moved.update(*(stretch.tasks for stretch in stretches))
-    if len(moved) == sum(len(stretch.tasks) for stretch in stretches):
-        return ()
-    once: set[int] = set()
-    again: dict[int, None] = {}  # in order
-    for stretch in stretches:
-        for task in stretch.tasks:
-            if task in once:
-                again[task] = None
-            once.add(task)
-    return again
+def _moved_again(stretches: Iterable[Stretch]) -> dict[int, list[Row]]:
+    """The tasks that are in more than one stretch, or twice in one; with room for their rows."""
+    moved = [task for stretch in stretches for task in stretch.tasks]
+    if len(set(moved)) == len(moved):
+        return {}
+    return {task: [] for task, times in Counter(moved).items() if times > 1}
 
 
 def _project(row: Row, rows: Rows) -> None:
