@@ -26,7 +26,7 @@ Row = tuple[Any, ...]
 Flight = tuple[int, int, int]  #: an attempt: its number, the `seq` of the transition that opened it, and when in us
 
 #: A statement for a stretch costs as much as so many rows.
-_WORTH_A_STATEMENT = 8
+WORTH_A_STATEMENT = 8
 
 _PLAIN = list(range(256))  # _PLAIN[enum] is the int, in a third of the time of int(enum)
 _SUBMITTED, _RUNNING, _FINAL = int(State.SUBMITTED), int(State.RUNNING), int(State.SUCCEEDED)
@@ -156,6 +156,7 @@ def lay_out(
     memory.seq = seq
     _divide(stretches, rows)
     _begin(began, rows, memory)
+    rows.ends.sort()  # as they were opened: rows that are appended fill their pages
     return rows
 
 
@@ -182,7 +183,7 @@ def _divide(stretches: Sequence[Stretch], rows: Rows) -> None:
     base, at_us = rows.base, rows.at_us
     for stretch in stretches:
         if (
-            len(stretch.tasks) >= _WORTH_A_STATEMENT
+            len(stretch.tasks) >= WORTH_A_STATEMENT
             and (stretch.submits or stretch.finishes)
             and again.keys().isdisjoint(stretch.tasks)
         ):

@@ -26,6 +26,7 @@ from pexen_state.core.inputs import (
 )
 from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import FAILURES, RETRIED, Cause, State
+from pexen_state.journal import turn
 from pexen_state.journal.care.check import check, replay
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
@@ -146,13 +147,22 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journal]:
         journal.close()
 
 
+@pytest.fixture(scope="module", params=[1, turn.WORTH_A_STATEMENT], ids=["by stretches", "by rows"])
+def division(request: pytest.FixtureRequest) -> Iterator[None]:
+    """How a turn is divided. These runs are small: nothing of them would be written by stretches otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turn, "WORTH_A_STATEMENT", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("division")
 @given(
     tasks=st.lists(specs, min_size=1, max_size=6, unique_by=lambda spec: spec.key),
     cut=st.integers(0, 3),
     max_fail=st.none() | st.integers(1, 3),
     tape=st.lists(st.integers(0, 9999), min_size=20, max_size=200),
 )
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_restore_equals_replay_equals_live(
     journal: Journal, tasks: list[TaskSpec], cut: int, max_fail: int | None, tape: list[int]
 ) -> None:

@@ -2,14 +2,17 @@
 
 `fixtures/journal-0001.db` was written by the code of revision 0001. It holds a finished run (passed, failed, flaky,
 skipped, not run, a lock left held), one that was superseded, and one of a task list from standard input whose runner
-was killed. Files like it are added with each revision, and never changed.
+was killed. Files like it are added with each revision, and never changed. That of 0002 also holds a run that was given
+up, the one that ran its failed tasks again, one in which a changed task was sent back, and the numbers of a pruned one.
 """
 
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,17 @@ from tests.journal.telling import sql
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("journal-*.db"))
 
 
-@pytest.fixture(params=FIXTURES, ids=lambda fixture: fixture.stem)
+def its_revision(fixture: Path) -> str:
+    return fixture.stem.removeprefix("journal-")
+
+
+@pytest.fixture(params=FIXTURES, ids=its_revision)
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A journal of any revision."""
+    return Path(shutil.copy(request.param, tmp_path / "journal.db"))
+
+
+@pytest.fixture(params=[one for one in FIXTURES if its_revision(one) < REVISION], ids=its_revision)
 def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return Path(shutil.copy(request.param, tmp_path / "journal.db"))
 
@@ -43,14 +56,12 @@ def rows(path: Path, of: dict[str, list[str]]) -> dict[str, list[tuple[Any, ...]
     return {view: sql(path, f"SELECT {', '.join(names)} FROM {view} ORDER BY 1, 2, 3") for view, names in of.items()}
 
 
-def test_there_is_a_journal_of_every_revision_before_this_one() -> None:
-    assert [fixture.stem.removeprefix("journal-") for fixture in FIXTURES] == [
-        f"{number:04}" for number in range(1, int(REVISION))
-    ]
+def test_there_is_a_journal_of_every_revision() -> None:
+    assert list(map(its_revision, FIXTURES)) == [f"{number:04}" for number in range(1, int(REVISION) + 1)]
 
 
-def test_it_says_nothing_of_the_box_that_it_was_made_on(old: Path) -> None:
-    raw = old.read_bytes()
+def test_it_says_nothing_of_the_box_that_it_was_made_on(written: Path) -> None:
+    raw = written.read_bytes()
 
     assert not [word for word in (b"/work", b"/tmp", b"/root", b"/home") if word in raw]
     assert len(raw) < 200_000
@@ -75,6 +86,14 @@ def test_the_views_show_after_the_upgrade_what_they_showed_before(old: Path) -> 
     assert bring_up_to_date(old) is None
 
 
+def test_a_journal_of_this_revision_has_the_views_of_this_code() -> None:
+    newest = FIXTURES[-1]
+    with closing(sqlite3.connect(f"file:{newest}?immutable=1", uri=True)) as connection:
+        views = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'").fetchall())
+
+    assert views == VIEWS
+
+
 def old_revision(backup: Path) -> str:
     ((revision,),) = sql(backup, "SELECT version_num FROM alembic_version")
     assert isinstance(revision, str)
@@ -93,8 +112,8 @@ def test_readers_refuse_it_and_say_what_to_do(old: Path) -> None:
     )
 
 
-def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(old: Path) -> None:
-    with RunLock.acquire(old) as lock:
+def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(written: Path) -> None:
+    with RunLock.acquire(written) as lock:
         journal = Journal.open(lock)
         record = journal.unfinished_run()
         assert record is not None
@@ -103,6 +122,7 @@ def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(ol
         assert saved == {"first": "succeeded", "second": "failed", "hangs": "running", "last": "submitted"}
         assert [result.key for result in journal.saved_results(record.id)] == ["first", "second"]
         journal.close()
+    assert check(written) == []
 
 
 def test_a_look_whether_an_upgrade_is_due_loads_no_database(old: Path) -> None:
