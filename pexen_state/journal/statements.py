@@ -16,13 +16,18 @@ class Insert(NamedTuple):
     many: str  #: ROWS of them
 
 
-def _insert(table: str, columns: str) -> Insert:
-    row = f"({','.join('?' * len(columns.split(',')))})"
+def _insert(table: str, columns: str, row: str | None = None) -> Insert:
+    row = row or f"({','.join('?' * len(columns.split(',')))})"
     into = f"INSERT INTO {table}({columns}) VALUES "
     return Insert(into + row, into + ",".join([row] * ROWS))
 
 
-INSERT_TASK = _insert("task", "id, state, key, priority, spec, fingerprint")
+# A row grows when its task is submitted, and when it ends. Pages that are full by then would be split, and stay half
+# empty. So rows are written as wide as they will be, and what is not known yet is taken out again.
+INSERT_TASK = _insert(
+    "task", "id, state, key, priority, spec, fingerprint, submitted, ended, verdict", "(?,?,?,?,?,?,4194304,4194304,3)"
+)
+CLEAR_TASKS = "UPDATE task SET submitted = NULL, ended = NULL, verdict = 0 WHERE id BETWEEN ? AND ?"
 
 _TRANSITION = "seq, task, attempt, withdrawn, old, new, cause, verdict, provided, locks, reason, at_us"
 INSERT_TRANSITION = _insert("transition", _TRANSITION)

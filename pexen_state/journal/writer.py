@@ -111,7 +111,7 @@ class Journal:
             (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
             seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             memory = Memory(run, seq)
-            self._store.insert(statements.INSERT_TASK, _join(memory, 1, tasks))
+            self._insert_tasks(memory, _join(memory, 1, tasks), len(tasks))
             if tasks:
                 memory.seq += 1
                 self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(tasks), at_us)])
@@ -274,7 +274,7 @@ class Journal:
 
     def _write(self, rows: Rows) -> None:
         if self._added:
-            self._store.insert(statements.INSERT_TASK, self._added)
+            self._insert_tasks(self._of_run(), self._added, len(self._added))
             self._added = []
         if self._fingerprints:
             self._store.run(statements.SET_FINGERPRINT, self._fingerprints)
@@ -295,6 +295,12 @@ class Journal:
         self._store.run(statements.INSERT_EVENT, rows.events)
         for seq, lock in rows.unlocked:
             self._unlock(seq, Unlocked(lock))
+
+    def _insert_tasks(self, memory: Memory, rows: Iterable[Row], count: int) -> None:
+        """The last `count` tasks of the run."""
+        last = task_base(memory.run) + memory.tasks
+        self._store.insert(statements.INSERT_TASK, rows)
+        self._store.run(statements.CLEAR_TASKS, [(last - count + 1, last)])
 
     def _write_alike(self, stretch: Stretch, rows: Rows) -> int:
         """Transitions, and the projection that follows from them. Returns how many tasks were where they should be."""

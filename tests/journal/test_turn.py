@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,19 @@ def test_a_beginning_that_is_told_twice_is_written_once(runner: Runner, path: Pa
     runner.journal.append([], [AttemptBegan(1, 1, 9, 9, MIDNIGHT_US)])
 
     assert sql(path, "SELECT worker, pid FROM attempts") == [(1, 4711)]
+
+
+def test_tasks_are_written_with_place_for_what_will_be_said_of_them(runner: Runner, path: Path) -> None:
+    runner.begin(*(spec(f"{number:06}") for number in range(2000)), room=0)
+    pages = "SELECT count(DISTINCT pageno) FROM dbstat WHERE name = 'task'"
+    try:
+        ((before,),) = sql(path, pages)
+    except sqlite3.OperationalError:
+        pytest.skip("this SQLite tells nothing of its pages")
+
+    runner.turn(PoolHasRoom(2000))
+    runner.turn(*(returned(f"{number:06}") for number in range(2000)))
+
+    ((after,),) = sql(path, pages)
+    assert after <= before + 2
+    assert sql(path, "SELECT DISTINCT state, verdict FROM tasks") == [("succeeded", "pass")]
