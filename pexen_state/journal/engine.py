@@ -56,8 +56,8 @@ def connect(path: str, *, foreign_keys: bool = True) -> Connection:
 
 
 def driver_of(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection: for statements that SQLite takes outside of a transaction only, and for reading
-    much, where a layer around each row costs more than the row."""
+    """The driver's own connection: for statements that SQLite takes outside of a transaction only, and for turns and
+    much reading, where a layer around each statement or row costs more than that."""
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
     return raw

@@ -5,12 +5,12 @@ A breakage is installed in the process of one session, by replacing what it name
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
-
-from sqlalchemy.engine import Connection
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Decision, Restored
@@ -109,18 +109,37 @@ def no_compare_and_swap() -> None:
         statement = getattr(statements, name)
         broken = statement.replace("AND state BETWEEN ? AND ? AND attempt = ?", " ".join([anything] * 3))
         setattr(statements, name, broken)
+    statements.SUBMIT_ALIKE = statements.SUBMIT_ALIKE.partition(" AND task.state")[0]
+    statements.FINISH_ALIKE = statements.FINISH_ALIKE.replace(
+        "AND task.state BETWEEN ? AND ? AND task.attempt = t.attempt", " ".join([anything] * 2)
+    )
     assert "BETWEEN" not in statements.FINISH_TASK + statements.MOVE_TASK
-    assert "IN (0, 1)" not in statements.SUBMIT_TASK
+    assert "IN (0, 1)" not in statements.SUBMIT_TASK + statements.SUBMIT_ALIKE
+    assert "task.attempt" not in statements.FINISH_ALIKE
 
 
 def deferred_transactions() -> None:
     """A transaction takes the write lock when it first writes."""
-    execute = Connection.exec_driver_sql
 
-    def execute_deferred(self: Connection, statement: str, *more: Any, **options: Any) -> Any:
-        return execute(self, "BEGIN" if statement == "BEGIN IMMEDIATE" else statement, *more, **options)
+    class Cursor(sqlite3.Cursor):
+        def execute(self, statement: str, *params: Any) -> sqlite3.Cursor:
+            return super().execute("BEGIN" if statement == "BEGIN IMMEDIATE" else statement, *params)
 
-    Connection.exec_driver_sql = execute_deferred  # type: ignore[method-assign]
+    class Deferring(sqlite3.Connection):
+        def cursor(self, factory: Any = Cursor) -> Any:
+            return super().cursor(factory)
+
+        def execute(self, *words: Any) -> sqlite3.Cursor:
+            made: sqlite3.Cursor = self.cursor().execute(*words)
+            return made
+
+    connect_by(Deferring)
+
+
+def connect_by(factory: type[sqlite3.Connection]) -> None:
+    """Whoever writes to a journal does so through a connection of that kind."""
+    driver = {**vars(sqlite3), "connect": partial(sqlite3.connect, factory=factory)}
+    engine.sqlite3 = SimpleNamespace(**driver)  # type: ignore[assignment]
 
 
 def slot_file_ignored() -> None:

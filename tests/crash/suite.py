@@ -229,23 +229,29 @@ def kill_at_commit(after: int, before: int) -> None:
 
     0 is never.
     """
-    from sqlalchemy.engine import Transaction
+    if not after and not before:
+        return
+    commits = 0
 
-    commits = seen = 0
-    commit = Transaction.commit
+    class Deadly(sqlite3.Connection):
+        seen = 0
 
-    def commit_and_die(self: Transaction) -> None:
-        nonlocal commits, seen
-        changes = self.connection.connection.driver_connection.total_changes
-        commits += changes != seen
-        seen = changes
-        if before and commits == before:
-            os.kill(os.getpid(), signal.SIGKILL)
-        commit(self)
-        if after and commits == after:
-            os.kill(os.getpid(), signal.SIGKILL)
+        def commit(self) -> None:
+            nonlocal commits
+            commits += self.total_changes != self.seen
+            self.seen = self.total_changes
+            if before and commits == before:
+                os.kill(os.getpid(), signal.SIGKILL)
+            super().commit()
+            if after and commits == after:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-    Transaction.commit = commit_and_die  # type: ignore[method-assign]
+        def __exit__(self, kind: Any, *raised: Any) -> Any:
+            if kind is None:
+                self.commit()
+            return super().__exit__(kind, *raised)
+
+    breakages.connect_by(Deadly)
 
 
 def hold() -> None:
