@@ -82,19 +82,26 @@ class Deps:
         self.unmet = [0]  #: by task: gates that are not open yet; 0 means that it may run
         self.lost: dict[int, int] = {}  #: task -> required gates that can never open; who has lost none is not there
         self._lost_to_skips: dict[int, int] = {}  # of these, those whose providers do not apply here
-        self._specs: list[TaskSpec] = [NOBODY]
-        self._ended = bytearray(1)  # by task: whether it has
+        self.specs: list[TaskSpec] = [NOBODY]
+        self.ended = bytearray(1)  #: by task: whether it has
         self._matching: dict[int, list[Gate]] = {}  # task -> the globs that its key matches
         self._held_back: dict[int, None] = {}  # of the tasks being added: who must wait again
 
     def __getitem__(self, task: int) -> Waits:
-        spec, names = self._specs[task], self.names
+        spec, names = self.specs[task], self.names
         return Waits(
             tuple([names[name] for name in spec.requires]),
             tuple([names[name] for name in spec.requires_all]),
             tuple([self.globs[pattern] for pattern in spec.after]),
-            (*[names[name] for name in spec.provides], *self._matching.get(task, ())),
+            tuple(self.passes(task)),
         )
+
+    def passes(self, task: int) -> list[Gate]:
+        """The gates that the task passes when it ends."""
+        gates = [self.names[name] for name in self.specs[task].provides]
+        if self._matching:
+            gates += self._matching.get(task, ())
+        return gates
 
     def add(self, first: int, specs: Sequence[TaskSpec]) -> tuple[list[int], list[int]]:
         """Register tasks numbered from `first`. Return (those that need not wait, older ones that now must again).
@@ -103,9 +110,9 @@ class Deps:
         a name, or comes after all tasks that match, waits for the new ones, too.
         """
         self._held_back = {}
-        self._specs += specs
+        self.specs += specs
         self.unmet += [0] * len(specs)
-        self._ended += bytes(len(specs))
+        self.ended += bytes(len(specs))
         names = self.names
         for task, spec in enumerate(specs, first):
             for name in spec.provides:
@@ -149,7 +156,7 @@ class Deps:
     def _regain(self, waiter: int, gate: Gate) -> None:
         _count(self.lost, waiter, -1)
         _count(self._lost_to_skips, waiter, -gate.is_skipped_away)
-        if self._specs[waiter].always:
+        if self.specs[waiter].always:
             self._shut(waiter)
 
     def _require(self, task: int, spec: TaskSpec) -> int:
@@ -196,7 +203,7 @@ class Deps:
             self._join(pattern, newcomers, own)
         fresh = [pattern for pattern in patterns if pattern not in self.globs]
         if fresh:
-            everybody = sorted([(spec.key, task) for task, spec in enumerate(self._specs) if task])
+            everybody = sorted([(spec.key, task) for task, spec in enumerate(self.specs) if task])
             for pattern in fresh:
                 self.globs[pattern] = Gate(pattern, order_only=True)
                 self._join(pattern, everybody, own)
@@ -208,7 +215,7 @@ class Deps:
                 continue
             gate.providers = _joined(gate.providers, task)
             self._matching.setdefault(task, []).append(gate)
-            if not self._ended[task]:
+            if not self.ended[task]:
                 if not gate.pending:
                     for waiter in gate.any_waiters:
                         self._shut(waiter)
@@ -220,8 +227,8 @@ class Deps:
         `provided`: it kept its promise. `skipped`: it does not apply here. Whoever runs `always` is never
         in vain.
         """
-        self._ended[task] = True
-        provides = self._specs[task].provides
+        self.ended[task] = True
+        provides = self.specs[task].provides
         if not provides and not self._matching:
             return (), ()
         names, unmet = self.names, self.unmet
@@ -264,7 +271,7 @@ class Deps:
     def begin_again(self, task: int, *, provided: bool, skipped: bool) -> list[int]:
         """A task that had ended, in the way that `end` was told, has not: return those that now must wait again."""
         self._held_back = {}
-        self._ended[task] = False
+        self.ended[task] = False
         for gate in self[task].provides:
             last = not gate.pending  # whatever the gate is, nobody else can change it
             if gate.order_only:
@@ -293,7 +300,7 @@ class Deps:
     def _lose(self, waiter: int, gate: Gate, freed: list[int], in_vain: list[int]) -> None:
         _count(self.lost, waiter, 1)
         _count(self._lost_to_skips, waiter, gate.is_skipped_away)
-        if self._specs[waiter].always:
+        if self.specs[waiter].always:
             self._open(waiter, freed)
         else:
             in_vain.append(waiter)
@@ -304,10 +311,14 @@ class Deps:
 
     def parents(self, task: int) -> list[int]:
         """Whose `shared` the task gets: the first provider of each required name, every one of `requires_all`."""
-        spec, names = self._specs[task], self.names
-        parents = [gate.kept[0] for name in spec.requires if (gate := names[name]).kept]
+        spec, names = self.specs[task], self.names
+        parents: list[int] = []
+        for name in spec.requires:
+            kept = names[name].kept
+            if kept:
+                parents.append(kept[0])
         for name in spec.requires_all:
-            parents.extend(names[name].kept)
+            parents += names[name].kept
         return parents
 
     def lost_gates(self, task: int) -> Iterator[Gate]:

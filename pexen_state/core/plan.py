@@ -218,7 +218,7 @@ class Plan(Deciding):
     def _give(self, transition: Transition) -> None:
         self._given += 1
         self._decide(transition)
-        self._commands.append(_new(Yield, (transition.task, transition.attempt)))
+        self._commands.append(_new(Yield, transition[:2]))  # (task, attempt)
 
     def _on_lost(self, lost: Lost) -> None:
         task = self._current(lost.task, lost.attempt)

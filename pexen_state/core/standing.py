@@ -75,33 +75,15 @@ class Standing:
 
         Raises IllegalTransition, and changes nothing, if the decision does not fit.
         """
-        if isinstance(decision, Transition):
-            self._transit(decision)
-        elif isinstance(decision, Restored):
-            self._restore(decision)
-        else:
-            self._happen(decision)
-
-    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp) -> None:
-        match event:
-            case Added():
-                self._add(event)
-            case Unlocked(lock):
-                for number in self.locks.unlock(lock):
-                    if not self.locks.holds(number):
-                        self.tasks.locks[number] = FREED
-            case Cancelled(tasks, whole_run):
-                self.is_cancelled = self.is_cancelled or whole_run
-                self._cancelled.update(self.in_flight.intersection(tasks))
-            case GivenUp(reason):
-                self.given_up = reason
-            case Paused():
-                pass  # tells the next session what a person wanted; no task changes
-
-    def _transit(self, transition: Transition) -> None:
-        number, attempt, old, new, cause, verdict, provided, locks, reason = transition
+        if not isinstance(decision, Transition):
+            if isinstance(decision, Restored):
+                self._restore(decision)
+            else:
+                self._happen(decision)
+            return
+        number, attempt, old, new, cause, verdict, provided, locks, reason = decision
         tasks = self.tasks
-        if not 0 < number <= len(tasks):
+        if not 0 < number < len(tasks.states):
             raise IllegalTransition(f"there is no task {number}")
         latest = tasks.attempts[number]
         expected = latest + 1 if new is SUBMITTED else latest
@@ -135,6 +117,22 @@ class Standing:
                 _one_more(tasks.crashes, number)
         elif new is WAITING:
             self._back_to_waiting(number, old)
+
+    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp) -> None:
+        match event:
+            case Added():
+                self._add(event)
+            case Unlocked(lock):
+                for number in self.locks.unlock(lock):
+                    if not self.locks.holds(number):
+                        self.tasks.locks[number] = FREED
+            case Cancelled(tasks, whole_run):
+                self.is_cancelled = self.is_cancelled or whole_run
+                self._cancelled.update(self.in_flight.intersection(tasks))
+            case GivenUp(reason):
+                self.given_up = reason
+            case Paused():
+                pass  # tells the next session what a person wanted; no task changes
 
     def _back_to_ready(self, number: int, cause: Cause) -> None:
         tasks = self.tasks
@@ -235,7 +233,7 @@ class Standing:
     def _restore(self, saved: Restored) -> None:
         number, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason, is_fresh = saved
         tasks = self.tasks
-        if not 0 < number <= len(tasks):
+        if not 0 < number < len(tasks.states):
             raise IllegalTransition(f"there is no task {number}")
         if tasks.attempts[number] or (tasks.states[number] is not READY and tasks.states[number] is not WAITING):
             raise IllegalTransition(f"{tasks.specs[number].key} was restored twice")
