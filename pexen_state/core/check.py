@@ -65,17 +65,16 @@ def would_all_run(deps: Deps) -> bool:
     ready = [task for task, count in enumerate(unmet) if task and not count and not deps.ended[task]]
     for task in ready:  # grows while it is walked
         for gate in deps.passes(task):
-            count = passed[gate] = passed.get(gate, 0) + 1
-            opened: list[int] = []
-            if gate.order_only:
-                if count == gate.pending:
-                    opened += gate.any_waiters
-            else:
-                if count == 1 and not gate.kept:
-                    opened += gate.any_waiters
-                if count == gate.pending:
-                    all_kept = len(gate.kept) + count == len(gate.providers)
-                    opened += [one for one in gate.all_waiters if all_kept or deps.specs[one].always]
+            count = 1
+            if gate.pending > 1:
+                count = passed[gate] = passed.get(gate, 0) + 1
+            is_last = count == gate.pending
+            opened: Sequence[int] = ()
+            if is_last if gate.order_only else count == 1 and not gate.kept:
+                opened = gate.any_waiters
+            if is_last and gate.all_waiters:
+                all_kept = len(gate.kept) + count == len(gate.providers)
+                opened = [*opened, *(one for one in gate.all_waiters if all_kept or deps.specs[one].always)]
             for waiter in opened:
                 unmet[waiter] -= 1
                 if not unmet[waiter]:
