@@ -336,7 +336,8 @@ class Plan(Deciding):
         """Submit what is ready, best first, while the pool has room."""
         if self.mood is not Mood.RUNNING:
             return
-        ready, tasks, submit, follows = self._ready, self.tasks, self._commands.append, self._follows
+        ready, tasks, follows = self._ready, self.tasks, self._follows
+        apply, decided, submit = self.apply, self._decisions.append, self._commands.append
         self._take_offers()
         while self._room > 0 and ready:
             number = ready.pop()
@@ -353,7 +354,9 @@ class Plan(Deciding):
                 holding = _holding(tasks[number], dirty=tasks.locks[number] is Locks.DIRTY)
             attempt = tasks.attempts[number] + 1
             dispatch = (number, attempt, READY, SUBMITTED, _DISPATCH, _NO_VERDICT, False, holding, None)
-            self._decide(_new(Transition, dispatch))
+            transition = _new(Transition, dispatch)
+            apply(transition)
+            decided(transition)
             nth = attempt - tasks.withdrawn.get(number, 0)
             submit(_new(Submit, (number, attempt, nth, self.parents(number), after)))
             self._room -= 1

@@ -192,13 +192,13 @@ class Standing:
     def _wake(self, numbers: Sequence[int], cause: Cause) -> None:
         """`waiting -> ready` follows from what others did: it is implied, and has no row in the journal."""
         specs, states, push = self.tasks.specs, self.tasks.states, self._ready.push
-        woken = [number for number in numbers if states[number] is WAITING]
-        for number in woken:
-            states[number] = READY
-            push(specs[number].priority, number)
-            if self._story is not None:
-                self._tell(number, WAITING, READY, cause)
-        self._woken(woken)
+        for number in numbers:
+            if states[number] is WAITING:
+                states[number] = READY
+                push(specs[number].priority, number)
+                if self._story is not None:
+                    self._tell(number, WAITING, READY, cause)
+        self._woken(numbers)
 
     def _woken(self, numbers: Sequence[int]) -> None:
         """For whoever wants to know what the readiness of tasks follows from."""
