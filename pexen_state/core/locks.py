@@ -15,7 +15,7 @@ nobody else up; such tasks are `stuck`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from heapq import heappop, heappush
 from typing import NamedTuple
 
@@ -58,7 +58,8 @@ class Lock:
         self.queues: tuple[list[_Entry], ...] = ([], [], [], [])
         self.stuck: set[int] = set()  #: tasks that wait here for a lock held for good
         self.candidate: int | None = None
-        self.wanted: list[_Entry] = []  #: heap of queued writers of this very name
+        # Heap of queued writers of this very name. With nothing above it they all queue here, and in that order.
+        self.wanted: list[_Entry] = self.queues[1] if parent is None else []
         self.wanted_below: list[_Entry] = []  #: the same for all names below
 
     def queue_of(self, want: Request) -> list[_Entry]:
@@ -83,7 +84,7 @@ class _Waiter:
         self.stuck = False
 
 
-_Entry = tuple[Order, int, _Waiter]  # the serial number in the middle keeps two waits from being compared
+_Entry = tuple[float, int, int, _Waiter]  # order, and a serial number that keeps two waits from being compared
 Requests = tuple[Request, ...]
 
 
@@ -92,6 +93,7 @@ class LockTable:
 
     def __init__(self) -> None:
         self._locks: dict[Name, Lock] = {}
+        self._requests: dict[tuple[tuple[Name, ...], tuple[Name, ...]], Requests] = {}
         self._held: dict[int, Requests] = {}
         self._kept: set[int] = set()
         self._waiters: dict[int, _Waiter] = {}
@@ -99,11 +101,14 @@ class LockTable:
         self._serial = 0
         self._offers: list[int] = []
 
-    def requests(self, uses: Iterable[Name], claims: Iterable[Name]) -> Requests:
-        """The locks of a task, in the order in which they are tested."""
-        return tuple(
-            [Request(self._lock(name), True) for name in claims] + [Request(self._lock(name), False) for name in uses]
-        )
+    def requests(self, uses: tuple[Name, ...], claims: tuple[Name, ...]) -> Requests:
+        """The locks of a task, in the order in which they are tested. Tasks that want the same share one answer."""
+        found = self._requests.get((uses, claims))
+        if found is None:
+            wanted = [Request(self._lock(name), True) for name in claims]
+            wanted += [Request(self._lock(name), False) for name in uses]
+            found = self._requests[uses, claims] = tuple(wanted)
+        return found
 
     def _lock(self, name: Name) -> Lock:
         key = normal_name(name)
@@ -251,19 +256,21 @@ class LockTable:
         lock, write = request
         node: Lock | None = lock
         while node is not None:
-            if node.writer is not None or (write and node.readers) or self._is_wanted(node.wanted, order):
+            if node.writer is not None or (write and node.readers):
+                return node
+            if node.wanted and self._is_wanted(node.wanted, order):
                 return node
             node = node.parent
-        if lock.below_writers or (write and lock.below_readers) or self._is_wanted(lock.wanted_below, order):
+        if lock.below_writers or (write and lock.below_readers):
             return lock
-        return None
+        return lock if lock.wanted_below and self._is_wanted(lock.wanted_below, order) else None
 
     def _is_wanted(self, wanted: list[_Entry], order: Order) -> bool:
         """Whether a writer that comes before `order` queues there."""
         while wanted:
-            first, _, waiter = wanted[0]
+            waiter = wanted[0][3]
             if self._waiters.get(waiter.task) is waiter and not waiter.stuck:
-                return first < order
+                return waiter.order < order
             heappop(wanted)
         return False
 
@@ -275,11 +282,14 @@ class LockTable:
             return
         waiter.stuck = False
         self._serial += 1
-        entry = (waiter.order, self._serial, waiter)
-        heappush(waiter.at.queue_of(waiter.want), entry)
-        if waiter.want.write:
-            heappush(waiter.want.lock.wanted, entry)
-            above = waiter.want.lock.parent
+        entry = (*waiter.order, self._serial, waiter)
+        queue = waiter.at.queue_of(waiter.want)
+        heappush(queue, entry)
+        lock, write = waiter.want
+        if write:
+            if lock.wanted is not queue:
+                heappush(lock.wanted, entry)
+            above = lock.parent
             while above is not None:
                 heappush(above.wanted_below, entry)
                 above = above.parent
@@ -315,11 +325,13 @@ class LockTable:
         """Make the first in the queues the candidate, if nothing here is in its way any more."""
         if lock.candidate is not None:
             return
+        if lock.writer is not None and lock.writer not in self._kept:
+            return  # it is in everybody's way, and will be let go
         first: _Waiter | None = None
         stuck: dict[Lock, None] = {}
         for queue in lock.queues:
             while queue:
-                waiter = queue[0][2]
+                waiter = queue[0][3]
                 if self._waiters.get(waiter.task) is not waiter or waiter.stuck:
                     heappop(queue)  # it left, or queues elsewhere now
                     continue
@@ -340,8 +352,7 @@ class LockTable:
             for want in stuck:  # whom they held up may go on; this lock lies on the way up from each
                 self._changed(want)
         elif first is not None:
-            heappop(lock.queue_of(first.want))
-            lock.candidate = first.task
+            lock.candidate = first.task  # it stays in its queue until it has the lock, or waits for another
             self._offers.append(first.task)
 
     # -- who ---------------------------------------------------------------------------------------------

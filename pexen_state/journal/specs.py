@@ -6,7 +6,6 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -15,7 +14,7 @@ from pexen_state.core.states import Cause
 from pexen_state.journal.values import from_json, to_json
 
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
-_FIELDS = tuple(field.name for field in fields(TaskSpec) if field.name != "key")
+_FIELDS = TaskSpec._fields[1:]  # but the key
 _values = attrgetter(*_FIELDS)
 _DEFAULTS: tuple[Any, ...] = _values(TaskSpec("default"))
 

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pexen_state.core.check import check_dependencies
+from pexen_state.core.check import check_dependencies, would_all_run
 from pexen_state.core.commands import Submit
+from pexen_state.core.decisions import Restored
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Declared, TaskSpec
-from pexen_state.core.states import Cause, Verdict
+from pexen_state.core.states import Cause, State, Verdict
 
 PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 BROKE = Ending(Cause.RAISED, Verdict.ERROR)
@@ -91,6 +92,31 @@ def test_the_check_of_a_long_circle() -> None:
     assert_linear(
         lambda count: check_dependencies([*chain(count), TaskSpec("t", requires=(count,), provides=(-1,))][1:])
     )
+
+
+def ten_locks(count: int) -> list[TaskSpec]:
+    return [TaskSpec(f"t{n}", claims=(n % 10,)) for n in range(count)]
+
+
+def test_what_waits_for_a_lock_is_not_tested_again_in_vain() -> None:
+    def per_task(count: int) -> float:
+        return steps(lambda count: run(ten_locks(count), PASSED, room=count), count) / count
+
+    assert per_task(5000) < 1.1 * per_task(500)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_check_of_a_plan_as_it_stands(shape: Shape) -> None:
+    assert_linear(lambda count: would_all_run(Plan(shape(count)).deps))
+
+
+def test_a_plan_that_is_restored_when_most_of_it_has_ended() -> None:
+    def restored(count: int) -> None:
+        ended = (Restored(n, State.SUCCEEDED, 1, 0, 0, 0, Verdict.PASS, True) for n in range(1, count))
+        plan = Plan.restored(one_parent(count), ended)
+        assert plan.handle(RunOpened(), PoolHasRoom(1)).commands == [Submit(count, 1, 1, (1,), 0)]
+
+    assert_linear(restored)
 
 
 def run(specs: Sequence[TaskSpec], ending: Ending, room: int = 8) -> None:
