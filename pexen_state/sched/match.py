@@ -8,9 +8,9 @@ taken from what its task says now, for the session alone.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
@@ -19,16 +19,10 @@ from pexen_state.core.states import State
 from pexen_state.journal.records import NewTask, SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
-from pexen_state.sched.identity import fingerprint
+from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
-
-
-class Callables(NamedTuple):
-    """The tasks that the caller has now."""
-
-    bodies: Sequence[Body]
-    specs: Sequence[TaskSpec]
 
 
 @dataclass
@@ -38,6 +32,7 @@ class Match:
     specs: list[TaskSpec] = field(default_factory=list)
     bodies: dict[int, Body] = field(default_factory=dict)
     is_resumed: bool = False
+    is_as_recorded: bool = True  #: exactly the caller's tasks, and what they say now is what the run recorded
     saved: Sequence[SavedTask] = ()
     superseded: int | None = None  #: the unfinished run that this new one takes the place of
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
@@ -56,14 +51,14 @@ class Match:
 
 def check_keys(specs: Sequence[TaskSpec]) -> None:
     """Under a journal a task is known by its key alone. Raises SchedulerError if two tasks have the same."""
-    seen: set[str] = set()
-    for spec in specs:
-        if spec.key in seen:
-            raise SchedulerError(
-                f"two tasks have the key {spec.key!r}, so the journal could not tell them apart: "
-                'give one of them another, func_meta(name="...")'
-            )
-        seen.add(spec.key)
+    if len({spec.key for spec in specs}) == len(specs):
+        return
+    keys = Counter(spec.key for spec in specs)
+    twice = next(key for key, count in keys.items() if count > 1)
+    raise SchedulerError(
+        f"two tasks have the key {twice!r}, so the journal could not tell them apart: "
+        'give one of them another, func_meta(name="...")'
+    )
 
 
 def match_tasks(
@@ -74,6 +69,7 @@ def match_tasks(
     another now, are sent back.
     """
     match = Match(is_resumed=True, saved=saved)
+    fingerprint = Fingerprints()
     ours = {spec.key: (body, spec) for body, spec in zip(callables.bodies, callables.specs, strict=True)}
     changed: list[str] = []
     gone: list[str] = []
@@ -81,6 +77,7 @@ def match_tasks(
     for task in sorted(saved, key=lambda task: task.number):
         found = ours.pop(task.key, None)
         if found is None:
+            match.is_as_recorded = False
             match.specs.append(task.spec)
             if not task.restored.state.is_final:
                 gone.append(task.key)
@@ -90,6 +87,7 @@ def match_tasks(
         match.bodies[task.number] = body
         recorded = _as_recorded(spec, task, overrides)
         same = spec_to_json(recorded) == task.spec_json
+        match.is_as_recorded = match.is_as_recorded and same
         match.specs.append(spec if same else _with(task.spec, spec, overrides))
         now = fingerprint(body) if task.fingerprint is not None else None
         if now != task.fingerprint and rerun_changed and _may_run_again(task):
@@ -106,6 +104,7 @@ def match_tasks(
             "or give the run of these tasks a name of its own"
         )
     if ours:
+        match.is_as_recorded = False
         match.before.append(TasksAdded(tuple(spec for _, spec in ours.values())))
         for number, (body, spec) in enumerate(ours.values(), len(match.specs) + 1):
             match.bodies[number] = body
