@@ -6,8 +6,8 @@ How a task is run (the callable, its arguments, its environment) is no business 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from pexen_state.core.states import RETRIED, Cause
 
@@ -23,8 +23,7 @@ class Declared(IntEnum):
     EXECUTABLE = 2  #: an executable of a tree, or a line of a task list
 
 
-@dataclass(frozen=True, slots=True)
-class TaskSpec:
+class TaskSpec(NamedTuple):
     """One task. `key` names it for people; within a plan a task is known by its number, 1, 2, ...
 
     Names are any hashable values. `timeout` and `idle_timeout` are seconds for one attempt, None for no

@@ -6,8 +6,6 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from operator import attrgetter
 from typing import Any
 
 from pexen_state.core.spec import Declared, TaskSpec
@@ -15,9 +13,9 @@ from pexen_state.core.states import Cause
 from pexen_state.journal.values import from_json, to_json
 
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
-_FIELDS = tuple(field.name for field in fields(TaskSpec) if field.name != "key")
-_values = attrgetter(*_FIELDS)
-_DEFAULTS: tuple[Any, ...] = _values(TaskSpec("default"))
+_FIELDS = TaskSpec._fields[1:]  # but the key
+_DEFAULTS: tuple[Any, ...] = TaskSpec("default")[1:]
+_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # `json.dumps` makes one for every text
 
 
 def sql_text(text: str) -> str:
@@ -27,23 +25,22 @@ def sql_text(text: str) -> str:
 
 def spec_to_json(spec: TaskSpec) -> str | None:
     """Raises NotEncodable if a name is not made of JSON scalars and tuples."""
-    values = _values(spec)
-    exact = sql_text(spec.key) == spec.key
+    key, values = spec.key, spec[1:]
+    exact = sql_text(key) == key
     if exact and values == _DEFAULTS:
         return None
-    kept: dict[str, Any] = {} if exact else {"key": to_json(spec.key, "the key")}
+    kept: dict[str, Any] = {} if exact else {"key": to_json(key, "the key")}
     for name, value, default in zip(_FIELDS, values, _DEFAULTS, strict=True):
-        if value == default:
+        if value is default or value == default:
             continue
-        if name in _NAMES:
-            kept[name] = [to_json(one, f"{name} of {spec.key}") for one in value]
+        where = f"{name} of {key}"
+        if name in _NAMES or name == "after":
+            kept[name] = [to_json(one, where) for one in value]
         elif name == "retry_on":
             kept[name] = sorted(map(int, value))
-        elif name == "after":
-            kept[name] = [to_json(one, f"after of {spec.key}") for one in value]
         else:
-            kept[name] = to_json(int(value) if name == "declared" else value, f"{name} of {spec.key}")
-    return json.dumps(kept, separators=(",", ":"), allow_nan=False)
+            kept[name] = to_json(int(value) if name == "declared" else value, where)
+    return _written(kept)
 
 
 def spec_from_json(key: str, text: str | None) -> TaskSpec:

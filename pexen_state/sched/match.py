@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
@@ -120,7 +120,7 @@ def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) ->
 
 def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
     """`spec` with these fields of the other one."""
-    return replace(spec, **{name: getattr(other, name) for name in names}) if names else spec
+    return spec._replace(**{name: getattr(other, name) for name in names}) if names else spec
 
 
 def _may_run_again(task: SavedTask) -> bool:
