@@ -25,7 +25,8 @@ def sql_text(text: str) -> str:
 
 def spec_to_json(spec: TaskSpec) -> str | None:
     """Raises NotEncodable if a name is not made of JSON scalars and tuples."""
-    key, values = spec.key, spec[1:]
+    key = spec.key
+    values: tuple[Any, ...] = spec[1:]
     exact = sql_text(key) == key
     if exact and values == _DEFAULTS:
         return None

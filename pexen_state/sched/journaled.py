@@ -166,7 +166,7 @@ def _remove(path: str) -> None:
 
 
 def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
-    finished = sum(task.restored.state.is_final for task in match.saved) - len(match.sent_back)
+    finished = sum(task.state.is_final for task in match.saved) - len(match.sent_back)
     tasks = len(match.specs) + len(match.added)
     return Opened(run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure)
 

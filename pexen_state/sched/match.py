@@ -11,6 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
@@ -45,7 +46,7 @@ class Match:
         """Tasks that have ended, and of which some are sent back: those that changed, and whoever did not run."""
         if not self.sent_back:
             return set()
-        skipped = {task.number for task in self.saved if task.restored.state is State.SKIPPED}
+        skipped = {task.number for task in self.saved if task.state is State.SKIPPED}
         return skipped | self.sent_back
 
 
@@ -70,31 +71,33 @@ def match_tasks(
     """
     match = Match(is_resumed=True, saved=saved)
     fingerprint = Fingerprints()
-    ours = {spec.key: (body, spec) for body, spec in zip(callables.bodies, callables.specs, strict=True)}
+    ours = {spec.key: at for at, spec in enumerate(callables.specs)}
     changed: list[str] = []
     gone: list[str] = []
     again: list[str] = []
-    for task in sorted(saved, key=lambda task: task.number):
-        found = ours.pop(task.key, None)
-        if found is None:
+    for task in sorted(saved, key=attrgetter("number")):
+        at = ours.pop(task.key, None)
+        if at is None:
             match.is_as_recorded = False
             match.specs.append(task.spec)
-            if not task.restored.state.is_final:
+            if not task.state.is_final:
                 gone.append(task.key)
                 match.before.append(TaskGone(task.number))
             continue
-        body, spec = found
+        body, spec = callables.bodies[at], callables.specs[at]
         match.bodies[task.number] = body
-        recorded = _as_recorded(spec, task, overrides)
-        same = spec_to_json(recorded) == task.spec_json
+        same = spec_to_json(_as_recorded(spec, task, overrides) if overrides else spec) == task.spec_json
+        now = fingerprint(body) if task.fingerprint is not None else None
+        if same and now == task.fingerprint:
+            match.specs.append(spec)
+            continue
         match.is_as_recorded = match.is_as_recorded and same
         match.specs.append(spec if same else _with(task.spec, spec, overrides))
-        now = fingerprint(body) if task.fingerprint is not None else None
         if now != task.fingerprint and rerun_changed and _may_run_again(task):
             match.sent_back.add(task.number)
             match.before.append(TaskChanged(task.number))
             again.append(task.key)
-        elif not same or now != task.fingerprint:
+        else:
             changed.append(task.key)
         if now is not None and now != task.fingerprint and not _keeps_its_result(task, match):
             match.fingerprints[task.number] = now  # its result will be that of what it is now
@@ -105,17 +108,17 @@ def match_tasks(
         )
     if ours:
         match.is_as_recorded = False
-        match.before.append(TasksAdded(tuple(spec for _, spec in ours.values())))
-        for number, (body, spec) in enumerate(ours.values(), len(match.specs) + 1):
-            match.bodies[number] = body
-            match.added.append(NewTask(spec, fingerprint(body)))
+        match.before.append(TasksAdded(tuple(callables.specs[at] for at in ours.values())))
+        for number, at in enumerate(ours.values(), len(match.specs) + 1):
+            body = match.bodies[number] = callables.bodies[at]
+            match.added.append(NewTask(callables.specs[at], fingerprint(body)))
     _tell(len(ours), gone, changed, again)
     return match
 
 
 def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) -> TaskSpec:
     """The caller's spec as it would be without the overrides: to be compared with what was recorded."""
-    return _with(spec, task.spec, overrides) if overrides else spec
+    return _with(spec, task.spec, overrides)
 
 
 def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
@@ -124,11 +127,11 @@ def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
 
 
 def _may_run_again(task: SavedTask) -> bool:
-    return may_be_sent_back(task.restored.state, task.restored.reason)
+    return may_be_sent_back(task.state, task.reason)
 
 
 def _keeps_its_result(task: SavedTask, match: Match) -> bool:
-    return task.restored.state.is_final and task.number not in match.sent_back
+    return task.state.is_final and task.number not in match.sent_back
 
 
 def _tell(added: int, gone: Sequence[str], changed: Sequence[str], again: Sequence[str]) -> None:

@@ -92,7 +92,7 @@ def cut_off(saved: Iterable[SavedTask], marks: BegunMarks | None, run: int) -> C
     found: list[tuple[int, str]] = []
     is_sure = True
     for task in saved:
-        state, attempt = task.restored.state, (task.number, task.restored.attempt)
+        state, attempt = task.state, (task.number, task.attempt)
         if state.in_flight and not _never_began(state, attempt, begun):
             found.append((task.number, task.key))
             is_sure = is_sure and (state is State.RUNNING or begun is not None)
