@@ -15,13 +15,15 @@ Read in this order:
     inputs      what happens to a plan from outside
     decisions   what the plan decides: all that is ever stored
     commands    what the shell is to do
-    standing    where every task stands: `apply`, the only way in which that changes
+    tasks       where every task stands: columns, and a look at one row of them
+    standing    `apply`, the only way in which that changes
     deciding    what will never run, as a decision
     plan        the plan itself: `handle`, which decides
 
 and below these:
 
     deps        who waits for whom: gates that count, nothing that is searched
+    ready       what may run now, best first
     locks       read-write locks by name, hierarchical ones included, and their queues
     promises    which promises survive an ending
     standstill  what will never run, and the sentence that says why

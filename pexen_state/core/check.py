@@ -51,7 +51,7 @@ class Rehearsal:
         for task in ready:  # grows while it is walked
             if task not in self.ran:  # who ran before a provider was added is freed a second time
                 self.ran.add(task)
-                ready += self.deps.end(task, provided=True, skipped=False)[0]
+                ready += self.deps.end(task, True, False)[0]
         return len(self.ran) == self._known
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pexen_state.core import giving_up
 from pexen_state.core.decisions import Decision, GivenUp, Transition
 from pexen_state.core.sending_back import kept_from_running, may_be_sent_back
-from pexen_state.core.standing import READY, WAITING, Standing, Task
+from pexen_state.core.standing import READY, WAITING, Standing
 from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in_vain
 from pexen_state.core.states import Cause, Locks, State, Verdict
+from pexen_state.core.tasks import Task
 
 
 def left(task: Task) -> Locks:
@@ -60,7 +61,7 @@ class Deciding(Standing):
         before = len(self._decisions)
         for number in self._lost:  # grows while it is walked
             task = self.tasks[number]
-            if task.state is WAITING and self.deps[number].lost:
+            if task.state is WAITING and number in self.deps.lost:
                 cause = Cause.DOES_NOT_APPLY if self.deps.was_skipped_away(number) else Cause.UNMET
                 self._never_runs(task, cause, why_in_vain(self, number))
                 self._skip_what_does_not_apply()

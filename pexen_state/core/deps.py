@@ -13,18 +13,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
-from pexen_state.core.spec import Name, TaskSpec
+from pexen_state.core.spec import NOBODY, Name, TaskSpec
 
 _SPECIAL = re.compile(r"[*?[]")
+
+Numbers = list[int] | tuple[()]  #: of tasks
 
 
 class Gate:
     """One name (or one glob), its providers, and who waits for it.
 
-    `kept` lists the providers that kept their promise, in the order in which they ended.
+    `kept` lists the providers that kept their promise, in the order in which they ended. Most lists stay empty for
+    ever, so there is none until somebody is on it.
     """
 
     __slots__ = ("all_waiters", "any_waiters", "kept", "label", "order_only", "pending", "providers", "skipped")
@@ -32,12 +36,12 @@ class Gate:
     def __init__(self, label: Name, *, order_only: bool = False) -> None:
         self.label = label
         self.order_only = order_only  #: a glob: opens when all have ended, however they ended
-        self.providers: list[int] = []  #: all of them, for a glob those whose keys match
+        self.providers: Numbers = ()  #: all of them, for a glob those whose keys match
         self.pending = 0  #: providers that have not ended
         self.skipped = 0  #: providers that ended because they do not apply here
-        self.kept: list[int] = []
-        self.any_waiters: list[int] = []  #: want one provider
-        self.all_waiters: list[int] = []  #: want every provider
+        self.kept: Numbers = ()
+        self.any_waiters: Numbers = ()  #: want one provider
+        self.all_waiters: Numbers = ()  #: want every provider
 
     @property
     def any_lost(self) -> bool:
@@ -57,193 +61,211 @@ class Gate:
         return self.skipped == len(self.providers) - len(self.kept) > 0
 
 
-class Waits:
-    """What one task still waits for."""
+class Waits(NamedTuple):
+    """What one task has to do with gates."""
 
-    __slots__ = ("after", "lost", "lost_to_skips", "provides", "requires", "requires_all", "unmet")
-
-    def __init__(self) -> None:
-        self.requires: tuple[Gate, ...] = ()
-        self.requires_all: tuple[Gate, ...] = ()
-        self.after: tuple[Gate, ...] = ()
-        self.provides: tuple[Gate, ...] = ()  #: gates that it passes when it ends, globs included
-        self.unmet = 0  #: gates that are not open yet; 0 means that it may run
-        self.lost = 0  #: required gates that can never open
-        self.lost_to_skips = 0  #: of these, those whose providers do not apply here
+    requires: tuple[Gate, ...]
+    requires_all: tuple[Gate, ...]
+    after: tuple[Gate, ...]
+    provides: tuple[Gate, ...]  #: gates that it passes when it ends, globs included
 
 
 class Deps:
-    """All gates of a plan. Tasks are known by their numbers."""
+    """All gates of a plan. Tasks are known by their numbers, from 1.
+
+    A task's gates are found by the names in its spec: what is kept for each task is a count.
+    """
 
     def __init__(self) -> None:
         self.names: dict[Name, Gate] = {}
         self.globs: dict[str, Gate] = {}
-        self._waits: dict[int, Waits] = {}
-        self._always: set[int] = set()
-        self._keys: dict[int, str] = {}
-        self._ended: set[int] = set()
+        self.unmet = [0]  #: by task: gates that are not open yet; 0 means that it may run
+        self.lost: dict[int, int] = {}  #: task -> required gates that can never open; who has lost none is not there
+        self._lost_to_skips: dict[int, int] = {}  # of these, those whose providers do not apply here
+        self._specs: list[TaskSpec] = [NOBODY]
+        self._ended = bytearray(1)  # by task: whether it has
+        self._matching: dict[int, list[Gate]] = {}  # task -> the globs that its key matches
         self._held_back: dict[int, None] = {}  # of the tasks being added: who must wait again
 
     def __getitem__(self, task: int) -> Waits:
-        return self._waits[task]
+        spec, names = self._specs[task], self.names
+        return Waits(
+            tuple([names[name] for name in spec.requires]),
+            tuple([names[name] for name in spec.requires_all]),
+            tuple([self.globs[pattern] for pattern in spec.after]),
+            (*[names[name] for name in spec.provides], *self._matching.get(task, ())),
+        )
 
-    def add(self, first: int, specs: Iterable[TaskSpec]) -> tuple[list[int], list[int]]:
+    def add(self, first: int, specs: Sequence[TaskSpec]) -> tuple[list[int], list[int]]:
         """Register tasks numbered from `first`. Return (those that need not wait, older ones that now must again).
 
         A name that was lost can be provided again by a task that is added later; who wants every provider of
         a name, or comes after all tasks that match, waits for the new ones, too.
         """
         self._held_back = {}
-        added: list[tuple[int, TaskSpec, Waits]] = []
+        self._specs += specs
+        self.unmet += [0] * len(specs)
+        self._ended += bytes(len(specs))
+        names = self.names
         for task, spec in enumerate(specs, first):
-            waits = self._waits[task] = Waits()
-            self._keys[task] = spec.key
-            if spec.always:
-                self._always.add(task)
-            if spec.provides:
-                waits.provides = tuple([self._provide(name, task) for name in spec.provides])
-            added.append((task, spec, waits))
-        self._match_globs(added)
-        for task, spec, waits in added:
-            self._require(task, spec, waits)
-        return [task for task, _, waits in added if not waits.unmet], list(self._held_back)
-
-    def _provide(self, name: Name, task: int) -> Gate:
-        gate = self._named(name)
-        if not gate.pending and (gate.any_waiters or gate.all_waiters):
-            if not gate.kept:
-                for waiter in gate.any_waiters:
-                    self._regain(waiter, gate)
-            all_kept = gate.all_kept
-            for waiter in gate.all_waiters:
-                if all_kept:
-                    self._shut(waiter)
+            for name in spec.provides:
+                gate = names.get(name)
+                if gate is None:
+                    gate = names[name] = Gate(name)
+                elif not gate.pending:
+                    self._shut_again(gate)
+                if gate.providers:
+                    gate.providers.append(task)
                 else:
-                    self._regain(waiter, gate)
-        gate.providers.append(task)
-        gate.pending += 1
-        return gate
+                    gate.providers = [task]
+                gate.pending += 1
+        self._match_globs(first, specs)
+        free: list[int] = []
+        for task, spec in enumerate(specs, first):
+            if spec.requires or spec.requires_all or spec.after:
+                unmet = self.unmet[task] = self._require(task, spec)
+                if unmet:
+                    continue
+            free.append(task)
+        return free, list(self._held_back)
+
+    def _shut_again(self, gate: Gate) -> None:
+        """All its providers had ended, and one more comes."""
+        if not gate.kept:
+            for waiter in gate.any_waiters:
+                self._regain(waiter, gate)
+        all_kept = gate.all_kept
+        for waiter in gate.all_waiters:
+            if all_kept:
+                self._shut(waiter)
+            else:
+                self._regain(waiter, gate)
 
     def _shut(self, waiter: int) -> None:
-        waits = self._waits[waiter]
-        if not waits.unmet:
+        if not self.unmet[waiter]:
             self._held_back[waiter] = None
-        waits.unmet += 1
+        self.unmet[waiter] += 1
 
     def _regain(self, waiter: int, gate: Gate) -> None:
-        waits = self._waits[waiter]
-        waits.lost -= 1
-        waits.lost_to_skips -= gate.is_skipped_away
-        if waiter in self._always:
+        _count(self.lost, waiter, -1)
+        _count(self._lost_to_skips, waiter, -gate.is_skipped_away)
+        if self._specs[waiter].always:
             self._shut(waiter)
 
-    def _require(self, task: int, spec: TaskSpec, waits: Waits) -> None:
-        always = spec.always
-        if spec.requires:
-            waits.requires = tuple([self._named(name) for name in spec.requires])
-            for gate in waits.requires:
+    def _require(self, task: int, spec: TaskSpec) -> int:
+        """Let the task wait for all that it requires. Return how many gates are not open yet."""
+        names = self.names
+        unmet = 0
+        for name in spec.requires:
+            gate = names.get(name)
+            if gate is None:
+                gate = names[name] = Gate(name)
+            if gate.any_waiters:
                 gate.any_waiters.append(task)  # even if it is open: a provider may be sent back
-                if not gate.kept:
-                    if gate.pending:
-                        waits.unmet += 1
-                    else:
-                        waits.lost += 1
-                        waits.lost_to_skips += gate.is_skipped_away
-                        waits.unmet += not always
-        if spec.requires_all:
-            waits.requires_all = tuple([self._named(name) for name in spec.requires_all])
-            for gate in waits.requires_all:
-                gate.all_waiters.append(task)
-                if gate.pending:
-                    waits.unmet += 1
-                elif not gate.all_kept:
-                    waits.lost += 1
-                    waits.lost_to_skips += gate.is_skipped_away
-                    waits.unmet += not always
-        for gate in waits.after:
-            gate.any_waiters.append(task)
-            if gate.pending:
-                waits.unmet += 1
+            else:
+                gate.any_waiters = [task]
+            if not gate.kept:
+                unmet += 1 if gate.pending else self._require_in_vain(task, spec, gate)
+        for name in spec.requires_all:
+            gate = names.get(name)
+            if gate is None:
+                gate = names[name] = Gate(name)
+            gate.all_waiters = _joined(gate.all_waiters, task)
+            if not gate.all_kept:
+                unmet += 1 if gate.pending else self._require_in_vain(task, spec, gate)
+        for pattern in spec.after:
+            gate = self.globs[pattern]
+            gate.any_waiters = _joined(gate.any_waiters, task)
+            unmet += gate.pending > 0
+        return unmet
 
-    def _named(self, name: Name) -> Gate:
-        gate = self.names.get(name)
-        if gate is None:
-            gate = self.names[name] = Gate(name)
-        return gate
+    def _require_in_vain(self, task: int, spec: TaskSpec, gate: Gate) -> bool:
+        """Whether the task waits for a gate that can never open."""
+        _count(self.lost, task, 1)
+        _count(self._lost_to_skips, task, gate.is_skipped_away)
+        return not spec.always
 
-    def _match_globs(self, added: list[tuple[int, TaskSpec, Waits]]) -> None:
+    def _match_globs(self, first: int, specs: Sequence[TaskSpec]) -> None:
         # Tasks that name the same glob do not wait for each other: two cleanups after "*" are no cycle.
-        patterns = dict.fromkeys(pattern for _, spec, _ in added for pattern in spec.after)
-        fresh = [pattern for pattern in patterns if pattern not in self.globs]
+        patterns = dict.fromkeys([pattern for spec in specs for pattern in spec.after])
         if not patterns and not self.globs:
             return
-        own = {task: set(spec.after) for task, spec, _ in added if spec.after}
-        newcomers = sorted((spec.key, task) for task, spec, _ in added)
+        own = {task: set(spec.after) for task, spec in enumerate(specs, first) if spec.after}
+        newcomers = sorted([(spec.key, task) for task, spec in enumerate(specs, first)])
         for pattern in self.globs:
             self._join(pattern, newcomers, own)
-        for pattern in fresh:
-            self.globs[pattern] = Gate(pattern, order_only=True)
+        fresh = [pattern for pattern in patterns if pattern not in self.globs]
         if fresh:
-            everybody = sorted((key, task) for task, key in self._keys.items())
+            everybody = sorted([(spec.key, task) for task, spec in enumerate(self._specs) if task])
             for pattern in fresh:
+                self.globs[pattern] = Gate(pattern, order_only=True)
                 self._join(pattern, everybody, own)
-        for _, spec, waits in added:
-            if spec.after:
-                waits.after = tuple([self.globs[pattern] for pattern in spec.after])
 
     def _join(self, pattern: str, candidates: list[tuple[str, int]], own: dict[int, set[str]]) -> None:
         gate = self.globs[pattern]
         for task in _matching(candidates, pattern):
             if pattern in own.get(task, ()):
                 continue
-            gate.providers.append(task)
-            self._waits[task].provides += (gate,)
-            if task not in self._ended:
+            gate.providers = _joined(gate.providers, task)
+            self._matching.setdefault(task, []).append(gate)
+            if not self._ended[task]:
                 if not gate.pending:
                     for waiter in gate.any_waiters:
                         self._shut(waiter)
                 gate.pending += 1
 
-    def end(self, task: int, *, provided: bool, skipped: bool) -> tuple[list[int], list[int]]:
+    def end(self, task: int, provided: bool, skipped: bool) -> tuple[Sequence[int], Sequence[int]]:
         """A task ended. Return (those that need wait no longer, those that now wait in vain).
 
         `provided`: it kept its promise. `skipped`: it does not apply here. Whoever runs `always` is never
         in vain.
         """
+        self._ended[task] = True
+        provides = self._specs[task].provides
+        if not provides and not self._matching:
+            return (), ()
+        names, unmet = self.names, self.unmet
         freed: list[int] = []
         in_vain: list[int] = []
-        self._ended.add(task)
-        for gate in self._waits[task].provides:
+        for name in provides:
+            gate = names[name]
             gate.pending -= 1
-            if gate.order_only:
-                if not gate.pending:
-                    for waiter in gate.any_waiters:
-                        self._open(waiter, freed)
-                continue
             if provided:
-                gate.kept.append(task)
-                if len(gate.kept) == 1:
+                if gate.kept:
+                    gate.kept.append(task)
+                else:
+                    gate.kept = [task]
                     for waiter in gate.any_waiters:
-                        self._open(waiter, freed)
+                        unmet[waiter] -= 1
+                        if not unmet[waiter]:
+                            freed.append(waiter)
             else:
                 gate.skipped += skipped
+            if not gate.pending and (gate.all_waiters or not gate.kept):
+                self._all_have_ended(gate, freed, in_vain)
+        for gate in self._matching.get(task, ()):
+            gate.pending -= 1
             if not gate.pending:
-                if not gate.kept:
-                    for waiter in gate.any_waiters:
-                        self._lose(waiter, gate, freed, in_vain)
-                all_kept = gate.all_kept
-                for waiter in gate.all_waiters:
-                    if all_kept:
-                        self._open(waiter, freed)
-                    else:
-                        self._lose(waiter, gate, freed, in_vain)
+                for waiter in gate.any_waiters:
+                    self._open(waiter, freed)
         return freed, in_vain
+
+    def _all_have_ended(self, gate: Gate, freed: list[int], in_vain: list[int]) -> None:
+        if not gate.kept:
+            for waiter in gate.any_waiters:
+                self._lose(waiter, gate, freed, in_vain)
+        all_kept = gate.all_kept
+        for waiter in gate.all_waiters:
+            if all_kept:
+                self._open(waiter, freed)
+            else:
+                self._lose(waiter, gate, freed, in_vain)
 
     def begin_again(self, task: int, *, provided: bool, skipped: bool) -> list[int]:
         """A task that had ended, in the way that `end` was told, has not: return those that now must wait again."""
         self._held_back = {}
-        self._ended.discard(task)
-        for gate in self._waits[task].provides:
+        self._ended[task] = False
+        for gate in self[task].provides:
             last = not gate.pending  # whatever the gate is, nobody else can change it
             if gate.order_only:
                 if last:
@@ -251,38 +273,27 @@ class Deps:
                         self._shut(waiter)
                 gate.pending += 1
                 continue
-            if not gate.kept:
-                if last:
-                    for waiter in gate.any_waiters:
-                        self._regain(waiter, gate)
-            elif gate.kept == [task]:
+            if last:
+                self._shut_again(gate)
+            if gate.kept and gate.kept == [task]:
                 for waiter in gate.any_waiters:
                     self._shut(waiter)
-            if last:
-                all_kept = gate.all_kept
-                for waiter in gate.all_waiters:
-                    if all_kept:
-                        self._shut(waiter)
-                    else:
-                        self._regain(waiter, gate)
-            if provided:
-                gate.kept.remove(task)
-            else:
+            if not provided:
                 gate.skipped -= skipped
+            elif gate.kept:
+                gate.kept.remove(task)
             gate.pending += 1
         return list(self._held_back)
 
     def _open(self, waiter: int, freed: list[int]) -> None:
-        waits = self._waits[waiter]
-        waits.unmet -= 1
-        if not waits.unmet:
+        self.unmet[waiter] -= 1
+        if not self.unmet[waiter]:
             freed.append(waiter)
 
     def _lose(self, waiter: int, gate: Gate, freed: list[int], in_vain: list[int]) -> None:
-        waits = self._waits[waiter]
-        waits.lost += 1
-        waits.lost_to_skips += gate.is_skipped_away
-        if waiter in self._always:
+        _count(self.lost, waiter, 1)
+        _count(self._lost_to_skips, waiter, gate.is_skipped_away)
+        if self._specs[waiter].always:
             self._open(waiter, freed)
         else:
             in_vain.append(waiter)
@@ -293,29 +304,44 @@ class Deps:
 
     def parents(self, task: int) -> list[int]:
         """Whose `shared` the task gets: the first provider of each required name, every one of `requires_all`."""
-        waits = self._waits[task]
-        parents = [gate.kept[0] for gate in waits.requires if gate.kept]
-        for gate in waits.requires_all:
-            parents.extend(gate.kept)
+        spec, names = self._specs[task], self.names
+        parents = [gate.kept[0] for name in spec.requires if (gate := names[name]).kept]
+        for name in spec.requires_all:
+            parents.extend(names[name].kept)
         return parents
 
     def lost_gates(self, task: int) -> Iterator[Gate]:
         """The requirements of the task that can never be met."""
-        waits = self._waits[task]
+        waits = self[task]
         yield from (gate for gate in waits.requires if gate.any_lost)
         yield from (gate for gate in waits.requires_all if gate.all_lost)
 
     def shut_gates(self, task: int) -> Iterator[Gate]:
         """What the task still waits for: gates that have providers which have not ended."""
-        waits = self._waits[task]
+        waits = self[task]
         yield from (gate for gate in waits.requires if gate.pending and not gate.kept)
         yield from (gate for gate in waits.requires_all if gate.pending)
         yield from (gate for gate in waits.after if gate.pending)
 
     def was_skipped_away(self, task: int) -> bool:
         """Whether the task waits in vain for the sole reason that all its possible providers do not apply here."""
-        waits = self._waits[task]
-        return waits.lost == waits.lost_to_skips > 0
+        return self._lost_to_skips.get(task, 0) == self.lost.get(task, 0) > 0
+
+
+def _joined(numbers: Numbers, task: int) -> list[int]:
+    if not numbers:
+        return [task]
+    numbers.append(task)
+    return numbers
+
+
+def _count(counts: dict[int, int], task: int, more: int) -> None:
+    """Only who has any is kept."""
+    count = counts.get(task, 0) + more
+    if count:
+        counts[task] = count
+    elif more:
+        del counts[task]
 
 
 def _matching(candidates: list[tuple[str, int]], pattern: str) -> Iterator[int]:

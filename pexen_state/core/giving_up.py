@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pexen_state.core.standing import RUNNING, Standing, Task
+from pexen_state.core.standing import RUNNING, Standing
+from pexen_state.core.tasks import Task
 
 
 def reason(run: Standing) -> str:

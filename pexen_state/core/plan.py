@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
 from enum import Enum, auto
-from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 from pexen_state.core.commands import Command, Kill, Submit, Yield
@@ -36,8 +35,9 @@ from pexen_state.core.inputs import (
 from pexen_state.core.promises import promises_after
 from pexen_state.core.sending_back import GONE
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, Task, counts_as_failed
+from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, counts_as_failed
 from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.tasks import Task
 from pexen_state.core.validate import validate
 
 __all__ = ["IllegalTransition", "Mood", "Plan", "Task", "Turn"]
@@ -53,6 +53,14 @@ def _holding(task: Task, *, dirty: bool) -> Locks:
 def _is_dirty(task: Task) -> bool:
     """Whether an attempt before left its locks dirty; the one in flight has not come to an end."""
     return task.locks is Locks.DIRTY
+
+
+#: What an ending makes of a task that is not tried again.
+_END_STATE = {**ATTEMPT_STATE, Cause.WORKER_DIED: State.FAILED}
+
+# Made for every task: positional, and without the python function that a NamedTuple has for a constructor.
+_new = tuple.__new__
+_DISPATCH, _NO_VERDICT = Cause.DISPATCH, Verdict.NONE
 
 
 class Mood(Enum):
@@ -146,9 +154,10 @@ class Plan(Deciding):
             self._dispatch()
         return Turn(self._decisions, self._commands)
 
-    def _woken(self, number: int) -> None:
+    def _woken(self, numbers: Sequence[int]) -> None:
         if self._given:
-            self._follows[number] = self._given
+            for number in numbers:
+                self._follows[number] = self._given
 
     def _on_opened(self, _: RunOpened) -> None:
         if self.mood is Mood.CLOSED:  # not if somebody said stop meanwhile
@@ -166,54 +175,50 @@ class Plan(Deciding):
 
     def _current(self, number: int, attempt: int) -> Task | None:
         """The task, if this is its attempt in flight. Whatever is said about an older one comes too late."""
-        task = self.tasks.get(number)
-        if task is None or task.attempt != attempt or number not in self.in_flight:
+        if number not in self.in_flight or self.tasks.attempts[number] != attempt:
             return None
-        return task
+        return self.tasks[number]
 
     def _on_finished(self, finished: Finished) -> None:
-        task = self._current(finished.task, finished.attempt)
-        if task is None:
-            return
-        ending = finished.ending
-        cause = ending.cause
-        spec = task.spec
-        if task.failures < spec.retries and cause in FAILURES and cause in spec.retry_on and self._may_go_on(task):
+        number, attempt, ending = finished
+        tasks = self.tasks
+        if number not in self.in_flight or tasks.attempts[number] != attempt:
+            return  # too late
+        if ending.cause in FAILURES and self._may_be_retried(number, ending.cause):
+            dirty = promises_after(tasks.specs[number], ending)[1] is Locks.DIRTY
             self._decide(
                 Transition(
-                    task.number,
-                    task.attempt,
-                    task.state,
+                    number,
+                    attempt,
+                    tasks.states[number],
                     State.READY,
-                    cause,
-                    locks=_holding(task, dirty=promises_after(spec, ending)[1] is Locks.DIRTY),
+                    ending.cause,
+                    locks=_holding(tasks[number], dirty=dirty),
                     reason=ending.reason,
                 )
             )
         else:
-            self._end(task, ending)
+            self._end(number, ending)
 
-    def _end(self, task: Task, ending: Ending) -> None:
+    def _may_be_retried(self, number: int, cause: Cause) -> bool:
+        task = self.tasks[number]
+        return task.failures < task.spec.retries and cause in task.spec.retry_on and self._may_go_on(task)
+
+    def _end(self, number: int, ending: Ending) -> None:
         """The attempt's ending is the task's ending: the caller is given its result."""
-        provided, locks = promises_after(task.spec, ending)
-        self._give(
-            Transition(
-                task.number,
-                task.attempt,
-                task.state,
-                State.FAILED if ending.cause is Cause.WORKER_DIED else ATTEMPT_STATE[ending.cause],
-                ending.cause,
-                ending.verdict,
-                provided,
-                locks if task.requests else Locks.FREED,
-                ending.reason,
-            )
-        )
+        tasks = self.tasks
+        cause, verdict, _, _, reason = ending
+        provided, locks = promises_after(tasks.specs[number], ending)
+        if not tasks.requests[number]:
+            locks = FREED
+        attempt, state = tasks.attempts[number], tasks.states[number]
+        end = (number, attempt, state, _END_STATE[cause], cause, verdict, provided, locks, reason)
+        self._give(_new(Transition, end))
 
     def _give(self, transition: Transition) -> None:
         self._given += 1
         self._decide(transition)
-        self._commands.append(Yield(transition.task, transition.attempt))
+        self._commands.append(_new(Yield, (transition.task, transition.attempt)))
 
     def _on_lost(self, lost: Lost) -> None:
         task = self._current(lost.task, lost.attempt)
@@ -250,7 +255,7 @@ class Plan(Deciding):
                 budget = task.spec.max_crashes
                 too_often = budget is not None and task.crashes > budget
                 if cause is Cause.WORKER_DIED and (too_often or not self._may_go_on(task)):
-                    self._end(task, crash)
+                    self._end(number, crash)
                 elif not self._skip_if_given_up(task):
                     self._decide(Transition(number, attempt, State.LOST, State.READY, Cause.RETRY, locks=locks))
 
@@ -331,33 +336,43 @@ class Plan(Deciding):
         """Submit what is ready, best first, while the pool has room."""
         if self.mood is not Mood.RUNNING:
             return
-        ready, tasks, locks = self._ready, self.tasks, self.locks
+        ready, tasks, submit, follows = self._ready, self.tasks, self._commands.append, self._follows
         self._take_offers()
         while self._room > 0 and ready:
-            number = heappop(ready)[1]
-            task = tasks[number]
-            if task.state is not READY:
+            number = ready.pop()
+            if tasks.states[number] is not READY:
                 continue  # a stale entry
-            requests = task.requests
-            follows = self._follows.get(number, 0)
-            if requests and task.locks is FREED:
-                if locks.is_waiting(number):
-                    continue  # the lock will offer it again
-                if not locks.may_take(number, requests, task.spec.priority):
-                    self._take_offers()
-                    continue
-                follows = self._given  # any of these results may have freed what it takes
-            attempt = task.attempt + 1
-            holding = _holding(task, dirty=_is_dirty(task))
-            self._decide(Transition(number, attempt, READY, SUBMITTED, Cause.DISPATCH, locks=holding))
-            self._commands.append(Submit(number, attempt, task.nth, self.parents(number), follows))
+            after = follows.get(number, 0)
+            holding = FREED
+            needs_locks = tasks.requests[number]
+            if needs_locks:
+                if tasks.locks[number] is FREED:
+                    if not self._may_take_locks(number):
+                        continue
+                    after = self._given  # any of these results may have freed what it takes
+                holding = _holding(tasks[number], dirty=tasks.locks[number] is Locks.DIRTY)
+            attempt = tasks.attempts[number] + 1
+            dispatch = (number, attempt, READY, SUBMITTED, _DISPATCH, _NO_VERDICT, False, holding, None)
+            self._decide(_new(Transition, dispatch))
+            nth = attempt - tasks.withdrawn.get(number, 0)
+            submit(_new(Submit, (number, attempt, nth, self.parents(number), after)))
             self._room -= 1
-            if requests:
+            if needs_locks:
                 self._take_offers()
+
+    def _may_take_locks(self, number: int) -> bool:
+        """Whether the task can have its locks now. If not, they offer it again."""
+        locks, tasks = self.locks, self.tasks
+        if locks.is_waiting(number):
+            return False
+        if locks.may_take(number, tasks.requests[number], tasks.specs[number].priority):
+            return True
+        self._take_offers()
+        return False
 
     def _take_offers(self) -> None:
         for number in self.locks.take_offers():
-            heappush(self._ready, (self.tasks[number].spec.priority, number))
+            self._ready.push(self.tasks.specs[number].priority, number)
 
     def _is_at_a_standstill(self) -> bool:
         return (
@@ -371,7 +386,7 @@ class Plan(Deciding):
     def parents(self, number: int) -> tuple[int, ...]:
         parents = self.deps.parents(number)
         if len(parents) > 1:
-            parents = sorted(set(parents), key=lambda parent: self.tasks[parent].rank)
+            parents = sorted(set(parents), key=self.tasks.ranks.__getitem__)
         return tuple(parents)
 
     # -- looking -----------------------------------------------------------------------------------------

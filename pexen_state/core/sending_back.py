@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pexen_state.core.locks import Requests, is_above
-from pexen_state.core.standing import Standing, Task
+from pexen_state.core.standing import Standing
 from pexen_state.core.states import State
+from pexen_state.core.tasks import Task
 
 #: Why a task that is no longer there was skipped; it is not sent back when it turns up again.
 GONE = "it is no longer among the tasks"

@@ -1,4 +1,4 @@
-"""Where every task of a run stands, and how one decision changes that.
+"""How one decision changes where the tasks of a run stand.
 
 `apply` is the only way in which the state of a run changes: live running, resuming and replaying all go through
 it, so whoever stores the decisions can build the same state again. Nothing is decided here (`core.plan` does).
@@ -9,92 +9,46 @@ queues of the locks, what was lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from heapq import heappush
+from collections.abc import Iterator, Sequence
 
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
 from pexen_state.core.deps import Deps
-from pexen_state.core.locks import LockTable, Requests
-from pexen_state.core.spec import TaskSpec
+from pexen_state.core.locks import LockTable
+from pexen_state.core.ready import Ready
 from pexen_state.core.states import DECIDABLE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.tasks import Task, Tasks
 
 # Every task passes these several times, and a global is found faster than a member of an enum.
 WAITING, READY, SUBMITTED, RUNNING, LOST = State.WAITING, State.READY, State.SUBMITTED, State.RUNNING, State.LOST
+CANCELLED = State.CANCELLED
+FINAL = frozenset(state for state in State if state.is_final)
 FREED = Locks.FREED
-FAIL, CRASH, CANCELLED = Verdict.FAIL, Verdict.CRASH, State.CANCELLED
+PASS, SKIP = Verdict.PASS, Verdict.SKIP
+BAD = frozenset(verdict for verdict in Verdict if verdict.is_bad)
 
 
 class IllegalTransition(Exception):
     """A decision that the table of legal transitions, or the task's state, does not allow. Nothing changed."""
 
 
-class Task:
-    """Where one task stands."""
-
-    __slots__ = (
-        "attempt",
-        "crashes",
-        "failures",
-        "is_fresh",
-        "locks",
-        "number",
-        "provided",
-        "rank",
-        "reason",
-        "requests",
-        "spec",
-        "state",
-        "verdict",
-        "withdrawn",
-    )
-
-    def __init__(self, number: int, spec: TaskSpec, requests: Requests) -> None:
-        self.number = number
-        self.spec = spec
-        self.requests = requests
-        self.state = State.WAITING
-        self.attempt = 0  #: number of its latest attempt
-        self.withdrawn = 0  #: attempts that never began; nobody counts them
-        self.failures = 0  #: failures that were tried again
-        self.crashes = 0  #: workers that it took with it
-        self.verdict = Verdict.NONE
-        self.provided = False
-        self.locks = Locks.FREED
-        self.reason: str | None = None
-        self.rank = 0  #: when it ended, among those that ended
-        self.is_fresh = True  #: not submitted yet, or not since it was sent back
-
-    @property
-    def nth(self) -> int:
-        """Which attempt it is, for the task and for people."""
-        return self.attempt - self.withdrawn
-
-    def facts(self) -> tuple[object, ...]:
-        return (
-            self.spec,
-            self.state,
-            self.attempt,
-            self.withdrawn,
-            self.failures,
-            self.crashes,
-            self.verdict,
-            self.provided,
-            self.locks,
-            self.reason,
-            self.is_fresh,
-        )
-
-
 def counts_as_failed(task: Task) -> bool:
     """It ended badly, and by itself."""
-    return FAIL <= task.verdict <= CRASH and task.state is not CANCELLED
+    return _counts_as_failed(task.state, task.verdict)
+
+
+def _counts_as_failed(state: State, verdict: Verdict) -> bool:
+    return verdict in BAD and state is not CANCELLED
+
+
+def _one_more(counts: dict[int, int], number: int) -> None:
+    counts[number] = counts.get(number, 0) + 1
 
 
 class Standing:
     """The state of a run. `record=True` keeps every task's story, for tests."""
 
     def __init__(self, *, record: bool = False) -> None:
-        self.tasks: dict[int, Task] = {}
+        self.tasks = Tasks()
         self.in_flight: set[int] = set()
         self.unfinished = 0
         self.failed = 0  #: tasks that ended badly; not those that a person ended
@@ -105,7 +59,7 @@ class Standing:
         self._story: dict[int, list[str]] | None = {} if record else None
         self._ended = 0
         self._cancelled: set[int] = set()  # tasks in flight that a person ended
-        self._ready: list[tuple[float, int]] = []  # heap of (priority, task); may hold stale entries
+        self._ready = Ready()
         self._in_vain: list[int] = []  # tasks that wait for what was lost just now
         self._built_on: list[int] = []  # tasks that began on what was sent back just now, and are to be tried again
 
@@ -121,18 +75,21 @@ class Standing:
 
         Raises IllegalTransition, and changes nothing, if the decision does not fit.
         """
-        if type(decision) is Transition:
+        if isinstance(decision, Transition):
             self._transit(decision)
-            return
-        match decision:
+        elif isinstance(decision, Restored):
+            self._restore(decision)
+        else:
+            self._happen(decision)
+
+    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp) -> None:
+        match event:
             case Added():
-                self._add(decision)
-            case Unlocked():
-                for number in self.locks.unlock(decision.lock):
+                self._add(event)
+            case Unlocked(lock):
+                for number in self.locks.unlock(lock):
                     if not self.locks.holds(number):
-                        self.tasks[number].locks = Locks.FREED
-            case Restored():
-                self._restore(decision)
+                        self.tasks.locks[number] = FREED
             case Cancelled(tasks, whole_run):
                 self.is_cancelled = self.is_cancelled or whole_run
                 self._cancelled.update(self.in_flight.intersection(tasks))
@@ -143,154 +100,169 @@ class Standing:
 
     def _transit(self, transition: Transition) -> None:
         number, attempt, old, new, cause, verdict, provided, locks, reason = transition
-        task = self.tasks.get(number)
-        if task is None:
+        tasks = self.tasks
+        if not 0 < number <= len(tasks):
             raise IllegalTransition(f"there is no task {number}")
-        expected = task.attempt + 1 if new is SUBMITTED else task.attempt
-        if task.state is not old or attempt != expected or cause not in DECIDABLE.get((old, new), ()):
+        latest = tasks.attempts[number]
+        expected = latest + 1 if new is SUBMITTED else latest
+        if tasks.states[number] is not old or attempt != expected or (old, new, cause) not in DECIDABLE:
             raise IllegalTransition(
-                f"{task.spec.key}: {old.word} -> {new.word} ({cause.word}, attempt {attempt}) "
-                f"is illegal: it is {task.state.word} in attempt {task.attempt}"
+                f"{tasks.specs[number].key}: {old.word} -> {new.word} ({cause.word}, attempt {attempt}) "
+                f"is illegal: it is {tasks.states[number].word} in attempt {latest}"
             )
-        held = task.locks
-        task.state = new
-        task.locks = locks
-        task.reason = reason
+        held = tasks.locks[number]
+        tasks.states[number] = new
+        tasks.locks[number] = locks
+        if reason is not None:
+            tasks.reasons[number] = reason
+        elif tasks.reasons:
+            tasks.reasons.pop(number, None)
         if self._story is not None:
             self._tell(number, old, new, cause)
         if new is SUBMITTED:
-            task.attempt = attempt
-            task.is_fresh = False
+            tasks.attempts[number] = attempt
+            tasks.fresh[number] = False
             self.in_flight.add(number)
-            if task.requests and held is FREED:
-                self.locks.take(number, task.requests)
+            if held is FREED and tasks.requests[number]:
+                self.locks.take(number, tasks.requests[number])
+        elif new in FINAL:
+            self._finish(number, verdict, provided)
         elif new is READY:
-            self._back_to_ready(task, cause)
+            self._back_to_ready(number, cause)
         elif new is LOST:
             self.in_flight.discard(number)
-            task.crashes += cause is Cause.WORKER_DIED
+            if cause is Cause.WORKER_DIED:
+                _one_more(tasks.crashes, number)
         elif new is WAITING:
-            self._back_to_waiting(task, old)
-        elif new is not RUNNING:
-            self._finish(task, verdict, provided)
+            self._back_to_waiting(number, old)
 
-    def _back_to_ready(self, task: Task, cause: Cause) -> None:
-        self.in_flight.discard(task.number)
-        if cause is Cause.WITHDRAWN:
-            task.withdrawn += 1
-            if task.requests and not task.locks.kept:
-                self.locks.release(task.number)
-        else:
-            task.failures += cause in FAILURES
-        heappush(self._ready, (task.spec.priority, task.number))
-
-    def _back_to_waiting(self, task: Task, old: State) -> None:
-        """It was sent back: it begins anew, as if it had never begun, when it need not wait."""
-        number = task.number
-        self.locks.release(number)
-        task.is_fresh = True
-        task.failures = task.crashes = 0
-        shut: list[int] = []
-        if old.is_final:
-            self.unfinished += 1
-            self.failed -= counts_as_failed(task)
-            shut = self.deps.begin_again(number, provided=task.provided, skipped=task.verdict is Verdict.SKIP)
-            task.verdict, task.provided, task.rank = Verdict.NONE, False, 0
-        if not self.deps[number].unmet:
-            self._wake(task, Cause.PROVIDED)
-        elif self.deps[number].lost:
-            self._in_vain.append(number)
-        self._built_on = []
-        for waiter in map(self.tasks.__getitem__, shut):
-            if waiter.state is READY and not waiter.is_fresh:
-                self._built_on.append(waiter.number)
-            self._hold_back(waiter)
-
-    def _finish(self, task: Task, verdict: Verdict, provided: bool) -> None:
-        number = task.number
+    def _back_to_ready(self, number: int, cause: Cause) -> None:
+        tasks = self.tasks
         self.in_flight.discard(number)
-        self._cancelled.discard(number)
+        if cause is Cause.WITHDRAWN:
+            _one_more(tasks.withdrawn, number)
+            if tasks.requests[number] and tasks.locks[number] is FREED:
+                self.locks.release(number)
+        elif cause in FAILURES:
+            _one_more(tasks.failures, number)
+        self._ready.push(tasks.specs[number].priority, number)
+
+    def _back_to_waiting(self, number: int, old: State) -> None:
+        """It was sent back: it begins anew, as if it had never begun, when it need not wait."""
+        tasks = self.tasks
+        self.locks.release(number)
+        tasks.fresh[number] = True
+        tasks.failures.pop(number, None)
+        tasks.crashes.pop(number, None)
+        shut: list[int] = []
+        if old in FINAL:
+            verdict = tasks.verdicts[number]
+            self.unfinished += 1
+            self.failed -= _counts_as_failed(old, verdict)
+            shut = self.deps.begin_again(number, provided=tasks.provided[number], skipped=verdict is Verdict.SKIP)
+            tasks.verdicts[number], tasks.provided[number], tasks.ranks[number] = Verdict.NONE, False, 0
+        if not self.deps.unmet[number]:
+            self._wake([number], Cause.PROVIDED)
+        elif number in self.deps.lost:
+            self._in_vain.append(number)
+        self._built_on = [waiter for waiter in shut if tasks.states[waiter] is READY and not tasks.fresh[waiter]]
+        self._hold_back(shut)
+
+    def _finish(self, number: int, verdict: Verdict, provided: bool) -> None:
+        tasks = self.tasks
+        self.in_flight.discard(number)
+        if self._cancelled:
+            self._cancelled.discard(number)
         self.unfinished -= 1
         self._ended += 1
-        task.rank = self._ended
-        task.verdict = verdict
-        self.failed += counts_as_failed(task)
-        task.provided = provided
-        if task.requests:
-            if task.locks is FREED:
+        tasks.ranks[number] = self._ended
+        tasks.verdicts[number] = verdict
+        tasks.provided[number] = provided
+        if verdict is not PASS:
+            self.failed += _counts_as_failed(tasks.states[number], verdict)
+        if tasks.requests[number]:
+            if tasks.locks[number] is FREED:
                 self.locks.release(number)
             else:
                 self.locks.keep(number)
-        freed, in_vain = self.deps.end(number, provided=provided, skipped=verdict is Verdict.SKIP)
-        self._in_vain.extend(in_vain)
-        for follower in freed:
-            self._wake(self.tasks[follower], Cause.PROVIDED)
+        freed, in_vain = self.deps.end(number, provided, verdict is SKIP)
+        if in_vain:
+            self._in_vain += in_vain
+        if freed:
+            self._wake(freed, Cause.PROVIDED)
 
-    def _wake(self, task: Task, cause: Cause) -> None:
+    def _wake(self, numbers: Sequence[int], cause: Cause) -> None:
         """`waiting -> ready` follows from what others did: it is implied, and has no row in the journal."""
-        if task.state is not WAITING:
-            return
-        task.state = State.READY
-        self._woken(task.number)
-        if self._story is not None:
-            self._tell(task.number, WAITING, READY, cause)
-        heappush(self._ready, (task.spec.priority, task.number))
+        specs, states, push = self.tasks.specs, self.tasks.states, self._ready.push
+        woken = [number for number in numbers if states[number] is WAITING]
+        for number in woken:
+            states[number] = READY
+            push(specs[number].priority, number)
+            if self._story is not None:
+                self._tell(number, WAITING, READY, cause)
+        self._woken(woken)
 
-    def _woken(self, number: int) -> None:
-        """For whoever wants to know what a task's readiness follows from."""
+    def _woken(self, numbers: Sequence[int]) -> None:
+        """For whoever wants to know what the readiness of tasks follows from."""
 
-    def _hold_back(self, task: Task) -> None:
+    def _hold_back(self, numbers: Sequence[int]) -> None:
         """`ready -> waiting`, implied like the way there: a task was added that one has to wait for."""
-        if task.state is not READY or not task.is_fresh:
-            return
-        task.state = State.WAITING
-        self.locks.release(task.number)  # it leaves the queue
-        if self._story is not None:
-            self._tell(task.number, State.READY, State.WAITING, Cause.HELD_BACK)
+        tasks = self.tasks
+        for number in numbers:
+            if tasks.states[number] is READY and tasks.fresh[number]:
+                tasks.states[number] = WAITING
+                self.locks.release(number)  # it leaves the queue
+                if self._story is not None:
+                    self._tell(number, READY, WAITING, Cause.HELD_BACK)
 
     def _add(self, added: Added) -> None:
-        if added.first != len(self.tasks) + 1:
-            raise IllegalTransition(f"tasks {added.first}, ... were added, but {len(self.tasks)} are known")
-        for number, spec in enumerate(added.specs, added.first):
-            requests = self.locks.requests(spec.uses, spec.claims) if spec.uses or spec.claims else ()
-            self.tasks[number] = Task(number, spec, requests)
-        self.unfinished += len(added.specs)
-        free, held_back = self.deps.add(added.first, added.specs)
-        for number in free:
-            self._wake(self.tasks[number], Cause.START)
-        for number in held_back:
-            self._hold_back(self.tasks[number])
-        self._in_vain.extend(
-            number
-            for number in range(added.first, added.first + len(added.specs))
-            if self.tasks[number].state is WAITING and self.deps[number].lost
+        first, specs = added
+        tasks = self.tasks
+        if first != len(tasks) + 1:
+            raise IllegalTransition(f"tasks {first}, ... were added, but {len(tasks)} are known")
+        tasks.add(specs)
+        for number, spec in enumerate(specs, first):
+            if spec.uses or spec.claims:
+                tasks.requests[number] = self.locks.requests(spec.uses, spec.claims)
+        self.unfinished += len(specs)
+        free, held_back = self.deps.add(first, specs)
+        self._wake(free, Cause.START)
+        self._hold_back(held_back)
+        self._in_vain += sorted(
+            number for number in self.deps.lost if number >= first and tasks.states[number] is WAITING
         )
 
     def _restore(self, saved: Restored) -> None:
-        task = self.tasks[saved.task]
-        if task.attempt or task.state not in (State.WAITING, State.READY):
-            raise IllegalTransition(f"{task.spec.key} was restored twice")
-        task.attempt = saved.attempt
-        task.withdrawn = saved.withdrawn
-        task.failures = saved.failures
-        task.crashes = saved.crashes
-        task.reason = saved.reason
-        if saved.state is WAITING or (saved.state is READY and not saved.attempt):
+        number, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason, is_fresh = saved
+        tasks = self.tasks
+        if not 0 < number <= len(tasks):
+            raise IllegalTransition(f"there is no task {number}")
+        if tasks.attempts[number] or (tasks.states[number] is not READY and tasks.states[number] is not WAITING):
+            raise IllegalTransition(f"{tasks.specs[number].key} was restored twice")
+        tasks.attempts[number] = attempt
+        if withdrawn:
+            tasks.withdrawn[number] = withdrawn
+        if failures:
+            tasks.failures[number] = failures
+        if crashes:
+            tasks.crashes[number] = crashes
+        if reason is not None:
+            tasks.reasons[number] = reason
+        if state is WAITING or (state is READY and not attempt):
             return  # follows from those that have ended
-        task.state = saved.state
-        task.locks = saved.locks
-        task.is_fresh = saved.is_fresh or not saved.attempt
-        if task.requests and (saved.locks.kept or saved.state in (State.SUBMITTED, State.RUNNING)):
-            self.locks.take(task.number, task.requests)
-        match saved.state:
-            case State.SUBMITTED | State.RUNNING:
-                self.in_flight.add(task.number)
-            case State.READY:
-                heappush(self._ready, (task.spec.priority, task.number))
-            case state if state.is_final:
-                self._finish(task, saved.verdict, saved.provided)
-            case _:
-                pass
+        tasks.states[number] = state
+        tasks.locks[number] = locks
+        tasks.fresh[number] = is_fresh or not attempt
+        in_flight = state is SUBMITTED or state is RUNNING
+        requests = tasks.requests[number]
+        if requests and (in_flight or locks is not FREED):
+            self.locks.take(number, requests)
+        if state in FINAL:
+            self._finish(number, verdict, provided)
+        elif in_flight:
+            self.in_flight.add(number)
+        elif state is READY:
+            self._ready.push(tasks.specs[number].priority, number)
 
     # == looking =========================================================================================
 
@@ -316,7 +288,7 @@ class Standing:
             {number: task.facts() for number, task in self.tasks.items()},
             [task.number for task in sorted(self.tasks.values(), key=lambda task: task.rank) if task.rank],
             list(self.locks.held()),
-            {gate.label: (gate.pending, gate.kept) for gate in self.deps.gates()},
+            {gate.label: (gate.pending, list(gate.kept)) for gate in self.deps.gates()},
             self.in_flight,
             self.unfinished,
             self.failed,

@@ -188,10 +188,8 @@ LEGAL: dict[tuple[State, State], frozenset[Cause]] = {
 #: Causes of transitions that follow from what other tasks did. Nobody decides them and they have no row.
 IMPLIED = frozenset({Cause.START, Cause.PROVIDED, Cause.HELD_BACK})
 
-#: What a decision may say.
-DECIDABLE: dict[tuple[State, State], frozenset[Cause]] = {
-    change: causes - IMPLIED for change, causes in LEGAL.items() if not causes <= IMPLIED
-}
+#: What a decision may say: (old state, new state, cause).
+DECIDABLE = frozenset((old, new, cause) for (old, new), causes in LEGAL.items() for cause in causes - IMPLIED)
 
 
 def is_legal(old: State, new: State, cause: Cause) -> bool:

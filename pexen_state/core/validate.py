@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pexen_state.core.locks import is_above
-from pexen_state.core.standing import Standing, Task
+from pexen_state.core.standing import Standing
 from pexen_state.core.states import State
+from pexen_state.core.tasks import Task
 
 
 def validate(run: Standing) -> None:
@@ -19,7 +20,7 @@ def validate(run: Standing) -> None:
 
 def _one_task(run: Standing, task: Task) -> None:
     key = task.spec.key
-    unmet = run.deps[task.number].unmet
+    unmet = run.deps.unmet[task.number]
     if task.state is State.WAITING:
         assert unmet, f"{key} waits for nothing"
         assert task.is_fresh, f"{key} waits, but has begun"

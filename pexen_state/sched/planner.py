@@ -304,7 +304,7 @@ def warn_of_what_is_left(plan: Plan) -> None:
     not_run = [task for task in plan.tasks.values() if task.verdict is Verdict.NOT_RUN]
     # What was left out when the run was given up was meant to be: who set the limit knows.
     unmet = sum(
-        plan.deps[task.number].lost > 0 and (plan.given_up is None or task.reason != plan.given_up) for task in not_run
+        task.number in plan.deps.lost and (plan.given_up is None or task.reason != plan.given_up) for task in not_run
     )
     if unmet:
         warnings.warn(f"{unmet} tasks skipped due to unmet deps", PexenWarning, stacklevel=3)

@@ -1,0 +1,37 @@
+"""Tasks that may run now, best first: those of the lowest priority, and of these the lowest number.
+
+A heap of numbers for each priority: plain integers compare in half the time of pairs, take a fifth of their memory, and
+there are few priorities.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+
+class Ready:
+    """May hold tasks that are not ready any more: whoever pops one looks."""
+
+    def __init__(self) -> None:
+        self._of: dict[float, list[int]] = {}  # priority -> heap of numbers, never empty
+        self._priorities: list[float] = []  # heap
+
+    def __bool__(self) -> bool:
+        return bool(self._priorities)
+
+    def push(self, priority: float, number: int) -> None:
+        numbers = self._of.get(priority)
+        if numbers is None:
+            self._of[priority] = [number]
+            heappush(self._priorities, priority)
+        else:
+            heappush(numbers, number)
+
+    def pop(self) -> int:
+        best = self._priorities[0]
+        numbers = self._of[best]
+        number = heappop(numbers)
+        if not numbers:
+            del self._of[best]
+            heappop(self._priorities)
+        return number
