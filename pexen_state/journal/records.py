@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.core.decisions import Restored
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.states import Cause, Locks, State, Verdict, Word
+from pexen_state.core.states import Locks, State, Verdict, Word
 from pexen_state.journal.specs import spec_from_json
 
 # Enums by number: looking into a list is much faster than calling the enum.
@@ -149,34 +149,12 @@ class SavedTask(NamedTuple):
 
 
 class SavedResult(NamedTuple):
-    """The result of a task that ended by an attempt, for a replay: a row, like `SavedTask`."""
+    """What the attempt that ended a task left, for a replay; how it ended is said by `SavedTask`."""
 
     number: int
-    key: str
-    attempt: int  #: the plan's number
-    nth: int  #: as people count
-    state_number: int
-    verdict_number: int
-    cause_number: int
-    reason: str | None
     ret: str | None  #: JSON
     shared: str | None  #: JSON
     error: str | None  #: JSON
-    exit_code: int | None
-    signal: int | None
     seconds: float | None
     output: str | None
     ended_seq: int  #: `seq` of the transition that ended the task
-    spec_json: str | None
-
-    @property
-    def state(self) -> State:
-        return STATES[self.state_number]
-
-    @property
-    def verdict(self) -> Verdict:
-        return VERDICTS[self.verdict_number]
-
-    @property
-    def cause(self) -> Cause:
-        return Cause(self.cause_number)

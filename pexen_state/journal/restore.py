@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
 from pexen_state.core.states import Cause, Verdict
@@ -31,7 +31,6 @@ from pexen_state.journal.values import from_json
 
 Row = tuple[Any, ...]
 Fetch = Callable[[str, Row], list[Row]]
-Saved = TypeVar("Saved", SavedTask, SavedResult)
 Intervention = Unlocked | Cancelled | GivenUp  #: what was decided about a run and is no task's state
 
 _PAGE = 5000
@@ -52,8 +51,7 @@ FROM task WHERE id BETWEEN ? AND ? ORDER BY id
 # Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
 # is left of it is a reason.
 _RESULTS = """
-SELECT k.id - ?, k.key, k.attempt, k.attempt - k.withdrawn, k.state, k.verdict, e.cause, k.reason, a.ret, a.shared,
-  a.error, a.exit_code, a.signal, a.took_us / 1e6, a.output, e.seq, k.spec
+SELECT e.task - ?, a.ret, a.shared, a.error, a.took_us / 1e6, a.output, e.seq
 FROM transition e JOIN task k ON k.id = e.task AND k.ended = e.seq
 LEFT JOIN attempt a ON a.id = k.submitted
 WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6
@@ -99,7 +97,10 @@ def _recorded(text: str) -> tuple[Any, dict[str, Any]]:
 
 def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
     """Every task of the run: first those that have ended, in the order in which they did, then the others."""
-    saved = _with_exact_keys(map(SavedTask._make, fetch(_TASKS, (task_base(run), *ids_of(run)))))
+    saved = list(map(SavedTask._make, fetch(_TASKS, (task_base(run), *ids_of(run)))))
+    for at, task in enumerate(saved):
+        if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
+            saved[at] = task._replace(key=key)
     _make_sense({task.state_number for task in saved}, STATES)
     _make_sense({task.verdict_number for task in saved}, VERDICTS)
     _make_sense({task.locks_number for task in saved}, LOCKS)
@@ -113,19 +114,9 @@ def saved_results(fetch: Fetch, run: int) -> Iterator[list[SavedResult]]:
     for first, last in fetch(_RANGES, (run,)):
         at = first
         while rows := fetch(_RESULTS, (task_base(run), at, last, _PAGE)):
-            page = _with_exact_keys(map(SavedResult._make, rows))
-            _make_sense({result.state_number for result in page}, STATES)
-            _make_sense({result.verdict_number for result in page}, VERDICTS)
+            page = list(map(SavedResult._make, rows))
             at = page[-1].ended_seq
             yield page
-
-
-def _with_exact_keys(rows: Iterable[Saved]) -> list[Saved]:
-    saved = list(rows)
-    for at, one in enumerate(saved):
-        if one.spec_json is not None and (key := exact_key(one.key, one.spec_json)) is not one.key:
-            saved[at] = one._replace(key=key)
-    return saved
 
 
 def _make_sense(numbers: Iterable[int], words: Sequence[object]) -> None:

@@ -32,9 +32,8 @@ def key_of(task: Task) -> str:
     (two closures of one function have): whoever needs keys to be different has to look.
     """
     meta = find_meta(task)
-    name: str | None = None if meta is None else meta.value("name")
-    if name is not None:
-        return name
+    if meta is not None and (name := vars(meta).get("name")) is not None:
+        return str(name)
     key = getattr(task, KEY, None)
     if isinstance(key, str):
         return key

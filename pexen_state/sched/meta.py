@@ -53,10 +53,10 @@ F = TypeVar("F", bound=Task)
 
 def inherited(task: Task, attribute: str) -> Any:
     """An attribute of a callable or of what it stands for, None if there is none. Never writes."""
+    if type(task) is types.FunctionType:  # nearly always; it stands for nothing else
+        return getattr(task, attribute, None)
     for _ in range(100):  # deep enough for any chain of partials that is not an accident
         value = getattr(task, attribute, None)
-        if type(task) is types.FunctionType:
-            return value
         if value is None:
             # An instance whose class decorates its `__call__`.
             value = getattr(type(task).__call__, attribute, None)
@@ -70,7 +70,7 @@ def find_meta(task: Task) -> SchedMeta | None:
     """The metadata of a callable, or of what it stands for; None if it has none."""
     # The type is looked at, because some objects answer to any attribute (mocks, proxies).
     found = inherited(task, ATTRIBUTE)
-    return found if isinstance(found, SchedMeta) else None
+    return found if found is not None and isinstance(found, SchedMeta) else None
 
 
 def _keep(task: Task, attribute: str, value: object) -> None:
@@ -205,6 +205,6 @@ def declared_of(task: Task) -> Declared:
     """How a callable was declared. What a factory made of an executable says so itself, by `declared`."""
     for attribute in (DECLARED, "declared"):
         found = inherited(task, attribute)
-        if isinstance(found, Declared):
+        if found is not None and isinstance(found, Declared):
             return found
     return Declared.CALLABLE

@@ -32,6 +32,7 @@ class Callables(NamedTuple):
 
 
 _NO_DEFAULTS = Defaults()
+_NOT_PLANNED_WITH = frozenset({"name", "kwargs", "tags", "summary"})
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
 _AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeout", "idle_timeout"})
 
@@ -42,6 +43,8 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     meta = find_meta(task)
     if meta is not None:
         for field, value in vars(meta).items():
+            if field in _NOT_PLANNED_WITH:
+                continue
             if field in _NAMES:
                 told[field] = _in_order(value)
             elif field in _AS_THEY_ARE:
@@ -55,13 +58,13 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     declared = declared_of(task)
     if declared is not Declared.CALLABLE:
         told["declared"] = declared
-    return TaskSpec(key, **told)
+    return TaskSpec(key, **told) if told else TaskSpec(key)
 
 
 def _in_order(names: Collection[Hashable]) -> tuple[Hashable, ...]:
     # By repr, because names may be of types that do not compare; a set's own order changes from one process
     # to the next.
-    return tuple(sorted(names, key=repr)) if len(names) > 1 else tuple(names)
+    return tuple(names) if len(names) < 2 else tuple(sorted(names, key=repr))
 
 
 def _retried(words: Collection[str] | None) -> frozenset[Cause]:
