@@ -44,7 +44,7 @@ from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
-from pexen_state.sched.owner import OwnStack
+from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
@@ -141,9 +141,9 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             asked.announce(_opened(run, match, left))
         if match.is_resumed:
             saved = in_order(match.saved, journal.interventions())
-            for result in replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back):
-                yield result
-                loop.owner.check()
+            told = replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back)
+            yield from _while_ours(told, loop.owner)
+            match.saved = ()  # the plan knows it now
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
         lost = lost_attempts(plan, marks, run.id)
@@ -152,6 +152,12 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
         yield from loop.run([*lost, *match.before])
+
+
+def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
+    for result in results:
+        yield result
+        owner.check()  # the caller may have forked meanwhile
 
 
 def _lock(asked: RunAsked) -> RunLock:
