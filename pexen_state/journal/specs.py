@@ -6,6 +6,8 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from pexen_state.core.spec import Declared, TaskSpec
@@ -30,18 +32,27 @@ def spec_to_json(spec: TaskSpec) -> str | None:
     exact = sql_text(key) == key
     if exact and values == _DEFAULTS:
         return None
-    kept: dict[str, Any] = {} if exact else {"key": to_json(key, "the key")}
+    parts = [] if exact else [f'"key":{_written(to_json(key, "the key"))}']
     for name, value, default in zip(_FIELDS, values, _DEFAULTS, strict=True):
         if value is default or value == default:
             continue
         where = f"{name} of {key}"
         if name in _NAMES or name == "after":
-            kept[name] = [to_json(one, where) for one in value]
+            text = f"[{','.join([_text_of(one, where) for one in value])}]"
         elif name == "retry_on":
-            kept[name] = sorted(map(int, value))
+            text = _written(sorted(map(int, value)))
         else:
-            kept[name] = to_json(int(value) if name == "declared" else value, where)
-    return _written(kept)
+            text = _written(to_json(int(value) if name == "declared" else value, where))
+        parts.append(f'"{name}":{text}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _text_of(name: Hashable, where: str) -> str:
+    """As JSON. Text and numbers, which names nearly always are, take the shortest way."""
+    if type(name) is str and name.isascii():
+        return encode_basestring_ascii(name)
+    value = to_json(name, where)
+    return repr(value) if type(value) is int else _written(value)
 
 
 def spec_from_json(key: str, text: str | None) -> TaskSpec:
@@ -52,7 +63,7 @@ def spec_from_json(key: str, text: str | None) -> TaskSpec:
     known: dict[str, Any] = {"key": key}
     for name, value in kept.items():
         if name in _NAMES or name == "after":
-            known[name] = tuple(map(from_json, value))
+            known[name] = tuple([one if type(one) is str else from_json(one) for one in value])
         elif name == "retry_on":
             known[name] = frozenset(map(Cause, value))
         elif name == "declared":
