@@ -15,9 +15,10 @@ class Word(IntEnum):
     # Enum's own hash is a call into python, and the plan looks causes up for every transition.
     __hash__ = int.__hash__
 
-    @property
-    def word(self) -> str:
-        return self.name.lower()
+    word: str
+
+    def __init__(self, _: int) -> None:
+        self.word = self._name_.lower()
 
 
 class State(Word):

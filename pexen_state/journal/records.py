@@ -10,8 +10,13 @@ from typing import Any, NamedTuple, Protocol
 
 from pexen_state.core.decisions import Restored
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.states import Cause, State, Verdict, Word
+from pexen_state.core.states import Locks, State, Verdict, Word
 from pexen_state.journal.specs import spec_from_json
+
+# Enums by number: looking into a list is much faster than calling the enum.
+STATES = list(State)
+VERDICTS = list(Verdict)
+LOCKS = list(Locks)
 
 
 class RunState(Word):
@@ -131,37 +136,65 @@ class RunRecord(NamedTuple):
 
 
 class SavedTask(NamedTuple):
-    """A task as it stood when the journal was last written."""
+    """A task as it stood when the journal was last written: its row, with the numbers that stand for words.
+
+    There may be a million of them, of which few are asked for more: so what they mean is made when it is asked for.
+    """
 
     number: int
     key: str
     fingerprint: bytes | None
-    restored: Restored
+    state_number: int
+    attempt: int
+    withdrawn: int
+    failures: int
+    crashes: int
+    verdict_number: int
+    provided: int
+    locks_number: int
+    reason: str | None
     ended_seq: int | None  #: `seq` of the transition that ended it
     spec_json: str | None
     submitted_seq: int | None = None  #: `seq` of its latest submission, None if it was sent back since
 
     @property
     def spec(self) -> TaskSpec:
-        """As it was recorded. Made when asked for: a resume needs few of them."""
+        """As it was recorded."""
         return spec_from_json(self.key, self.spec_json)
+
+    @property
+    def state(self) -> State:
+        return STATES[self.state_number]
+
+    @property
+    def is_as_declared(self) -> bool:
+        """Nothing has happened to it, or nothing that does not follow from what happened to others."""
+        return not self.attempt and self.state_number <= State.READY and self.reason is None
+
+    @property
+    def restored(self) -> Restored:
+        return Restored(
+            self.number,
+            STATES[self.state_number],
+            self.attempt,
+            self.withdrawn,
+            self.failures,
+            self.crashes,
+            VERDICTS[self.verdict_number],
+            self.provided == 1,
+            LOCKS[self.locks_number],
+            self.reason,
+            self.submitted_seq is None,
+        )
 
 
 class SavedResult(NamedTuple):
-    """The result of a task that ended by an attempt, for a replay."""
+    """What the attempt that ended a task left, for a replay; how it ended is said by `SavedTask`."""
 
     number: int
-    key: str
-    attempt: int  #: the plan's number
-    nth: int  #: as people count
-    state: State
-    verdict: Verdict
-    cause: Cause
-    reason: str | None
     ret: str | None  #: JSON
     shared: str | None  #: JSON
     error: str | None  #: JSON
-    exit_code: int | None
-    signal: int | None
     seconds: float | None
     output: str | None
+    ended_seq: int  #: `seq` of the transition that ended the task

@@ -7,14 +7,18 @@ no cursor stays open over a write, and a million results are never in memory at 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
-from pexen_state.core.states import Cause, Locks, State, Verdict
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
+from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.records import (
+    LOCKS,
+    STATES,
+    VERDICTS,
     EventKind,
     HowEnded,
     RunRecord,
@@ -31,11 +35,6 @@ Intervention = Unlocked | Cancelled | GivenUp  #: what was decided about a run a
 
 _PAGE = 5000
 
-# Enums by number: looking into a list is much faster than calling the enum.
-_STATES = list(State)
-_VERDICTS = list(Verdict)
-_LOCKS = list(Locks)
-
 _RUN = """
 SELECT id, uuid, name, recorded, shared, state, verdict, began_us,
   (SELECT how_ended FROM session WHERE run = run.id ORDER BY id DESC LIMIT 1),
@@ -44,16 +43,15 @@ FROM run
 """
 
 _TASKS = """
-SELECT id, key, spec, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
-  ended, submitted
+SELECT id - ?, key, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
+  ended, spec, submitted
 FROM task WHERE id BETWEEN ? AND ? ORDER BY id
 """
 
 # Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
 # is left of it is a reason.
 _RESULTS = """
-SELECT k.ended, k.id, k.key, k.spec, k.attempt, k.withdrawn, k.state, k.verdict, e.cause, k.reason, a.ret, a.shared,
-  a.error, a.exit_code, a.signal, a.took_us, a.output
+SELECT e.task - ?, a.ret, a.shared, a.error, a.took_us / 1e6, a.output, e.seq
 FROM transition e JOIN task k ON k.id = e.task AND k.ended = e.seq
 LEFT JOIN attempt a ON a.id = k.submitted
 WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6
@@ -99,87 +97,32 @@ def _recorded(text: str) -> tuple[Any, dict[str, Any]]:
 
 def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
     """Every task of the run: first those that have ended, in the order in which they did, then the others."""
-    ended: list[tuple[int, SavedTask]] = []
-    others: list[SavedTask] = []
-    base = task_base(run)
-    for (
-        row_id,
-        key,
-        spec,
-        fingerprint,
-        state,
-        attempt,
-        withdrawn,
-        failures,
-        crashes,
-        verdict,
-        provided,
-        locks,
-        reason,
-        seq,
-        submitted,
-    ) in fetch(_TASKS, ids_of(run)):
-        number = row_id - base
-        saved = SavedTask(
-            number,
-            key if spec is None else exact_key(key, spec),
-            fingerprint,
-            Restored(
-                number,
-                _STATES[state],
-                attempt,
-                withdrawn,
-                failures,
-                crashes,
-                _VERDICTS[verdict],
-                provided == 1,
-                _LOCKS[locks],
-                reason,
-                submitted is None,
-            ),
-            seq,
-            spec,
-            submitted,
-        )
-        if seq is None:
-            others.append(saved)
-        else:
-            ended.append((seq, saved))
-    ended.sort(key=lambda pair: pair[0])
-    return [saved for _, saved in ended] + others
+    saved = list(map(SavedTask._make, fetch(_TASKS, (task_base(run), *ids_of(run)))))
+    for at, task in enumerate(saved):
+        if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
+            saved[at] = task._replace(key=key)
+    _make_sense({task.state_number for task in saved}, STATES)
+    _make_sense({task.verdict_number for task in saved}, VERDICTS)
+    _make_sense({task.locks_number for task in saved}, LOCKS)
+    ended = [task for task in saved if task.ended_seq is not None]
+    ended.sort(key=attrgetter("ended_seq"))
+    return ended + [task for task in saved if task.ended_seq is None]
 
 
-def saved_results(fetch: Fetch, run: int) -> Iterator[SavedResult]:
-    """The result of every task that an attempt ended, in the order in which they ended."""
+def saved_results(fetch: Fetch, run: int) -> Iterator[list[SavedResult]]:
+    """The result of every task that an attempt ended, in the order in which they ended, in pages."""
     for first, last in fetch(_RANGES, (run,)):
         at = first
-        while page := fetch(_RESULTS, (at, last, _PAGE)):
-            at = page[-1][0]
-            yield from (_result(row, task_base(run)) for row in page)
+        while rows := fetch(_RESULTS, (task_base(run), at, last, _PAGE)):
+            page = list(map(SavedResult._make, rows))
+            at = page[-1].ended_seq
+            yield page
 
 
-def _result(row: Row, base: int) -> SavedResult:
-    (_, row_id, key, spec, attempt, withdrawn, state, verdict, cause, reason, ret, shared, error, code, signal) = row[
-        :15
-    ]
-    took_us, output = row[15:]
-    return SavedResult(
-        row_id - base,
-        exact_key(key, spec),
-        attempt,
-        attempt - withdrawn,
-        _STATES[state],
-        _VERDICTS[verdict],
-        Cause(cause),
-        reason,
-        ret,
-        shared,
-        error,
-        code,
-        signal,
-        None if took_us is None else took_us / 1e6,
-        output,
-    )
+def _make_sense(numbers: Iterable[int], words: Sequence[object]) -> None:
+    """Raises IndexError for a number that stands for no word. Looked at now, for they are made words much later."""
+    for number in numbers:
+        words[number]
 
 
 def decisions(fetch: Fetch, run: int) -> Iterator[Decision]:
@@ -233,12 +176,12 @@ def _transitions(fetch: Fetch, run: int) -> Iterator[tuple[int, Transition]]:
                     Transition(
                         task - base,
                         attempt,
-                        _STATES[old],
-                        _STATES[new],
+                        STATES[old],
+                        STATES[new],
                         Cause(cause),
-                        _VERDICTS[verdict],
+                        VERDICTS[verdict],
                         provided == 1,
-                        _LOCKS[locks],
+                        LOCKS[locks],
                         reason,
                     ),
                 )

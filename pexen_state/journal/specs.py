@@ -6,7 +6,8 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
-from operator import attrgetter
+from collections.abc import Hashable
+from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from pexen_state.core.spec import Declared, TaskSpec
@@ -15,8 +16,8 @@ from pexen_state.journal.values import from_json, to_json
 
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
 _FIELDS = TaskSpec._fields[1:]  # but the key
-_values = attrgetter(*_FIELDS)
-_DEFAULTS: tuple[Any, ...] = _values(TaskSpec("default"))
+_DEFAULTS: tuple[Any, ...] = TaskSpec("default")[1:]
+_written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # `json.dumps` makes one for every text
 
 
 def sql_text(text: str) -> str:
@@ -26,23 +27,32 @@ def sql_text(text: str) -> str:
 
 def spec_to_json(spec: TaskSpec) -> str | None:
     """Raises NotEncodable if a name is not made of JSON scalars and tuples."""
-    values = _values(spec)
-    exact = sql_text(spec.key) == spec.key
+    key = spec.key
+    values: tuple[Any, ...] = spec[1:]
+    exact = sql_text(key) == key
     if exact and values == _DEFAULTS:
         return None
-    kept: dict[str, Any] = {} if exact else {"key": to_json(spec.key, "the key")}
+    parts = [] if exact else [f'"key":{_written(to_json(key, "the key"))}']
     for name, value, default in zip(_FIELDS, values, _DEFAULTS, strict=True):
-        if value == default:
+        if value is default or value == default:
             continue
-        if name in _NAMES:
-            kept[name] = [to_json(one, f"{name} of {spec.key}") for one in value]
+        where = f"{name} of {key}"
+        if name in _NAMES or name == "after":
+            text = f"[{','.join([_text_of(one, where) for one in value])}]"
         elif name == "retry_on":
-            kept[name] = sorted(map(int, value))
-        elif name == "after":
-            kept[name] = [to_json(one, f"after of {spec.key}") for one in value]
+            text = _written(sorted(map(int, value)))
         else:
-            kept[name] = to_json(int(value) if name == "declared" else value, f"{name} of {spec.key}")
-    return json.dumps(kept, separators=(",", ":"), allow_nan=False)
+            text = _written(to_json(int(value) if name == "declared" else value, where))
+        parts.append(f'"{name}":{text}')
+    return f"{{{','.join(parts)}}}"
+
+
+def _text_of(name: Hashable, where: str) -> str:
+    """As JSON. Text and numbers, which names nearly always are, take the shortest way."""
+    if type(name) is str and name.isascii():
+        return encode_basestring_ascii(name)
+    value = to_json(name, where)
+    return repr(value) if type(value) is int else _written(value)
 
 
 def spec_from_json(key: str, text: str | None) -> TaskSpec:
@@ -53,7 +63,7 @@ def spec_from_json(key: str, text: str | None) -> TaskSpec:
     known: dict[str, Any] = {"key": key}
     for name, value in kept.items():
         if name in _NAMES or name == "after":
-            known[name] = tuple(map(from_json, value))
+            known[name] = tuple([one if type(one) is str else from_json(one) for one in value])
         elif name == "retry_on":
             known[name] = frozenset(map(Cause, value))
         elif name == "declared":

@@ -61,7 +61,8 @@ def in_order(
     for task in saved:
         while unlocked and (task.ended_seq is None or unlocked[0][0] < task.ended_seq):
             yield unlocked.popleft()[1]
-        yield task.restored
+        if not task.is_as_declared:
+            yield task.restored
     yield from (decision for _, decision in unlocked)
     for seq, decision in interventions:
         if isinstance(decision, Cancelled):

@@ -349,14 +349,15 @@ class Journal:
 
     def saved_results(self, run_id: int | None = None) -> Iterator[SavedResult]:
         """The results of tasks that an attempt ended, in the order in which they ended. Streamed."""
-        results = restore.saved_results(self._store.read, self._which(run_id))
+        pages = restore.saved_results(self._store.read, self._which(run_id))
         while True:
             with self._store.sense():
-                result = next(results, None)
-            if result is None:
+                page = next(pages, None)
+            if page is None:
                 return
-            output = result.output
-            yield result if output is None else result._replace(output=os.path.join(self.paths.parent, output))
+            for result in page:
+                output = result.output
+                yield result if output is None else result._replace(output=os.path.join(self.paths.parent, output))
 
     def decisions(self, run_id: int | None = None) -> Iterator[Decision]:
         """All that was decided, for a replay: what `append` was given, and `Added` for the tasks of `begin_run`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pexen_state.core.check import Findings, both_used_and_claimed, check_dependencies, unused_names
 from pexen_state.core.spec import Name, TaskSpec
@@ -12,11 +12,10 @@ from pexen_state.sched.pool.base import Body
 from pexen_state.util import PexenWarning
 
 
-def check_locks(tasks: Sequence[Body], specs: Sequence[TaskSpec]) -> None:
+def check_locks(tasks: Iterable[Body], specs: Sequence[TaskSpec]) -> None:
     """Raises MutexError for a task that wants to share a lock and to have it alone."""
     for task, spec in zip(tasks, specs, strict=True):
-        both = both_used_and_claimed(spec)
-        if both:
+        if spec.uses and spec.claims and (both := both_used_and_claimed(spec)):
             raise MutexError(f"Task {spec.key} has {both} in both claims and uses.", task)
 
 

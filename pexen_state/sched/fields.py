@@ -197,6 +197,14 @@ def usual(field: str) -> object:
         raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}") from None
 
 
+def _taken(field: str, value: object) -> object:
+    """What is kept of a value that somebody gives a field. Raises MetaError."""
+    take = _TAKES.get(field)
+    if take is None:
+        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}")
+    return take(field, value)
+
+
 class SchedMeta:
     """What a task says of itself. Fields are attributes; lists become sets; durations become seconds.
 
@@ -224,7 +232,6 @@ class SchedMeta:
 
     def __init__(self, **fields: Unpack[Fields]) -> None:
         # Only what was said, or asked for, is kept: there may be a million tasks, and most say next to nothing.
-        vars(self)["_said"] = _NOTHING
         self.update(fields)
 
     if not TYPE_CHECKING:  # who misspells a field is to hear of it
@@ -244,29 +251,20 @@ class SchedMeta:
         return own[field] if field in own else usual(field)
 
     def __setattr__(self, field: str, value: object) -> None:
-        take = _TAKES.get(field)
-        if take is None:
-            raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}")
-        vars(self)[field] = take(field, value)
-        vars(self)["_said"] |= {field}
+        vars(self)[field] = _taken(field, value)
 
     def __delattr__(self, field: str) -> None:
         raise MetaError(f"{field} cannot be deleted: set it to what it is to be")
 
     def update(self, fields: Mapping[str, Any]) -> None:
         """Set several fields: all of them, or none if one is refused."""
-        before = dict(vars(self))
-        try:
-            for field, value in fields.items():
-                setattr(self, field, value)
-        except MetaError:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        vars(self).update({field: _taken(field, value) for field, value in fields.items()})
 
     def says(self, field: str) -> bool:
-        """Whether the field was set by somebody, be it to the value that it has by default."""
-        return field in vars(self)["_said"]
+        """Whether the field was set by somebody, be it to the value that it has by default; or, if it is a set or a
+        dict, asked for.
+        """
+        return field in vars(self)
 
     def copy(self) -> SchedMeta:
         """Another one that says the same; its sets and dicts are its own, their content is shared."""

@@ -12,11 +12,11 @@ import hashlib
 import linecache
 import textwrap
 import types
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.meta import Task, read_meta
+from pexen_state.sched.meta import Task, find_meta
 
 CALLPATH = "__pexen_callpath__"  #: where a factory found the task: a list of names
 KEY = "__pexen_key__"  #: what a factory says the key is, where the callpath alone would not do
@@ -31,9 +31,9 @@ def key_of(task: Task) -> str:
     suite, or its callpath within a package tree; otherwise `module/qualname`. Two tasks may have one key
     (two closures of one function have): whoever needs keys to be different has to look.
     """
-    name = read_meta(task).name
-    if name is not None:
-        return name
+    meta = find_meta(task)
+    if meta is not None and (name := vars(meta).get("name")) is not None:
+        return str(name)
     key = getattr(task, KEY, None)
     if isinstance(key, str):
         return key
@@ -59,30 +59,66 @@ def fingerprint(task: Task) -> bytes:
     no code of its own (builtins) has a fingerprint of its name. For an executable they are of the file's
     content, or of the command line.
     """
+    return Fingerprints()(task)
+
+
+class Fingerprints:
+    """The fingerprints of many tasks, as of one moment: each file of source is looked at once, and so is each
+    code, of which a hundred thousand tasks may be closures.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[int, int], _Code] = {}
+        self._checked: set[str] = set()  # files of source that are known to be as linecache has them
+
+    def __call__(self, task: Task) -> bytes:
+        if isinstance(task, functools.partial):
+            return _digest(self._parts(task))
+        function = None if isinstance(task, Executable) else _function_of(task)
+        return _digest(self._parts(task)) if function is None else self._code_of(function).fingerprint
+
+    def _parts(self, task: Task) -> Iterator[bytes]:
+        while isinstance(task, functools.partial):
+            yield _bytes(repr([_plain(value) for value in task.args]))
+            yield _bytes(repr([(name, _plain(task.keywords[name])) for name in sorted(task.keywords)]))
+            task = task.func
+        if isinstance(task, Executable):
+            yield from _executable_parts(task)
+            return
+        function = _function_of(task)
+        if function is None:
+            yield _bytes(_where_defined(task))
+        else:
+            yield from self._code_of(function).parts
+
+    def _code_of(self, function: types.FunctionType) -> _Code:
+        code, names = function.__code__, function.__globals__
+        known = self._codes.get((id(code), id(names)))
+        if known is None:
+            file_name = code.co_filename
+            if file_name not in self._checked:
+                linecache.checkcache(file_name)
+                self._checked.add(file_name)
+            source = _source_of(function)
+            parts = tuple(_code_parts(code)) if source is None else (_bytes(source),)
+            known = self._codes[id(code), id(names)] = _Code(parts, _digest(parts), (code, names))
+        return known
+
+
+class _Code(NamedTuple):
+    """What is known about the code of functions."""
+
+    parts: tuple[bytes, ...]
+    fingerprint: bytes
+    kept: object  #: what it was found by, so that nothing else takes its place in memory
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
     digest = hashlib.blake2b(digest_size=FINGERPRINT_BYTES)
-    for part in _parts(task):
+    for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
         digest.update(part)
     return digest.digest()
-
-
-def _parts(task: Task) -> Iterator[bytes]:
-    while isinstance(task, functools.partial):
-        yield _bytes(repr([_plain(value) for value in task.args]))
-        yield _bytes(repr([(name, _plain(task.keywords[name])) for name in sorted(task.keywords)]))
-        task = task.func
-    if isinstance(task, Executable):
-        yield from _executable_parts(task)
-        return
-    function = _function_of(task)
-    if function is None:
-        yield _bytes(_where_defined(task))
-        return
-    source = source_of(function)
-    if source is not None:
-        yield _bytes(source)
-    else:
-        yield from _code_parts(function.__code__)
 
 
 def _executable_parts(task: Executable) -> Iterator[bytes]:
@@ -121,12 +157,11 @@ def _plain(value: object) -> object:
     return type(value).__qualname__
 
 
-def source_of(function: types.FunctionType) -> str | None:
+def _source_of(function: types.FunctionType) -> str | None:
     """The source of a function or lambda without its decorators, or None where there is none."""
     # `inspect.getsource` reads and parses the file again for every function, which is too slow for a
     # hundred thousand tasks.
     code = function.__code__
-    linecache.checkcache(code.co_filename)
     lines = linecache.getlines(code.co_filename, function.__globals__)
     if not lines:
         return None

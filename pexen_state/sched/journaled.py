@@ -18,7 +18,6 @@ from typing import Any
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp
 from pexen_state.core.plan import Plan
-from pexen_state.core.spec import TaskSpec
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import RunLock
@@ -39,17 +38,19 @@ from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.identity import fingerprint
+from pexen_state.sched.garbage import collector_paused
+from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
-from pexen_state.sched.match import Callables, Match, check_keys, match_tasks, some
-from pexen_state.sched.owner import OwnStack
+from pexen_state.sched.match import Match, check_keys, match_tasks, some
+from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
 from pexen_state.sched.replay import CutOff, cut_off, left_by, lost_attempts, replay
 from pexen_state.sched.shared import SharedStore
+from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
 
 #: Seconds to wait for a journal that somebody else holds, unless it is clear that they go on.
@@ -87,11 +88,9 @@ def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
         )
 
 
-def run_journaled(
-    asked: RunAsked, pool: Pool, bodies: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
-) -> Iterator[TaskRes]:
+def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbox) -> Iterator[TaskRes]:
     """One session: the results of earlier sessions first, then those of what is left."""
-    check_keys(specs)
+    check_keys(callables.specs)
     paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
         lock = stack.enter_context(_lock(asked))
@@ -105,9 +104,10 @@ def run_journaled(
         stack.callback(journal.close)
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
-        run, match, left = _begin_or_match(asked, journal, Callables(bodies, specs), marks)
+        with collector_paused():
+            run, match, left = _begin_or_match(asked, journal, callables, marks)
+            plan = Plan(match.specs, max_fail=asked.max_fail)
         base = codec.decode(run.shared) if run.shared is not None else {}
-        plan = Plan(match.specs, max_fail=asked.max_fail)
         if asked.planned is not None:
             asked.planned(plan)
         shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
@@ -121,9 +121,9 @@ def run_journaled(
             asked.announce(_opened(run, match, left))
         if match.is_resumed:
             saved = in_order(match.saved, journal.interventions())
-            for result in replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back):
-                yield result
-                loop.owner.check()
+            told = replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back)
+            yield from _while_ours(told, loop.owner)
+            match.saved = ()  # the plan knows it now
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
         lost = lost_attempts(plan, marks, run.id)
@@ -132,6 +132,12 @@ def run_journaled(
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
         yield from loop.run([*lost, *match.before])
+
+
+def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
+    for result in results:
+        yield result
+        owner.check()  # the caller may have forked meanwhile
 
 
 def _lock(asked: RunAsked) -> RunLock:
@@ -146,7 +152,7 @@ def _remove(path: str) -> None:
 
 
 def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
-    finished = sum(task.restored.state.is_final for task in match.saved) - len(match.sent_back)
+    finished = sum(task.state.is_final for task in match.saved) - len(match.sent_back)
     tasks = len(match.specs) + len(match.added)
     return Opened(run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure)
 
@@ -161,14 +167,17 @@ def _begin_or_match(
         rerun = asked.rerun_changed and not any(map(_ends_the_run, journal.interventions(record.id)))
         match = match_tasks(callables, journal.saved_tasks(record.id), OF_TASKS.intersection(asked.overrides), rerun)
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
-        check_names([*match.specs, *(task.spec for task in match.added)])
+        if not (callables.all_would_run and match.is_as_recorded):
+            check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
         return record, match, cut_off(match.saved, marks, record.id)
-    check_names(callables.specs)
+    if not callables.all_would_run:
+        check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
         raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
     before = journal.unfinished_run(asked.name) if asked.supersedes else None
     base = codec.encode(dict(asked.shared), "shared") if asked.shared else None
+    fingerprint = Fingerprints()
     tasks = [NewTask(spec, fingerprint(body)) for body, spec in zip(callables.bodies, callables.specs, strict=True)]
     run_id = journal.begin_run(
         asked.name, asked.target, asked.options, tasks, base, asked.parent, supersedes=asked.supersedes

@@ -8,9 +8,10 @@ taken from what its task says now, for the session alone.
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from operator import attrgetter
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
@@ -19,16 +20,10 @@ from pexen_state.core.states import State
 from pexen_state.journal.records import NewTask, SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
-from pexen_state.sched.identity import fingerprint
+from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
-
-
-class Callables(NamedTuple):
-    """The tasks that the caller has now."""
-
-    bodies: Sequence[Body]
-    specs: Sequence[TaskSpec]
 
 
 @dataclass
@@ -38,6 +33,7 @@ class Match:
     specs: list[TaskSpec] = field(default_factory=list)
     bodies: dict[int, Body] = field(default_factory=dict)
     is_resumed: bool = False
+    is_as_recorded: bool = True  #: exactly the caller's tasks, and what they say now is what the run recorded
     saved: Sequence[SavedTask] = ()
     superseded: int | None = None  #: the unfinished run that this new one takes the place of
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
@@ -50,20 +46,20 @@ class Match:
         """Tasks that have ended, and of which some are sent back: those that changed, and whoever did not run."""
         if not self.sent_back:
             return set()
-        skipped = {task.number for task in self.saved if task.restored.state is State.SKIPPED}
+        skipped = {task.number for task in self.saved if task.state is State.SKIPPED}
         return skipped | self.sent_back
 
 
 def check_keys(specs: Sequence[TaskSpec]) -> None:
     """Under a journal a task is known by its key alone. Raises SchedulerError if two tasks have the same."""
-    seen: set[str] = set()
-    for spec in specs:
-        if spec.key in seen:
-            raise SchedulerError(
-                f"two tasks have the key {spec.key!r}, so the journal could not tell them apart: "
-                'give one of them another, func_meta(name="...")'
-            )
-        seen.add(spec.key)
+    if len({spec.key for spec in specs}) == len(specs):
+        return
+    keys = Counter(spec.key for spec in specs)
+    twice = next(key for key, count in keys.items() if count > 1)
+    raise SchedulerError(
+        f"two tasks have the key {twice!r}, so the journal could not tell them apart: "
+        'give one of them another, func_meta(name="...")'
+    )
 
 
 def match_tasks(
@@ -74,29 +70,34 @@ def match_tasks(
     another now, are sent back.
     """
     match = Match(is_resumed=True, saved=saved)
-    ours = {spec.key: (body, spec) for body, spec in zip(callables.bodies, callables.specs, strict=True)}
+    fingerprint = Fingerprints()
+    ours = {spec.key: at for at, spec in enumerate(callables.specs)}
     changed: list[str] = []
     gone: list[str] = []
     again: list[str] = []
-    for task in sorted(saved, key=lambda task: task.number):
-        found = ours.pop(task.key, None)
-        if found is None:
+    for task in sorted(saved, key=attrgetter("number")):
+        at = ours.pop(task.key, None)
+        if at is None:
+            match.is_as_recorded = False
             match.specs.append(task.spec)
-            if not task.restored.state.is_final:
+            if not task.state.is_final:
                 gone.append(task.key)
                 match.before.append(TaskGone(task.number))
             continue
-        body, spec = found
+        body, spec = callables.bodies[at], callables.specs[at]
         match.bodies[task.number] = body
-        recorded = _as_recorded(spec, task, overrides)
-        same = spec_to_json(recorded) == task.spec_json
-        match.specs.append(spec if same else _with(task.spec, spec, overrides))
+        same = spec_to_json(_as_recorded(spec, task, overrides) if overrides else spec) == task.spec_json
         now = fingerprint(body) if task.fingerprint is not None else None
+        if same and now == task.fingerprint:
+            match.specs.append(spec)
+            continue
+        match.is_as_recorded = match.is_as_recorded and same
+        match.specs.append(spec if same else _with(task.spec, spec, overrides))
         if now != task.fingerprint and rerun_changed and _may_run_again(task):
             match.sent_back.add(task.number)
             match.before.append(TaskChanged(task.number))
             again.append(task.key)
-        elif not same or now != task.fingerprint:
+        else:
             changed.append(task.key)
         if now is not None and now != task.fingerprint and not _keeps_its_result(task, match):
             match.fingerprints[task.number] = now  # its result will be that of what it is now
@@ -106,17 +107,18 @@ def match_tasks(
             "or give the run of these tasks a name of its own"
         )
     if ours:
-        match.before.append(TasksAdded(tuple(spec for _, spec in ours.values())))
-        for number, (body, spec) in enumerate(ours.values(), len(match.specs) + 1):
-            match.bodies[number] = body
-            match.added.append(NewTask(spec, fingerprint(body)))
+        match.is_as_recorded = False
+        match.before.append(TasksAdded(tuple(callables.specs[at] for at in ours.values())))
+        for number, at in enumerate(ours.values(), len(match.specs) + 1):
+            body = match.bodies[number] = callables.bodies[at]
+            match.added.append(NewTask(callables.specs[at], fingerprint(body)))
     _tell(len(ours), gone, changed, again)
     return match
 
 
 def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) -> TaskSpec:
     """The caller's spec as it would be without the overrides: to be compared with what was recorded."""
-    return _with(spec, task.spec, overrides) if overrides else spec
+    return _with(spec, task.spec, overrides)
 
 
 def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
@@ -125,11 +127,11 @@ def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
 
 
 def _may_run_again(task: SavedTask) -> bool:
-    return may_be_sent_back(task.restored.state, task.restored.reason)
+    return may_be_sent_back(task.state, task.reason)
 
 
 def _keeps_its_result(task: SavedTask, match: Match) -> bool:
-    return task.restored.state.is_final and task.number not in match.sent_back
+    return task.state.is_final and task.number not in match.sent_back
 
 
 def _tell(added: int, gone: Sequence[str], changed: Sequence[str], again: Sequence[str]) -> None:

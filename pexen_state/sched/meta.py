@@ -29,6 +29,7 @@ __all__ = [
     "assign_val",
     "declared_of",
     "describe",
+    "find_meta",
     "func_meta",
     "get_claims",
     "get_kwargs",
@@ -52,10 +53,12 @@ F = TypeVar("F", bound=Task)
 
 def inherited(task: Task, attribute: str) -> Any:
     """An attribute of a callable or of what it stands for, None if there is none. Never writes."""
+    if type(task) is types.FunctionType:  # nearly always; it stands for nothing else
+        return getattr(task, attribute, None)
     for _ in range(100):  # deep enough for any chain of partials that is not an accident
         value = getattr(task, attribute, None)
         if value is None:
-            # An instance whose class decorates its `__call__`; functions have a plain slot there.
+            # An instance whose class decorates its `__call__`.
             value = getattr(type(task).__call__, attribute, None)
         if value is not None or not isinstance(task, functools.partial):
             return value
@@ -63,10 +66,11 @@ def inherited(task: Task, attribute: str) -> Any:
     return None
 
 
-def _find(task: Task) -> SchedMeta | None:
+def find_meta(task: Task) -> SchedMeta | None:
+    """The metadata of a callable, or of what it stands for; None if it has none."""
     # The type is looked at, because some objects answer to any attribute (mocks, proxies).
     found = inherited(task, ATTRIBUTE)
-    return found if isinstance(found, SchedMeta) else None
+    return found if found is not None and isinstance(found, SchedMeta) else None
 
 
 def _keep(task: Task, attribute: str, value: object) -> None:
@@ -86,12 +90,12 @@ def describe(task: object) -> str:
 
 def has_meta(task: Task) -> bool:
     """Whether a callable, or what it stands for, has metadata."""
-    return _find(task) is not None
+    return find_meta(task) is not None
 
 
 def retrieve_meta(task: Task) -> SchedMeta:
     """The metadata of a callable. Raises MetaError, an AttributeError, if it has none."""
-    found = _find(task)
+    found = find_meta(task)
     if found is None:
         raise MetaError(f"{task!r} has no metadata")
     return found
@@ -99,7 +103,7 @@ def retrieve_meta(task: Task) -> SchedMeta:
 
 def read_meta(task: Task) -> SchedMeta:
     """The metadata of a callable, or an empty one that is attached to nothing."""
-    return _find(task) or SchedMeta()
+    return find_meta(task) or SchedMeta()
 
 
 def assign_meta(task: Task, meta: SchedMeta | None = None) -> SchedMeta:
@@ -110,7 +114,7 @@ def assign_meta(task: Task, meta: SchedMeta | None = None) -> SchedMeta:
     if meta is None:
         meta = _own(task)
         if meta is None:
-            inherited_one = _find(task)
+            inherited_one = find_meta(task)
             meta = inherited_one.copy() if inherited_one else SchedMeta()
     _keep(task, ATTRIBUTE, meta)
     return meta
@@ -133,7 +137,7 @@ def assign_val(task: Task, **fields: Unpack[Fields]) -> None:
     """
     meta = _own(task)
     if meta is None:
-        found = _find(task)
+        found = find_meta(task)
         meta = found.copy() if found else SchedMeta()
         meta.update(fields)
         _keep(task, ATTRIBUTE, meta)
@@ -201,6 +205,6 @@ def declared_of(task: Task) -> Declared:
     """How a callable was declared. What a factory made of an executable says so itself, by `declared`."""
     for attribute in (DECLARED, "declared"):
         found = inherited(task, attribute)
-        if isinstance(found, Declared):
+        if found is not None and isinstance(found, Declared):
             return found
     return Declared.CALLABLE

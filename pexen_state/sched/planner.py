@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import warnings
 import weakref
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,13 +22,14 @@ from pexen_state.core.states import Verdict
 from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
+from pexen_state.sched.garbage import collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Body, Job, Limits, Pool
 from pexen_state.sched.shared import SharedStore
-from pexen_state.sched.specs import Defaults, spec_of
+from pexen_state.sched.specs import Callables, Defaults, spec_of
 from pexen_state.util import PexenWarning
 
 
@@ -108,7 +109,9 @@ class Sched:
         self.shared: dict[str, Any] = {}
         self.plan: Plan | None = None  #: of the run that goes on, or of the last one
         self._tasks: dict[int, Body] = {}  # by id(): a task is the same object, not an equal one
-        self._rehearsal: Rehearsal | None = None  # of all tasks, so that one more costs one more
+        self._specs: list[TaskSpec] = []  # of all tasks, as they were when somebody looked
+        self._rehearsal: Rehearsal | None = None  # of these, so that one more costs one more
+        self._all_would_run = True  # and what came out of it
         self._required: set[Name] = set()
         self._told: set[Name] = set()
         self._inbox: Inbox | None = None
@@ -125,19 +128,25 @@ class Sched:
         if self._inbox is not None:
             raise SchedulerError("tasks cannot be added while the run goes on: add them before run() or after it")
         added = {id(task): task for task in new if id(task) not in self._tasks}
-        specs = self._specs(added.values())
-        check_locks(list(added.values()), specs)
-        rehearsal, self._rehearsal = self._rehearsal or self._rehearsed(), None
-        if not rehearsal.add(specs) and not self._may_be_resumed():
-            check_names(self._specs([*self._tasks.values(), *added.values()]))
-        self._tasks |= added
-        self._rehearsal = rehearsal
-        self._required.update(required_names(specs))
+        with collector_paused():
+            specs = self._specs_of(added.values())
+            check_locks(added.values(), specs)
+            rehearsal, self._rehearsal = self._rehearsal or self._rehearsed(), None
+            all_would_run = rehearsal.add(specs)
+            if not all_would_run and not self._may_be_resumed():
+                check_names([*self._specs, *specs])
+            self._tasks |= added
+            self._specs += specs
+            self._rehearsal, self._all_would_run = rehearsal, all_would_run
+            self._required.update(required_names(specs))
         warn_of_unused_names(specs, self._required, self._told)
 
     def _rehearsed(self) -> Rehearsal:
+        """All tasks that are there, as they are now."""
         rehearsal = Rehearsal()
-        rehearsal.add(self._specs(self._tasks.values()))
+        specs = self._specs_of(self._tasks.values())
+        check_locks(self._tasks.values(), specs)
+        self._specs, self._all_would_run = specs, rehearsal.add(specs)
         return rehearsal
 
     def _may_be_resumed(self) -> bool:
@@ -149,8 +158,18 @@ class Sched:
         """Set what every task finds in its `shared`, unless a parent wrote something else."""
         self.shared.update(kwargs)
 
-    def _specs(self, tasks: Iterable[Body]) -> list[TaskSpec]:
+    def _specs_of(self, tasks: Iterable[Body]) -> list[TaskSpec]:
         return [spec_of(task, key_of(task), self.defaults) for task in tasks]
+
+    def _callables(self) -> Callables:
+        """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
+        bodies = list(self._tasks.values())
+        specs = self._specs_of(bodies)
+        if specs == self._specs:
+            return Callables(bodies, self._specs, self._all_would_run)
+        check_locks(bodies, specs)
+        self._specs, self._all_would_run = specs, False
+        return Callables(bodies, specs, all_would_run=False)
 
     # -- during a run, from anywhere ---------------------------------------------------------------------
 
@@ -211,18 +230,16 @@ class Sched:
 
                 pool = ThreadWorkerPool()
             self._rehearsal = None
-            tasks = list(self._tasks.values())
-            specs = self._specs(tasks)
-            check_locks(tasks, specs)
-            pool.register(tasks)
+            with collector_paused():
+                callables = self._callables()
+            pool.register(callables.bodies)
             if self.journal is None:
-                check_names(specs)
-                yield from self._run_in_memory(pool, tasks, specs, self._inbox)
+                yield from self._run_in_memory(pool, callables, self._inbox)
             else:
                 # Not before it is needed: a program without a journal does not load a database.
                 from pexen_state.sched.journaled import run_journaled
 
-                yield from run_journaled(self._asked(self.journal), pool, tasks, specs, self._inbox)
+                yield from run_journaled(self._asked(self.journal), pool, callables, self._inbox)
             assert self.plan is not None
             warn_of_what_is_left(self.plan)
 
@@ -254,11 +271,12 @@ class Sched:
         self._inbox = None
         inbox.close()
 
-    def _run_in_memory(
-        self, pool: Pool, tasks: Sequence[Body], specs: Sequence[TaskSpec], inbox: Inbox
-    ) -> Iterator[TaskRes]:
-        self.plan = plan = Plan(specs, max_fail=self.max_fail)
-        bodies = dict(enumerate(tasks, 1))
+    def _run_in_memory(self, pool: Pool, callables: Callables, inbox: Inbox) -> Iterator[TaskRes]:
+        with collector_paused():
+            if not callables.all_would_run:
+                check_names(callables.specs)
+            self.plan = plan = Plan(callables.specs, max_fail=self.max_fail)
+            bodies = dict(enumerate(callables.bodies, 1))
         shared = SharedStore(plan, self.shared)
 
         def job_of(submit: Submit) -> Job:

@@ -20,7 +20,7 @@ from pexen_state.journal.excinfo import decode_error
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd, SavedResult, SavedTask
 from pexen_state.journal.restore import Intervention
-from pexen_state.sched.common import ExceptionInfo, TaskRes
+from pexen_state.sched.common import ExceptionInfo, TaskRes, task_result
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.pool.results import after_changes
 from pexen_state.sched.pool.slots import BegunMarks
@@ -45,35 +45,34 @@ def replay(
         plan.apply(one)
         if not isinstance(one, Restored) or not one.state.is_final:
             continue
-        if result is None or result.number != one.task:
-            shared.ended(one.task, None)
+        number = one.task
+        if result is None or result.number != number:
+            shared.ended(number, None)
             continue
-        left = after_changes(shared.input_of(plan.parents(one.task)), result.shared)
-        shared.ended(one.task, left)
-        if one.task not in sent_back:
-            yield _task_result(result, bodies.get(one.task), left)
+        left = after_changes(shared.input_of(plan.parents(number)), result.shared)
+        shared.ended(number, left)
+        if number not in sent_back:
+            yield _task_result(plan.tasks[number].spec.key, one, result, bodies.get(number), left)
         result = next(results, None)
 
 
-def _task_result(result: SavedResult, body: Body | None, left: Shared) -> TaskRes:
+def _task_result(key: str, ended: Restored, result: SavedResult, body: Body | None, left: Shared) -> TaskRes:
     excinfo = None
     if result.error is not None:
         error = decode_error(result.error)
         excinfo = ExceptionInfo(type(error), error, None)
-    return TaskRes(
-        body,
-        left,
-        codec.decode(result.ret) if result.ret is not None else None,
-        excinfo,
-        key=result.key,
-        attempt=result.nth,
-        state=result.state.word,
-        verdict=result.verdict.word,
-        reason=result.reason,
-        seconds=result.seconds,
-        output=result.output,
-        replayed=True,
-    )
+    ret = codec.decode(result.ret) if result.ret is not None else None
+    attributes = {
+        "key": key,
+        "attempt": ended.attempt - ended.withdrawn,
+        "state": ended.state.word,
+        "verdict": ended.verdict.word,
+        "reason": ended.reason,
+        "seconds": result.seconds,
+        "output": result.output,
+        "replayed": True,
+    }
+    return task_result(body, left, ret, excinfo, attributes)
 
 
 class CutOff(NamedTuple):
@@ -92,8 +91,10 @@ def cut_off(saved: Iterable[SavedTask], marks: BegunMarks | None, run: int) -> C
     found: list[tuple[int, str]] = []
     is_sure = True
     for task in saved:
-        state, attempt = task.restored.state, (task.number, task.restored.attempt)
-        if state.in_flight and not _never_began(state, attempt, begun):
+        if task.ended_seq is not None or not task.state.in_flight:
+            continue
+        state = task.state
+        if not _never_began(state, (task.number, task.attempt), begun):
             found.append((task.number, task.key))
             is_sure = is_sure and (state is State.RUNNING or begun is not None)
     return CutOff(tuple(key for _, key in sorted(found)), is_sure)

@@ -5,13 +5,13 @@ The same metadata always gives the same spec: names come in one order, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
-from typing import NamedTuple
+from collections.abc import Collection, Hashable, Sequence
+from typing import Any, NamedTuple
 
-from pexen_state.core.spec import TaskSpec
+from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import RETRIED, Cause
-from pexen_state.sched.fields import RETRYABLE, SchedMeta
-from pexen_state.sched.meta import Task, declared_of, read_meta
+from pexen_state.sched.fields import RETRYABLE
+from pexen_state.sched.meta import Task, declared_of, find_meta
 
 
 class Defaults(NamedTuple):
@@ -23,38 +23,51 @@ class Defaults(NamedTuple):
     max_crashes: int | None = 1
 
 
+class Callables(NamedTuple):
+    """All tasks that a caller has, and what they say now."""
+
+    bodies: Sequence[Task]
+    specs: Sequence[TaskSpec]
+    all_would_run: bool  #: if nothing failed; False: or nobody has looked
+
+
+_NO_DEFAULTS = Defaults()
+_NOT_PLANNED_WITH = frozenset({"name", "kwargs", "tags", "summary"})
+_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
+_AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeout", "idle_timeout"})
+
+
 def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
-    """The spec of a task that is known as `key`."""
-    meta = read_meta(task)
-    unsaid = defaults or Defaults()
-    return TaskSpec(
-        key=key,
-        requires=_in_order(meta.value("requires")),
-        requires_all=_in_order(meta.value("requires_all")),
-        provides=_in_order(meta.value("provides")),
-        after=tuple(sorted(meta.value("after"))),
-        uses=_in_order(meta.value("uses")),
-        claims=_in_order(meta.value("claims")),
-        priority=meta.priority,
-        always=meta.always,
-        retries=meta.retries if meta.says("retries") else unsaid.retries,
-        retry_on=_retried(meta),
-        max_crashes=meta.max_crashes if meta.says("max_crashes") else unsaid.max_crashes,
-        timeout=meta.timeout if meta.says("timeout") else unsaid.timeout,
-        idle_timeout=meta.idle_timeout if meta.says("idle_timeout") else unsaid.idle_timeout,
-        declared=declared_of(task),
-        on_fail_locks=meta.value("on_fail").get("locks"),
-        on_fail_deps=meta.value("on_fail").get("deps"),
-    )
+    """The spec of a task that is known as `key`. What nobody said is left to `TaskSpec`: most say next to nothing."""
+    told: dict[str, Any] = {} if defaults is None or defaults == _NO_DEFAULTS else defaults._asdict()
+    meta = find_meta(task)
+    if meta is not None:
+        for field, value in vars(meta).items():
+            if field in _NOT_PLANNED_WITH:
+                continue
+            if field in _NAMES:
+                told[field] = _in_order(value)
+            elif field in _AS_THEY_ARE:
+                told[field] = value
+            elif field == "after":
+                told[field] = tuple(sorted(value))
+            elif field == "retry_on":
+                told[field] = _retried(value)
+            elif field == "on_fail":
+                told["on_fail_locks"], told["on_fail_deps"] = value.get("locks"), value.get("deps")
+    declared = declared_of(task)
+    if declared is not Declared.CALLABLE:
+        told["declared"] = declared
+    return TaskSpec(key, **told) if told else TaskSpec(key)
 
 
 def _in_order(names: Collection[Hashable]) -> tuple[Hashable, ...]:
     # By repr, because names may be of types that do not compare; a set's own order changes from one process
     # to the next.
-    return tuple(sorted(names, key=repr)) if len(names) > 1 else tuple(names)
+    return tuple(names) if len(names) < 2 else tuple(sorted(names, key=repr))
 
 
-def _retried(meta: SchedMeta) -> frozenset[Cause]:
-    if meta.retry_on is None:
+def _retried(words: Collection[str] | None) -> frozenset[Cause]:
+    if words is None:
         return RETRIED
-    return frozenset(RETRYABLE[word] for word in meta.retry_on)
+    return frozenset(RETRYABLE[word] for word in words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pexen_state.core.decisions import Restored
 from pexen_state.core.states import State
 from pexen_state.journal.records import SavedTask
 from pexen_state.sched.pool.slots import BegunMarks
@@ -10,7 +9,7 @@ from pexen_state.sched.replay import CutOff, cut_off
 
 
 def saved(number: int, state: State, attempt: int = 1) -> SavedTask:
-    return SavedTask(number, f"t{number}", None, Restored(number, state, attempt, 0, 0, 0), None, None)
+    return SavedTask(number, f"t{number}", None, int(state), attempt, 0, 0, 0, 0, 0, 0, None, None, None)
 
 
 LEFT = [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import importlib
 import sys
+from pathlib import Path
 
 import pytest
 
 from pexen_state import task
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.identity import fingerprint, key_of
+from pexen_state.sched.identity import Fingerprints, fingerprint, key_of
 from pexen_state.sched.meta import assign_val
 
 
@@ -103,6 +104,18 @@ def test_lambdas_of_one_line_are_told_apart(edited):
 
     assert len(set(three)) == 3
     assert fingerprint(edited("b = 1\nfirst = lambda: a(1)\n").first) == three[0]
+
+
+def test_closures_of_one_code_are_looked_at_once_and_all_as_of_one_moment(edited):
+    module = edited("def make(n):\n    def t():\n        return n\n    return t\n")
+    fingerprints = Fingerprints()
+    first = fingerprints(module.make(1))
+
+    Path(module.__file__).write_text("def make(n):\n    def t():\n        return -n\n    return t\n")
+
+    assert fingerprints(module.make(2)) == first
+    assert fingerprints(functools.partial(module.make(2))) == fingerprints(functools.partial(module.make(3)))
+    assert fingerprint(module.make(2)) != first
 
 
 def test_a_partial_counts_its_plain_arguments_and_no_addresses():

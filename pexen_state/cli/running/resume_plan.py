@@ -65,7 +65,7 @@ def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection
     groups = Groups([], [], [], [], [], [])
     for one in sorted(saved, key=lambda task: task.number):
         task = ours.pop(one.key, None)
-        state = one.restored.state
+        state = one.state
         if state.is_final:
             groups.kept.append(one.key)
         elif task is None:
