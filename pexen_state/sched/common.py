@@ -119,6 +119,19 @@ class TaskRes(_Result):
         return self
 
 
+def task_result(
+    task: Callable[..., Any] | None,
+    shared: dict[str, Any],
+    ret: Any,
+    excinfo: ExceptionInfo | None,
+    attributes: dict[str, Any],
+) -> TaskRes:
+    """As the constructor makes it, in a third of the time: a run makes one of every task."""
+    self: TaskRes = tuple.__new__(TaskRes, (task, shared, ret, excinfo))
+    self.__dict__ = attributes
+    return self
+
+
 _ATTRIBUTES = frozenset({"key", "attempt", "state", "verdict", "reason", "seconds", "output", "replayed"})
 
 

@@ -29,7 +29,7 @@ class Call(NamedTuple):
     excinfo: ExceptionInfo | None = None
 
 
-_RETURNED_NONE = Call(PASSED)
+RETURNED_NONE = Call(PASSED)  #: of nearly all calls; one for all
 
 
 def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
@@ -43,7 +43,7 @@ def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
             ret = body(shared, **kwargs) if takes_shared(body, kwargs) else body(**kwargs)
     except BaseException as error:  # noqa: BLE001  # see above
         return failed(error)
-    return Call(PASSED, ret) if ret is not None else _RETURNED_NONE
+    return Call(PASSED, ret) if ret is not None else RETURNED_NONE
 
 
 def failed(error: BaseException) -> Call:

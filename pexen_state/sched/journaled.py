@@ -40,7 +40,7 @@ from pexen_state.sched.ending import end_session
 from pexen_state.sched.identity import fingerprint
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JournaledJobMaker
-from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
+from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.match import Callables, Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Began, Body, Outcome, Pool
@@ -64,8 +64,8 @@ class JournalLedger:
         self._new_slots: str | None = new_slots
         self._slots = slots
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[Attempt, Outcome]) -> None:
-        self._journal.append(decisions, began, {**self.left, **{task: left for (task, _), left in ended.items()}})
+    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
+        self._journal.append(decisions, began, {**self.left, **ended} if self.left else ended)
         self.left = {}
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
