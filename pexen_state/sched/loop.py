@@ -39,6 +39,7 @@ STOP_GRACE = 10.0
 #: What has not answered after so many seconds is left to `pool.close`; an interrupt may have lost its report.
 STOP_PATIENCE = 3 * STOP_GRACE
 
+_FINAL = frozenset(state for state in State if state.is_final)
 _WORDS_OF_STATES = {state: state.word for state in State}
 _WORDS_OF_VERDICTS = {verdict: verdict.word for verdict in Verdict}
 
@@ -176,7 +177,7 @@ class Loop:
                 new = decision.new
                 if new is State.SUBMITTED:
                     continue  # as half of them are
-                if new.is_final:
+                if new in _FINAL:
                     left = self._ended.get(decision.task)
                     self._shared.ended(decision.task, left.shared if left is not None else None)
                 elif new is State.WAITING:

@@ -315,7 +315,8 @@ class ThreadWorkerPool(WorkerPool):
 
     def _is_over(self, task: int, attempt: int) -> bool:
         """An attempt is over. False if it had been given up before."""
-        if self._flight(task, attempt) is None:
+        job = self._flights.get(task)
+        if job is None or job.attempt != attempt:
             return False
         del self._flights[task]
         if self._began:
