@@ -62,7 +62,7 @@ class FakePool:
             self.jobs[job.task, job.attempt] = job
             self.story.append(f"hand over {job.task}")
 
-    def wait(self, until: float | None = None) -> list[Report]:
+    def wait(self, until: float | None = None, enough: int = 1) -> list[Report]:
         if not self.reports:
             self.script()
         assert self.reports or until is not None, f"the loop would wait for ever: {self.story}"

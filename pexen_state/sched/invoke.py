@@ -11,12 +11,13 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo, Skip, TaskFailError
-from pexen_state.sched.meta import get_kwargs
+from pexen_state.sched.fields import SchedMeta
+from pexen_state.sched.meta import ATTRIBUTE, get_kwargs
 
 PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 
@@ -29,13 +30,13 @@ class Call(NamedTuple):
     excinfo: ExceptionInfo | None = None
 
 
-_RETURNED_NONE = Call(PASSED)
+RETURNED_NONE = Call(PASSED)  #: of nearly all calls; one for all
 
 
 def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
     """Call a task. Never raises."""
     try:
-        if type(body) is types.FunctionType and not body.__dict__:
+        if _says_by_its_code(body):
             # Most tasks by far; looking closer costs more than many of them do.
             ret = body(shared) if body.__code__.co_argcount else body()
         else:
@@ -43,7 +44,7 @@ def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
             ret = body(shared, **kwargs) if takes_shared(body, kwargs) else body(**kwargs)
     except BaseException as error:  # noqa: BLE001  # see above
         return failed(error)
-    return Call(PASSED, ret) if ret is not None else _RETURNED_NONE
+    return Call(PASSED, ret) if ret is not None else RETURNED_NONE
 
 
 def failed(error: BaseException) -> Call:
@@ -89,6 +90,19 @@ def _own_frames(trace: types.TracebackType | None) -> types.TracebackType | None
     if trace is not None and trace.tb_frame.f_code is invoke.__code__ and trace.tb_next is not None:
         return trace.tb_next
     return trace
+
+
+def _says_by_its_code(body: Callable[..., Any]) -> TypeGuard[types.FunctionType]:
+    """Whether a plain function's own parameters, and nothing else, tell how it is called."""
+    if type(body) is not types.FunctionType:
+        return False
+    said = body.__dict__
+    if not said:
+        return True
+    meta = said.get(ATTRIBUTE)
+    if "__wrapped__" in said or "__signature__" in said or (meta is not None and type(meta) is not SchedMeta):
+        return False
+    return meta is None or not meta.value("kwargs")
 
 
 def takes_shared(body: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:

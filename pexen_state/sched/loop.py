@@ -20,8 +20,8 @@ from pexen_state.core.commands import Kill, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
 from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
-from pexen_state.core.states import Cause, State
-from pexen_state.sched.common import TaskRes
+from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.sched.common import TaskRes, task_result
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.shared import SharedStore
@@ -39,21 +39,22 @@ STOP_GRACE = 10.0
 #: What has not answered after so many seconds is left to `pool.close`; an interrupt may have lost its report.
 STOP_PATIENCE = 3 * STOP_GRACE
 
-Attempt = tuple[int, int]  #: (task, attempt)
+_FINAL = frozenset(state for state in State if state.is_final)
+_WORDS_OF_STATES = {state: state.word for state in State}
+_WORDS_OF_VERDICTS = {verdict: verdict.word for verdict in Verdict}
 
 
 class Ledger(Protocol):
     """Where decisions are made durable; without a journal, nowhere."""
 
-    def append(
-        self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[Attempt, Outcome]
-    ) -> None: ...
+    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
+        """`ended` is by task, of which one attempt at most ends in a turn."""
 
 
 class NoLedger:
     """A run without a journal."""
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[Attempt, Outcome]) -> None:
+    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
         pass
 
 
@@ -99,12 +100,15 @@ class Loop:
         self._pulse = pulse
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
-        self._reports: list[Report] = []  # taken from the pool, not yet told to the plan
-        self._began: dict[Attempt, Began] = {}  # the same, of attempts that have not ended
+        # A task has one attempt in flight at most, so what follows is by task.
+        self._inputs: list[Input] = []  # of the next turn
+        self._left: dict[int, Outcome] = {}  # what the attempts that end in the next turn left
+        self._began: dict[int, Began] = {}  # those that have begun, but not ended, for the next turn
         self._began_since = 0.0
         self._waiting: list[Submit] = []  # durable, not handed over yet
-        self._in_pool: set[Attempt] = set()
-        self._ended: dict[Attempt, Outcome] = {}  # what the attempts that ended in this turn left
+        self._in_pool: set[int] = set()
+        self._ended: dict[int, Outcome] = {}  # what the attempts that ended in this turn left
+        self._turn_began = 0.0
         self.owner = Owner()
         self._withdrawn_for = (False, False)
         self.is_torn = False  #: the plan is ahead of the ledger, and stays so: what it says is no longer believed
@@ -117,19 +121,19 @@ class Loop:
 
         Leaving early (`close`, `break`, an exception of the caller) stops what runs and marks nothing failed.
         """
-        inputs: list[Input] = [*before, RunOpened()]
+        self._inputs = [*before, RunOpened()]
         done = False
         for descriptor in self._sources:
             self._pool.watch(descriptor)
         try:
             while True:
-                turn = self._take(inputs)
+                turn = self._take()
                 yield from self._act(turn)
                 if self._pulse is not None:
                     self._pulse()
                 if self._is_done():
                     break
-                inputs = self._next_inputs(pulse=self._pulse)
+                self._await_inputs(pulse=self._pulse)
             done = True
         finally:
             if self.owner.is_here:
@@ -143,34 +147,43 @@ class Loop:
 
     # -- handle and commit -------------------------------------------------------------------------------
 
-    def _take(self, inputs: list[Input]) -> Turn:
+    def _take(self) -> Turn:
         """One turn up to where it is durable."""
+        self._turn_began = time.perf_counter()
+        # Whatever gets in between here, an interrupt from the keyboard included.
+        self.is_torn = True
+        inputs, self._inputs = self._inputs, []
+        self._ended, self._left = self._left, {}
         began, self._began = list(self._began.values()), {}
         inputs.extend(Started(one.task, one.attempt) for one in began)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
-        # Whatever gets in between here, an interrupt from the keyboard included.
-        self.is_torn = True
         turn = self._plan.handle(*inputs)
         if turn.decisions or began:
             try:
-                with self._window.commit():
-                    self._ledger.append(turn.decisions, began, self._ended)
+                self._ledger.append(turn.decisions, began, self._ended)
             except Exception:
                 self._drain()
                 raise
         self.is_torn = False
         for source in self._sources.values():
             source.committed()
-        for decision in turn.decisions:
+        self._note(turn.decisions)
+        return turn
+
+    def _note(self, decisions: Sequence[Decision]) -> None:
+        """Tell who keeps `shared` what became of the tasks."""
+        for decision in decisions:
             if type(decision) is Transition:
-                if decision.new.is_final:
-                    left = self._ended.get((decision.task, decision.attempt))
-                    self._shared.ended(decision.task, left.shared if left else None)
-                elif decision.new is State.WAITING:
+                new = decision.new
+                if new is State.SUBMITTED:
+                    continue  # as half of them are
+                if new in _FINAL:
+                    left = self._ended.get(decision.task)
+                    self._shared.ended(decision.task, left.shared if left is not None else None)
+                elif new is State.WAITING:
                     self._shared.sent_back(decision.task)
             elif type(decision) is Added:
                 self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
-        return turn
 
     # -- act ---------------------------------------------------------------------------------------------
 
@@ -181,129 +194,143 @@ class Loop:
             self._withdrawn_for = why
             self._pool.withdraw()
         for command in turn.commands:
-            match command:
-                case Submit():
-                    self._waiting.append(command)
-                case Yield():
-                    results.append(command)
-                case Kill(task, attempt, cause):
-                    self._kill(task, attempt, cause)
+            if type(command) is Submit:
+                self._waiting.append(command)
+            elif type(command) is Yield:
+                results.append(command)
+            elif type(command) is Kill:
+                self._kill(command.task, command.attempt, command.cause)
+        took = time.perf_counter() - self._turn_began
+        yield from self._give(results)
+        self._ended.clear()
+        gave = time.perf_counter()
+        waiting, self._waiting = self._waiting, []
+        self._hand_over(waiting)
+        self._window.turn_took(took + time.perf_counter() - gave, len(self._in_pool))
+
+    def _give(self, results: Sequence[Yield]) -> Iterator[TaskRes]:
         self.owes = bool(results)
         for given, result in enumerate(results):
-            if given and self._has_idle_workers():
-                self._hand_over([one for one in self._waiting if one.follows <= given])
+            if given and self._waiting and self._window.caller_is_slow():
+                self._busy_the_idle(given)
             self.owes = given + 1 < len(results)
             yield self._result(result)
             self.owner.check()  # the caller may have forked meanwhile
-        self._ended.clear()
-        self._hand_over(self._waiting)
+
+    def _busy_the_idle(self, given: int) -> None:
+        """The caller is busy with the results; workers that are not get what does not follow from the next ones."""
+        self._collect(until=self._clock())
+        if len(self._in_pool) < self._pool.workers:
+            early = [one for one in self._waiting if one.follows <= given]
+            self._waiting = [one for one in self._waiting if one.follows > given]
+            self._hand_over(early)
 
     def _kill(self, task: int, attempt: int, cause: Cause) -> None:
-        if (task, attempt) in self._in_pool:
+        if task in self._in_pool:
             self._pool.kill(task, attempt, cause, STOP_GRACE)
         else:
             self._waiting = [one for one in self._waiting if (one.task, one.attempt) != (task, attempt)]
-            self._reports.append(Dropped(task, attempt, Cause.WITHDRAWN))
+            self._inputs.append(Lost(task, attempt, Cause.WITHDRAWN))
 
-    def _has_idle_workers(self) -> bool:
-        """Whether a worker has nothing to do while the caller is still busy with the results."""
-        if not self._waiting or not self._window.caller_is_slow():
-            return False
-        self._collect(until=self._clock())
-        return len(self._in_pool) < self._pool.workers
-
-    def _hand_over(self, submits: list[Submit]) -> None:
-        if not submits:
-            return
-        self._pool.hand_over([self._job_of(one) for one in submits])
-        self._in_pool.update((one.task, one.attempt) for one in submits)
-        if submits is self._waiting:
-            self._waiting = []
-        else:
-            handed = {(one.task, one.attempt) for one in submits}
-            self._waiting = [one for one in self._waiting if (one.task, one.attempt) not in handed]
+    def _hand_over(self, submits: Sequence[Submit]) -> None:
+        if submits:
+            self._pool.hand_over(list(map(self._job_of, submits)))
+            self._in_pool.update([one.task for one in submits])
 
     def _result(self, given: Yield) -> TaskRes:
-        task = self._plan.tasks[given.task]
-        outcome = self._ended.get((given.task, given.attempt))
-        return TaskRes(
-            self._bodies.get(given.task),
-            outcome.shared if outcome else {},
-            outcome.ret if outcome else None,
-            outcome.excinfo if outcome else None,
-            key=task.spec.key,
-            attempt=task.nth,
-            state=task.state.word,
-            verdict=task.verdict.word,
-            reason=task.reason,
-            seconds=outcome.seconds if outcome else None,
-            output=outcome.output if outcome else None,
-        )
+        number = given.task
+        task = self._plan.tasks[number]
+        outcome = self._ended.get(number)
+        attributes = {
+            "key": task.spec.key,
+            "attempt": task.nth,
+            "state": _WORDS_OF_STATES[task.state],
+            "verdict": _WORDS_OF_VERDICTS[task.verdict],
+            "reason": task.reason,
+        }
+        body = self._bodies.get(number)
+        if outcome is None:
+            return task_result(body, {}, None, None, attributes)
+        attributes["seconds"], attributes["output"] = outcome.seconds, outcome.output
+        return task_result(body, outcome.shared, outcome.ret, outcome.excinfo, attributes)
 
     # -- wait --------------------------------------------------------------------------------------------
 
-    def _next_inputs(self, until: float = math.inf, pulse: Callable[[], None] | None = None) -> list[Input]:
+    def _await_inputs(self, until: float = math.inf, pulse: Callable[[], None] | None = None) -> None:
         """Block until there is something to decide, or until then."""
         while True:
             next_pulse = math.inf if pulse is None else self._clock() + PULSE_S
-            self._collect(min(until, self._wake_up_at(), next_pulse))
-            inputs = self._to_inputs()
+            if self._inputs:  # since the last turn was taken
+                self._collect(self._clock())
+            elif self._collect(min(until, self._started_due(), next_pulse)):
+                self._hold(until)
             now = self._clock()
-            if inputs or now >= until or (self._began and now >= self._began_since + STARTED_WITHIN):
-                return inputs
+            if self._inputs or now >= until or (self._began and now >= self._began_since + STARTED_WITHIN):
+                return
             if pulse is not None:
                 pulse()
 
-    def _wake_up_at(self) -> float:
-        if self._reports:
-            return self._clock()
+    def _hold(self, until: float) -> None:
+        """Tasks have ended, and nothing else happened: while the workers have enough to do, let more of them end."""
+        hold = self._window.hold(len(self._in_pool))
+        if hold is not None:
+            self._collect(min(until, self._started_due(), self._clock() + hold.seconds), hold.ends)
+
+    def _started_due(self) -> float:
         return self._began_since + STARTED_WITHIN if self._began else math.inf
 
-    def _collect(self, until: float = math.inf) -> None:
-        for report in self._pool.wait(until if until < math.inf else None):
-            self._reports.append(report)
-            if type(report) is Ended or type(report) is Dropped:
-                self._in_pool.discard((report.task, report.attempt))
-
-    def _to_inputs(self) -> list[Input]:
-        inputs: list[Input] = []
-        reports, self._reports = self._reports, []
+    def _collect(self, until: float = math.inf, enough: int = 1) -> bool:
+        """Take the pool's reports, as inputs of the next turn. True if tasks have ended and nothing else happened."""
+        ended = 0
+        seconds = 0.0
+        reports = self._pool.wait(until if until < math.inf else None, enough)
         for report in reports:
-            match report:
-                case Ended(task, attempt, ending, outcome):
-                    self._began.pop((task, attempt), None)
-                    self._ended[task, attempt] = outcome
-                    self._window.task_took(outcome.seconds)
-                    inputs.append(Finished(task, attempt, ending))
-                case Dropped(task, attempt, cause, surely_dead, reason, left):
-                    self._began.pop((task, attempt), None)
-                    if left is not None:
-                        self._ended[task, attempt] = left
-                    inputs.append(Lost(task, attempt, cause, surely_dead, reason))
-                case Began(task, attempt):
-                    if not self._began:
-                        self._began_since = self._clock()
-                    self._began[task, attempt] = report
-                case Readable(descriptor):
-                    inputs.extend(self._sources[descriptor].take())
-        return inputs
+            if type(report) is Ended:
+                task, attempt, ending, outcome = report
+                self._in_pool.discard(task)
+                if self._began:
+                    self._began.pop(task, None)
+                self._left[task] = outcome
+                ended += 1
+                seconds += outcome.seconds
+                self._inputs.append(Finished._make((task, attempt, ending)))
+            else:
+                self._take_other(report)
+        if ended:
+            self._window.tasks_took(seconds, ended)
+        return 0 < ended == len(reports)
+
+    def _take_other(self, report: Report) -> None:
+        match report:
+            case Dropped(task, attempt, cause, surely_dead, reason, left):
+                self._in_pool.discard(task)
+                self._began.pop(task, None)
+                if left is not None:
+                    self._left[task] = left
+                self._inputs.append(Lost(task, attempt, cause, surely_dead, reason))
+            case Began(task):
+                if not self._began:
+                    self._began_since = self._clock()
+                self._began[task] = report
+            case Readable(descriptor):
+                self._inputs.extend(self._sources[descriptor].take())
 
     # -- stop --------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
         """Leave nothing running: what never began is withdrawn, the rest is stopped; all of it is recorded."""
-        inputs: list[Input] = [Lost(one.task, one.attempt, Cause.WITHDRAWN) for one in self._waiting]
-        inputs.append(StopAsked("the caller left"))
+        self._inputs.extend(Lost(one.task, one.attempt, Cause.WITHDRAWN) for one in self._waiting)
+        self._inputs.append(StopAsked("the caller left"))
         self._waiting = []
         owes = self.owes
         until = self._clock() + STOP_PATIENCE
         while True:
-            turn = self._take(inputs)
+            turn = self._take()
             for _ in self._act(turn):
                 owes = True  # what ends now is in the journal; nobody is there to be given it
             if not self._plan.in_flight or self._clock() >= until:
                 break
-            inputs = self._next_inputs(until)
+            self._await_inputs(until)
         self.owes = owes
 
     def _drain(self) -> None:

@@ -14,21 +14,34 @@ from types import TracebackType
 from pexen_state.sched.common import SchedulerError
 
 
+#: How many times python has forked, from the first process to this one.
+_forks = 0
+
+
+def _has_forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_has_forked)
+
+
 class Owner:
     """The process that made this."""
 
-    __slots__ = ("pid",)
+    __slots__ = ("_forks", "pid")
 
     def __init__(self) -> None:
         self.pid = os.getpid()
+        self._forks = _forks
 
     @property
     def is_here(self) -> bool:
         return os.getpid() == self.pid
 
     def check(self) -> None:
-        """Raises SchedulerError in a child of the owner."""
-        if not self.is_here:
+        """Raises SchedulerError in a child of the owner. Asked after each result, so the kernel is not asked."""
+        if self._forks != _forks:
             raise SchedulerError(
                 f"this run belongs to the process {self.pid}, which forked this one: only that can go on with it"
             )

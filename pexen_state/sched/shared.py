@@ -38,6 +38,8 @@ class SharedStore:
 
     def input_of(self, parents: Iterable[int]) -> Shared:
         """What a task gets that has these parents, in the order in which they ended."""
+        if not self._left and not self._base:
+            return {}
         shared = dict(self._base)
         for parent in parents:
             shared.update(self._left.get(parent, {}))
@@ -49,8 +51,9 @@ class SharedStore:
             self._again.discard(task)
         else:
             self._over.add(task)
-            for parent in self._plan.deps.parents(task):
-                self._let_go(parent)
+            if self._needed:
+                for parent in self._plan.deps.parents(task):
+                    self._let_go(parent)
         if not shared or not self._plan.tasks[task].provided:
             return
         gates = [gate for gate in self._plan.deps[task].provides if not gate.order_only]

@@ -1,21 +1,25 @@
-"""How many tasks to have in the pool at once, so that workers do not wait for the disk.
+"""How many tasks to have in the pool at once, and for how many of their ends to wait before a turn is taken.
 
-While a turn is being flushed the workers need something to do: about as many tasks as they end during that
-time. More than that only means more tasks in flight when something crashes. Where nothing may begin after a
-failure that is not known yet, there are no more than the workers can begin at once.
+A turn takes its time, however many tasks it moves: the plan decides, the disk is waited for. Meanwhile the workers
+need something to do: about as many tasks as they end during that time. More than that only means more tasks in
+flight when something crashes. And while they have enough to do, a turn can be held back until more of them have
+ended: many small turns cost more than one large one. Where nothing may begin after a failure that is not known yet,
+there are no more tasks than the workers can begin at once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import NamedTuple
 
 from pexen_state.sched.pool.base import Pool
 
-#: Enough queued work to hide this many commits.
-COMMITS_HIDDEN = 3
+#: Enough queued work to hide this many turns.
+TURNS_HIDDEN = 3
 MOST = 2048
+
+#: A turn is not held back for longer than this many turns take: a task that takes its time is not waited for.
+TURNS_HELD = 4
 
 #: Weight of the newest figure in a moving average.
 NEWEST = 0.2
@@ -24,8 +28,15 @@ NEWEST = 0.2
 SLOW_CALLER = 0.001
 
 
+class Hold(NamedTuple):
+    """Wait for so many more ends of tasks, but no longer than that."""
+
+    ends: int
+    seconds: float
+
+
 class Window:
-    """Moving averages of what a commit and a task take; they set `pool.window` unless `spare` was given.
+    """Moving averages of what a turn and a task take; they set `pool.window` unless `spare` was given.
 
     `is_ahead`: workers find something to go on with by themselves.
     """
@@ -35,24 +46,26 @@ class Window:
         self._is_ahead = is_ahead
         self._task_seconds = 0.0
         self._tasks = 0
-        self._commit_seconds = 0.0
+        self._turn_seconds = 0.0
+        self._turns = 0
+        self._round = 0  # how many tasks the pool had after the last turn
         self._last_look = time.perf_counter()
         if pool.spare is None:
             pool.window = self.size()  # it may have had another run
 
-    @contextmanager
-    def commit(self) -> Iterator[None]:
-        """Time one commit, and set the window by what is known then."""
-        start = time.perf_counter()
-        yield
-        seconds = time.perf_counter() - start
-        self._commit_seconds += (seconds - self._commit_seconds) * NEWEST
+    def turn_took(self, seconds: float, in_pool: int) -> None:
+        """The time in which workers that have nothing left get nothing new. The caller's own is not in it."""
+        if self._tasks:  # the first turn may have had to settle what an earlier session left
+            self._turns += 1
+            self._turn_seconds += (seconds - self._turn_seconds) * max(NEWEST, 1 / self._turns)
+        self._round = in_pool
         if self._pool.spare is None:
             self._pool.window = self.size()
 
-    def task_took(self, seconds: float) -> None:
-        self._tasks += 1
-        self._task_seconds += (seconds - self._task_seconds) * max(NEWEST, 1 / self._tasks)
+    def tasks_took(self, seconds: float, tasks: int) -> None:
+        """So many that ended at about the same time, all together."""
+        self._tasks += tasks
+        self._task_seconds += (seconds / tasks - self._task_seconds) * max(NEWEST, tasks / self._tasks)
 
     def size(self) -> int:
         if not self._is_ahead:
@@ -60,8 +73,20 @@ class Window:
         least = self._pool.workers + 1
         if not self._tasks:
             return least
-        hidden = COMMITS_HIDDEN * self._pool.workers * self._commit_seconds / max(self._task_seconds, 1e-6)
+        hidden = TURNS_HIDDEN * self._pool.workers * self._turn_seconds / max(self._task_seconds, 1e-6)
         return min(MOST, least + int(hidden))
+
+    def hold(self, in_pool: int) -> Hold | None:
+        """Whether the next turn is worth waiting for, with so many tasks in the pool that have not ended.
+
+        Not if a worker might have nothing to do, or half of what was there after the last turn is done.
+        """
+        workers = self._pool.workers
+        ends = in_pool - max(workers, self._round // 2)
+        seconds = TURNS_HELD * self._turn_seconds
+        if ends <= 0 or ends * self._task_seconds / workers >= seconds:
+            return None
+        return Hold(ends, seconds)
 
     def caller_is_slow(self) -> bool:
         """Whether the caller kept the last result for long. Asked between results."""

@@ -20,7 +20,7 @@ from pexen_state.journal import engine, lock, statements
 from pexen_state.journal.writer import Journal
 from pexen_state.sched import journaled, replay
 from pexen_state.sched.journaled import JournalLedger
-from pexen_state.sched.loop import Attempt, Loop
+from pexen_state.sched.loop import Loop
 from pexen_state.sched.pool import keeper
 from pexen_state.sched.pool.base import Began, Outcome
 from pexen_state.sched.pool.slots import BegunMarks
@@ -28,7 +28,7 @@ from pexen_state.sched.pool.slots import BegunMarks
 #: A disk on which a task is faster than a commit.
 SLOW_DISK_S = 0.03
 
-Ended = Mapping[Attempt, Outcome]
+Ended = Mapping[int, Outcome]
 
 
 def acknowledge_before_commit() -> None:

@@ -249,7 +249,7 @@ def test_nobody_is_woken_for_a_pulse_that_nobody_wants():
     pool = FakePool()
     untils = []
     wait = pool.wait
-    pool.wait = lambda until=None: (untils.append(until), wait(until))[1]
+    pool.wait = lambda until=None, enough=1: (untils.append(until), wait(until, enough))[1]
 
     list(looped(pool, "one", "two", pulse=None).run())
 

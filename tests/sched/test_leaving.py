@@ -44,7 +44,7 @@ def both_end_in_one_turn(pool: ProcessWorkerPool) -> None:
     """Its caller is slow: by the time that it asks for news, everything has ended."""
     wait = pool.wait
 
-    def patient(until: float | None = None) -> list:
+    def patient(until: float | None = None, enough: int = 1) -> list:
         reports = wait(until)
         while sum(type(one).__name__ == "Ended" for one in reports) < 2:
             reports += wait(None)

@@ -44,9 +44,7 @@ class Session:
             clock=self.pool.clock,
         )
 
-    def append(
-        self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[tuple[int, int], Outcome]
-    ) -> None:
+    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
         if self.broken:
             raise OSError("the disk is gone")
         states = [f"{one.task}:{one.new.word}" for one in decisions if isinstance(one, Transition)]

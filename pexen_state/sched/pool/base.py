@@ -51,23 +51,26 @@ class Job(NamedTuple):
     output: str | None = None  #: file for stdout and stderr; None: they are inherited
 
 
-@dataclass(slots=True)
+@dataclass
 class Outcome:
-    """What an attempt left. Times are taken by this machine's monotonic clock, and told in the runner's."""
+    """What an attempt left. Times are taken by this machine's monotonic clock, and told in the runner's.
+
+    One is made for every attempt, so what most of them do not have is the class's until it is set.
+    """
 
     worker: int
     pid: int
     began_us: int  #: microseconds since 1970
     seconds: float
-    exit_code: int | None = None
-    signal: int | None = None
-    output: str | None = None  #: the file, if it was written to
+    shared: dict[str, Any]  #: all of it, as the children see it
     ret: Any = None  #: under a journal, from a process: decoded from what the journal keeps
-    shared: dict[str, Any] = field(default_factory=dict)  #: all of it, as the children see it
     excinfo: ExceptionInfo | None = None
-    ret_json: str | None = None
-    shared_json: str | None = None
-    error_json: str | None = None
+    exit_code: int | None = field(default=None, init=False)
+    signal: int | None = field(default=None, init=False)
+    output: str | None = field(default=None, init=False)  #: the file, if it was written to
+    ret_json: str | None = field(default=None, init=False)
+    shared_json: str | None = field(default=None, init=False)
+    error_json: str | None = field(default=None, init=False)
 
 
 class Began(NamedTuple):
@@ -139,8 +142,12 @@ class Pool(Protocol):
     def hand_over(self, jobs: Sequence[Job]) -> None:
         """Queue attempts. Never blocks. Raises PoolError if one of them cannot be run here at all."""
 
-    def wait(self, until: float | None = None) -> list[Report]:
-        """Block until there is something to report, or until that time of `time.monotonic()`: then `[]`."""
+    def wait(self, until: float | None = None, enough: int = 1) -> list[Report]:
+        """Block until there is something to report, or until that time of `time.monotonic()`: then `[]`.
+
+        With `enough`, until so many attempts have ended, or there is anything else to report; at that time, what
+        there is.
+        """
 
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
         """End an attempt: TERM, grace, KILL. The report comes by `wait`: Dropped(cause), or its own end.

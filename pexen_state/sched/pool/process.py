@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import reporting, results, wire
-from pexen_state.sched.pool.base import Began, Body, Dropped, Job, OnKeeper, Readable, Report
+from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, OnKeeper, Readable, Report
 from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.flights import Flight, Flights, flight_of
@@ -45,12 +45,13 @@ class ProcessWorkerPool(WorkerPool):
         self._staff: Staff | None = None
         self._slots: Slots | None = None
         self._flights = Flights()
-        self._ready: list[Report] = []
+        self._ready: list[Report] = []  # to be told: all but ends
+        self._ended: list[Report] = []  # to be told after those
         self._broken: str | None = None  #: why this pool can do no more
 
     def _begin_anew(self) -> None:
         self._flights = Flights()
-        self._ready = []
+        self._ready, self._ended = [], []
         self._over: dict[int, wire.Over] = {}
         self._killing: set[int] = set()
         self._grown: list[Job] = []  # wait for a keeper that knows their bodies
@@ -152,7 +153,7 @@ class ProcessWorkerPool(WorkerPool):
             try:
                 shared = results.proved(job.shared, "shared")
             except AttributeError as error:
-                self._ready.append(reporting.of_unsendable(job, error))
+                self._ended.append(reporting.of_unsendable(job, error))
                 return []
         self._serial += 1
         flight = flight_of(job, self._serial, body, shared)
@@ -210,10 +211,10 @@ class ProcessWorkerPool(WorkerPool):
 
     # -- waiting
 
-    def wait(self, until: float | None = None) -> list[Report]:
+    def wait(self, until: float | None = None, enough: int = 1) -> list[Report]:
         while True:
             with self._lock:
-                if self._ready:
+                if self._has(enough):
                     return self._taken()
                 staff, _slots = self._people()
                 if until is None and not self._flights and not self._grown and not self._watched:
@@ -226,14 +227,16 @@ class ProcessWorkerPool(WorkerPool):
                     return []
                 self._ready.extend(Readable(fd) for fd, _mask in events if fd in self._watched)
                 self._collect()
-                if self._ready:
+                if self._has(enough) or (until is not None and time.monotonic() >= until):
                     return self._taken()
-            if until is not None and time.monotonic() >= until:
-                return []
+
+    def _has(self, enough: int) -> bool:
+        return bool(self._ready) or len(self._ended) >= (enough if self._flights else 1)
 
     def _taken(self) -> list[Report]:
-        ready, self._ready = self._ready, []
-        return ready
+        taken = [*self._ready, *self._ended]
+        self._ready, self._ended = [], []
+        return taken
 
     def _patience(self, staff: Staff, until: float | None) -> float | None:
         """Milliseconds to wait for news."""
@@ -278,7 +281,10 @@ class ProcessWorkerPool(WorkerPool):
                 continue
             self._pace = message.seconds if self._pace is None else 0.9 * self._pace + 0.1 * message.seconds
             over = self._settled(flight.mark)
-            self._ready.append(reporting.of_end(flight.job, message, over, self._journaled, offset))
+            self._report(reporting.of_end(flight.job, message, over, self._journaled, offset))
+
+    def _report(self, report: Ended | Dropped) -> None:
+        (self._ended if type(report) is Ended else self._ready).append(report)
 
     def _settled(self, mark: int) -> wire.Over | None:
         """An attempt is over: what was said about its end, if anything."""
@@ -325,7 +331,7 @@ class ProcessWorkerPool(WorkerPool):
         self._flights.pop(flight.mark)
         began = slots.since(gone.worker, flight.mark)
         over = self._settled(flight.mark)
-        self._ready.append(reporting.of_loss(flight.job, gone, began, over, self._journaled, reason))
+        self._report(reporting.of_loss(flight.job, gone, began, over, self._journaled, reason))
 
     def _again(self, flights: list[Flight]) -> None:
         """These never began, whoever had them: they go to the others, or back to whom asked for them."""

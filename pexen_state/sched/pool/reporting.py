@@ -28,12 +28,11 @@ def clock_offset() -> float:
 
 def of_end(job: Job, done: wire.Done, over: wire.Over | None, journaled: bool, offset: float) -> Ended | Dropped:
     """An attempt has ended by itself, unless the keeper had said before that it ends it."""
-    outcome = Outcome(done.worker, done.pid, int((done.began + offset) * 1e6), done.seconds)
+    outcome = Outcome(done.worker, done.pid, int((done.began + offset) * 1e6), done.seconds, job.shared)
     outcome.exit_code, outcome.signal = done.exit_code, done.signal
     outcome.output = job.output if done.has_output else None
     outcome.excinfo = results.excinfo_of(done.error) if done.error is not None else None
     ending = Ending(Cause(done.ending[0]), Verdict(done.ending[1]), *done.ending[2:])
-    outcome.shared = job.shared
     if journaled:
         outcome.ret_json, outcome.shared_json, outcome.error_json = done.ret_json, done.shared_json, done.error_json
         outcome.ret = results.restored(done.ret_json)
@@ -53,7 +52,7 @@ def of_end(job: Job, done: wire.Done, over: wire.Over | None, journaled: bool, o
 
 def of_unsendable(job: Job, error: AttributeError) -> Ended:
     """An attempt whose `shared` could not be sent to a worker."""
-    outcome = Outcome(0, 0, time.time_ns() // 1000, 0.0, shared=job.shared)
+    outcome = Outcome(0, 0, time.time_ns() // 1000, 0.0, job.shared)
     return Ended(job.task, job.attempt, _spoiled(error, outcome), outcome)
 
 
@@ -73,8 +72,7 @@ def of_loss(
     """An attempt was over with its worker. `reason` is said instead of how the worker died."""
     if began is None:
         began = gone.died
-    outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began)
-    outcome.shared = job.shared
+    outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began, job.shared)
     outcome.output = job.output if job.output is not None and has_output(job.output) else None
     if gone.status is not None:
         code = os.waitstatus_to_exitcode(gone.status)

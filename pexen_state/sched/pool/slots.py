@@ -117,10 +117,15 @@ class Slots:
         times[head + GRACE] = grace
         words[head + CHILD] = 0
         words[head + OUTPUT] = 0
-        count = words[head + COUNT]
-        words[head + HEAD + count % RING] = mark
-        words[head + COUNT] = count + 1
+        self.note(worker, mark)
         words[head + CURRENT] = mark  # last: whoever sees the mark sees its limits
+
+    def note(self, worker: int, mark: int) -> None:
+        """As `begin`, of an attempt that nobody watches by its slot: it is only known to have begun."""
+        words, head = self._words, HEADER + worker * (HEAD + RING)
+        count = words[head]  # COUNT, which is its first word
+        words[head + HEAD + count % RING] = mark
+        words[head] = count + 1
 
     def end(self, worker: int) -> None:
         self._words[HEADER + worker * (HEAD + RING) + CURRENT] = 0

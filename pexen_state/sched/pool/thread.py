@@ -9,9 +9,7 @@ for it, so that no more than `workers` tasks run at once.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue
 import select
 import threading
 import time
@@ -23,14 +21,16 @@ from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.invoke import invoke
+from pexen_state.sched.invoke import RETURNED_NONE, invoke
 from pexen_state.sched.pool import results
 from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
 from pexen_state.sched.pool.elsewhere import Elsewhere
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.limits import seconds_in_words
 from pexen_state.sched.pool.reporting import add_error
-from pexen_state.sched.pool.slots import Slots, mark_of
+from pexen_state.sched.pool.slots import Slots
+from pexen_state.sched.pool.switching import switch_as_before, switch_often
+from pexen_state.sched.pool.todo import Todo
 
 #: An attempt that has run for this long is reported to have begun; a shorter one is only reported to have ended.
 _WORTH_TELLING = 0.02
@@ -66,7 +66,7 @@ class ThreadWorkerPool(WorkerPool):
     def __init__(self, workers: int = 1, spare: int | None = None) -> None:
         super().__init__(workers, spare)
         self._elsewhere: Elsewhere | None = None
-        self._flights: dict[int, Job] = {}  # by mark
+        self._flights: dict[int, Job] = {}  # by task, of which there is at most one attempt
         self._slots: Slots | None = None
 
     # -- opening and closing
@@ -79,12 +79,13 @@ class ThreadWorkerPool(WorkerPool):
         self._journaled = journaled
         self._pid = os.getpid()
         self._flights = {}
-        self._began: set[int] = set()  # those that were reported to have begun
-        self._doomed: dict[int, _Doom] = {}  # by mark
-        self._ready: list[Report] = []
-        self._done: deque[Report] = deque()
-        self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._is_waiting = False
+        self._began: set[int] = set()  # tasks whose attempts were reported to have begun
+        self._doomed: dict[int, _Doom] = {}  # by task
+        self._ready: list[Report] = []  # to be told: all but ends
+        self._ended: list[Report] = []  # to be told after those
+        self._done: deque[Report] = deque()  # what threads say
+        self._todo = Todo()
+        self._enough: int | None = None  # somebody waits for so many words of threads
         self._run: str | None = None
         self._slots = Slots(self.workers, slots) if slots is not None else None
         executables = [body for body in self._bodies.all if isinstance(body, Executable)]
@@ -104,6 +105,9 @@ class ThreadWorkerPool(WorkerPool):
         for fd in (self._wakeup, *self._watched):
             self._poll.register(fd, select.POLLIN)
         self._members: list[_Member] = []
+        self._switches_often = len(executables) < len(self._bodies.all)
+        if self._switches_often:
+            switch_often()
         self._is_open, self._shutting_down = True, False
         try:
             for index in range(self.workers):
@@ -115,7 +119,7 @@ class ThreadWorkerPool(WorkerPool):
     def _hire(self, index: int) -> _Member:
         member = _Member(index)
         member.thread = threading.Thread(
-            target=self._serve, args=(member, self._queue, self._done), name=f"pexen worker {index}", daemon=True
+            target=self._serve, args=(member, self._todo, self._done), name=f"pexen worker {index}", daemon=True
         )
         try:
             member.thread.start()
@@ -129,10 +133,10 @@ class ThreadWorkerPool(WorkerPool):
             return
         until = time.monotonic() + grace
         self._is_open = False
-        self._unbegun()
+        self._todo.take_back()
         for member in self._members:
             member.is_abandoned = True
-            self._queue.put(None)
+        self._todo.close()
         try:
             if self._elsewhere is not None:
                 self._elsewhere.close(grace)
@@ -141,6 +145,8 @@ class ThreadWorkerPool(WorkerPool):
                     is_in_a_task = member.job is not None and not isinstance(member.job.body, Executable)
                     member.thread.join(max(0.0, until - time.monotonic()) if is_in_a_task else 1.0)
         finally:  # after an interrupt from the keyboard, too
+            if self._switches_often:
+                switch_as_before()
             self._elsewhere = None
             self._flights = {}
             os.close(self._wakeup)
@@ -161,16 +167,17 @@ class ThreadWorkerPool(WorkerPool):
 
     # -- what a thread does
 
-    def _serve(self, member: _Member, jobs: queue.SimpleQueue[Job | None], done: deque[Report]) -> None:
-        # `jobs` and `done` are of this opening: a thread may be at its task still when the pool is opened again.
-        while (job := jobs.get()) is not None:
+    def _serve(self, member: _Member, todo: Todo, done: deque[Report]) -> None:
+        # `todo` and `done` are of this opening: a thread may be at its task still when the pool is opened again.
+        slots = self._slots
+        while (job := todo.take()) is not None:
             if _is_abandoned(member):
-                jobs.put(job)  # it is for the thread that took this one's place
+                todo.put_back(job)  # it is for the thread that took this one's place
                 return
             member.began = time.monotonic()
             member.job = job
-            if self._slots is not None:
-                self._slots.begin(member.index, job.task << 32 | job.attempt, member.began, None, None, 0.0)
+            if slots is not None:
+                slots.note(member.index, job.task << 32 | job.attempt)
             if isinstance(job.body, Executable):
                 assert self._elsewhere is not None
                 report = self._elsewhere.run(job)
@@ -180,30 +187,28 @@ class ThreadWorkerPool(WorkerPool):
                 report = self._run_here(member, job)
             member.job = None
             done.append(report)
-            self._nudge()
+            enough = self._enough
+            if enough is not None and len(done) >= enough:
+                self._nudge()
             if _is_abandoned(member):
                 return
 
     def _run_here(self, member: _Member, job: Job) -> Ended:
         began_us = time.time_ns() // 1000
         shared = job.shared
-        if not self._journaled:
-            ending, ret, excinfo = invoke(job.body, shared)
-            seconds = time.monotonic() - member.began
-            return Ended(
-                job.task,
-                job.attempt,
-                ending,
-                Outcome(member.index, self._pid, began_us, seconds, None, None, None, ret, shared, excinfo),
-            )
-        before = results.texts_of(shared) if shared else {}
-        kept = results.keep(invoke(job.body, shared), before, shared)
-        ending, ret, excinfo = kept.call
-        shared = results.as_decoded(shared, before, kept) if shared or before else shared
-        outcome = Outcome(member.index, self._pid, began_us, 0.0, None, None, None, ret, shared, excinfo)
-        outcome.ret_json, outcome.shared_json, outcome.error_json = kept.ret_json, kept.shared_json, kept.error_json
-        outcome.seconds = time.monotonic() - member.began
-        return Ended(job.task, job.attempt, ending, outcome)
+        before = results.texts_of(shared) if shared and self._journaled else {}
+        call = invoke(job.body, shared)
+        kept = None
+        if self._journaled and (call is not RETURNED_NONE or shared or before):
+            kept = results.keep(call, before, shared)
+            call = kept.call
+            shared = results.as_decoded(shared, before, kept) if shared or before else shared
+        ending, ret, excinfo = call
+        seconds = time.monotonic() - member.began
+        outcome = Outcome(member.index, self._pid, began_us, seconds, shared, ret, excinfo)
+        if kept is not None:
+            outcome.ret_json, outcome.shared_json, outcome.error_json = kept.ret_json, kept.shared_json, kept.error_json
+        return Ended._make((job.task, job.attempt, ending, outcome))
 
     def _tell(self, report: Report) -> None:
         """From any thread: here is news for whoever waits."""
@@ -211,8 +216,8 @@ class ThreadWorkerPool(WorkerPool):
         self._nudge()
 
     def _nudge(self) -> None:
-        if self._is_waiting:
-            self._is_waiting = False
+        if self._enough is not None:
+            self._enough = None
             os.eventfd_write(self._wakeup, 1)
 
     # -- handing over
@@ -226,10 +231,8 @@ class ThreadWorkerPool(WorkerPool):
         if jobs and self._slots is not None and self._run is None and (context := jobs[0].context) is not None:
             self._run = context.run
             self._slots.name_run(context.run)
-        put, flights = self._queue.put, self._flights
-        for job in jobs:
-            flights[job.task << 32 | job.attempt] = job
-            put(job)
+        self._flights.update([(job.task, job) for job in jobs])
+        self._todo.put(jobs)
 
     def _check_executable(self, body: Executable) -> None:
         if self._elsewhere is None or not self._elsewhere.knows(body):
@@ -242,30 +245,33 @@ class ThreadWorkerPool(WorkerPool):
 
     # -- waiting
 
-    def wait(self, until: float | None = None) -> list[Report]:
+    def wait(self, until: float | None = None, enough: int = 1) -> list[Report]:
         if not self._is_open:
             raise PoolError("The pool is not running")
         while True:
             self._collect()
-            if self._ready:
+            if self._ready or len(self._ended) >= (enough if self._flights else 1):
                 for fd, _mask in self._poll.poll(0) if self._watched else ():
                     self._heard(fd)
-                ready, self._ready = self._ready, []
-                return ready
+                return self._taken()
             if self._elsewhere is not None and self._elsewhere.broken is not None:
                 raise PoolError(self._elsewhere.broken)
             if until is None and not self._flights and not self._watched:
                 return []  # nothing could ever be reported
             timeout = self._patience(until)
-            self._is_waiting = True
+            more = self._enough = enough - len(self._ended)
             # Whoever has put something there before that line has not seen that we wait.
-            for fd, _mask in self._poll.poll(0 if self._done else timeout):
+            for fd, _mask in self._poll.poll(0 if len(self._done) >= more else timeout):
                 self._heard(fd)
-            self._is_waiting = False
+            self._enough = None
             if until is not None and time.monotonic() >= until:
                 self._collect()
-                ready, self._ready = self._ready, []
-                return ready
+                return self._taken()
+
+    def _taken(self) -> list[Report]:
+        taken = [*self._ready, *self._ended]
+        self._ready, self._ended = [], []
+        return taken
 
     def _heard(self, fd: int) -> None:
         if fd == self._wakeup:
@@ -288,26 +294,36 @@ class ThreadWorkerPool(WorkerPool):
         return None if seconds == float("inf") else max(0.0, seconds * 1000)
 
     def _collect(self) -> None:
-        done, flights = self._done, self._flights
+        done, ended = self._done, self._ended
         while done:
             report = done.popleft()
-            if type(report) is not Ended and not isinstance(report, Dropped):
-                if isinstance(report, Began) and (mark := mark_of(report.task, report.attempt)) in flights:
-                    self._began.add(mark)
+            if type(report) is Ended:
+                if self._is_over(report.task, report.attempt):
+                    ended.append(report)
+            elif isinstance(report, Dropped):
+                if self._is_over(report.task, report.attempt):
                     self._ready.append(report)
-                continue
-            mark = report.task << 32 | report.attempt
-            if flights.pop(mark, None) is None:
-                continue  # of an attempt that was abandoned
-            self._forget(mark)
-            self._ready.append(report)
-        if flights:
+            elif isinstance(report, Began) and self._flight(report.task, report.attempt) is not None:
+                self._began.add(report.task)
+                self._ready.append(report)
+        if self._flights:
             self._look_around()
 
-    def _forget(self, mark: int) -> None:
-        """An attempt is over."""
-        self._began.discard(mark)
-        self._doomed.pop(mark, None)
+    def _flight(self, task: int, attempt: int) -> Job | None:
+        job = self._flights.get(task)
+        return job if job is not None and job.attempt == attempt else None
+
+    def _is_over(self, task: int, attempt: int) -> bool:
+        """An attempt is over. False if it had been given up before."""
+        job = self._flights.get(task)
+        if job is None or job.attempt != attempt:
+            return False
+        del self._flights[task]
+        if self._began:
+            self._began.discard(task)
+        if self._doomed:
+            self._doomed.pop(task, None)
+        return True
 
     def _look_around(self) -> None:
         """See who has begun, and whose time is over."""
@@ -316,12 +332,11 @@ class ThreadWorkerPool(WorkerPool):
             job = member.job
             if job is None or isinstance(job.body, Executable):
                 continue
-            mark = mark_of(job.task, job.attempt)
-            if mark not in self._flights:
+            if self._flights.get(job.task) is not job:
                 continue
-            doom = self._doomed.get(mark)
+            doom = self._doomed.get(job.task)
             if doom is not None and now >= doom.until:
-                self._abandon(member)
+                self._abandon(member, job)
                 self._ready.append(Dropped(job.task, job.attempt, doom.cause, False, _CANNOT_BE_KILLED))
                 continue
             if now - member.began < _WORTH_TELLING:
@@ -329,60 +344,45 @@ class ThreadWorkerPool(WorkerPool):
             began_us = int((time.time() - now + member.began) * 1e6)
             timeout = job.limits.timeout
             if timeout is not None and now >= member.began + timeout:
-                self._abandon(member)
+                self._abandon(member, job)
                 ending = Ending(Cause.TIMED_OUT, Verdict.TIMEOUT, reason=_over(timeout))
-                outcome = Outcome(member.index, self._pid, began_us, now - member.began, shared=dict(job.shared))
+                outcome = Outcome(member.index, self._pid, began_us, now - member.began, dict(job.shared))
                 add_error(outcome, f"it was ended: {ending.reason}", self._journaled)
-                self._ready.append(Ended(job.task, job.attempt, ending, outcome))
-            elif mark not in self._began:
-                self._began.add(mark)
+                self._ended.append(Ended(job.task, job.attempt, ending, outcome))
+            elif job.task not in self._began:
+                self._began.add(job.task)
                 self._ready.append(Began(job.task, job.attempt, member.index, self._pid, began_us))
 
-    def _abandon(self, member: _Member) -> None:
+    def _abandon(self, member: _Member, job: Job) -> None:
         """Leave a thread to its task, and put another one in its place."""
-        job = member.job
-        assert job is not None
-        mark = mark_of(job.task, job.attempt)
         member.is_abandoned = True
-        self._flights.pop(mark, None)
-        self._forget(mark)
+        self._is_over(job.task, job.attempt)
         self._members[member.index] = self._hire(member.index)
 
     # -- ending attempts
 
-    def _unbegun(self) -> list[Job]:
-        """Take back what no thread has taken."""
-        found = []
-        with contextlib.suppress(queue.Empty):
-            while (job := self._queue.get_nowait()) is not None:
-                found.append(job)
-        return found
-
     def withdraw(self) -> None:
-        for job in self._unbegun():
-            self._flights.pop(mark_of(job.task, job.attempt), None)
-            self._ready.append(Dropped(job.task, job.attempt, Cause.WITHDRAWN))
+        for job in self._todo.take_back():
+            self._give_back(job)
+
+    def _give_back(self, job: Job) -> None:
+        del self._flights[job.task]
+        self._ready.append(Dropped(job.task, job.attempt, Cause.WITHDRAWN))
 
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
-        mark = mark_of(task, attempt)
-        job = self._flights.get(mark)
+        job = self._flight(task, attempt)
         if job is None:
             return  # its report is there, or on its way
-        for waiting in self._unbegun():
-            if waiting is job:
-                del self._flights[mark]
-                self._ready.append(Dropped(task, attempt, Cause.WITHDRAWN))
-            else:
-                self._queue.put(waiting)
-        if mark not in self._flights:
+        if self._todo.take_out(job):
+            self._give_back(job)
             return
         if isinstance(job.body, Executable):
             assert self._elsewhere is not None
             self._elsewhere.kill(job, cause, grace)
             return
-        before = self._doomed.get(mark)
+        before = self._doomed.get(task)
         until = time.monotonic() + grace
-        self._doomed[mark] = _Doom(cause, until) if before is None else _Doom(before.cause, min(before.until, until))
+        self._doomed[task] = _Doom(cause, until) if before is None else _Doom(before.cause, min(before.until, until))
 
 
 def _is_abandoned(member: _Member) -> bool:
