@@ -15,14 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import RunLock
-from pexen_state.journal.paths import JournalPaths, key_bytes
+from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import (
     AttemptBegan,
     AttemptEnd,
@@ -39,13 +38,13 @@ from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
-from pexen_state.sched.executable import Executable
 from pexen_state.sched.identity import fingerprint
 from pexen_state.sched.inbox import Inbox
+from pexen_state.sched.jobs import JournaledJobMaker
 from pexen_state.sched.loop import STOP_GRACE, Attempt, Loop
 from pexen_state.sched.match import Callables, Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import OwnStack
-from pexen_state.sched.pool.base import Began, Body, Context, Job, Limits, Outcome, Pool
+from pexen_state.sched.pool.base import Began, Body, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
@@ -132,7 +131,9 @@ def run_journaled(
             asked.planned(plan)
         shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
         control = stack.enter_context(Control.open(asked.path, run.id, plan))
-        job_of = _JobMaker(asked.capture, paths, run, match.bodies, plan, shared)
+        job_of = JournaledJobMaker(
+            plan, match.bodies, shared, paths=paths, run=run.id, uuid=run.uuid, capture=asked.capture
+        )
         ledger = JournalLedger(journal, new_slots, paths.slots)
         loop = Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of, pulse=asked.pulse)
         journal.begin_session(run.id)
@@ -227,45 +228,6 @@ def _run_to_resume(asked: RunAsked, journal: Journal) -> RunRecord | None:
             raise RunOver(f"nothing to resume: run {record.id} is {record.state.word}. `pexen run` begins another.")
         return record
     return journal.unfinished_run(asked.name) if asked.resume else None
-
-
-class _JobMaker:
-    """Makes the pool's job of a submission: input, limits, and where its files go."""
-
-    def __init__(
-        self,
-        capture: bool,
-        paths: JournalPaths,
-        run: RunRecord,
-        bodies: Mapping[int, Body],
-        plan: Plan,
-        shared: SharedStore,
-    ) -> None:
-        self._capture = capture
-        self._paths = paths
-        self._run = run
-        self._bodies = bodies
-        self._plan = plan
-        self._shared = shared
-
-    def __call__(self, submit: Submit) -> Job:
-        number, attempt, nth = submit.task, submit.attempt, submit.nth
-        spec = self._plan.tasks[number].spec
-        body = self._bodies[number]
-        shared = self._shared.input_of(submit.parents)
-        limits = Limits(spec.timeout, spec.idle_timeout)
-        cookie = f"{self._run.uuid}-{number}-{attempt}"
-        run = str(self._run.id)
-        key = os.fsdecode(key_bytes(spec.key)).replace("\0", "\\0")  # as an environment can hold it
-        if not self._capture and not isinstance(body, Executable):
-            # No directory for a task that writes nothing there: there may be a million of them.
-            return Job(number, attempt, body, shared, limits, Context(run, key, cookie, nth, None, None))
-        directory = self._paths.attempt_dir(self._run.id, spec.key, number, nth)
-        data = os.path.join(self._paths.task_dir(self._run.id, spec.key, number), "data")
-        context = Context(run, key, cookie, nth, directory, data)
-        return Job(
-            number, attempt, body, shared, limits, context, self._paths.output(self._run.id, spec.key, number, nth)
-        )
 
 
 class _Session:

@@ -14,7 +14,6 @@ from contextlib import suppress
 from typing import Any
 
 from pexen_state.core.check import Rehearsal, required_names
-from pexen_state.core.commands import Submit
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
@@ -24,9 +23,10 @@ from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_na
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
+from pexen_state.sched.jobs import JobMaker
 from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
 from pexen_state.sched.owner import OwnStack
-from pexen_state.sched.pool.base import Body, Job, Limits, Pool
+from pexen_state.sched.pool.base import Body, Pool
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Defaults, spec_of
 from pexen_state.util import PexenWarning
@@ -260,12 +260,7 @@ class Sched:
         self.plan = plan = Plan(specs, max_fail=self.max_fail)
         bodies = dict(enumerate(tasks, 1))
         shared = SharedStore(plan, self.shared)
-
-        def job_of(submit: Submit) -> Job:
-            spec = plan.tasks[submit.task].spec
-            limits = Limits(spec.timeout, spec.idle_timeout)
-            return Job(submit.task, submit.attempt, bodies[submit.task], shared.input_of(submit.parents), limits)
-
+        job_of = JobMaker(plan, bodies, shared)
         with OwnStack() as stack:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
