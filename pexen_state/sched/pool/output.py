@@ -18,8 +18,24 @@ _LINE_CHARS = 200
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
-def make_directory(path: str) -> None:
-    """A directory for its owner alone, with those above it that are missing."""
+class Private(contextlib.AbstractContextManager[None]):
+    """Files and directories that are made meanwhile have the mode that is asked for, whatever the umask says."""
+
+    def __enter__(self) -> None:
+        self._umask = os.umask(0o077)
+
+    def __exit__(self, *_error: object) -> None:
+        os.umask(self._umask)
+
+
+def make_directories(*paths: str) -> None:
+    """Directories for their owner alone, in this order, with those above them that are missing."""
+    with Private():
+        for path in paths:
+            _make_directory(path)
+
+
+def _make_directory(path: str) -> None:
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -28,24 +44,20 @@ def make_directory(path: str) -> None:
         parent = os.path.dirname(path)
         if parent in ("", path):
             raise
-        make_directory(parent)
+        _make_directory(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
-    if _umask_denies_owner():
-        os.chmod(path, 0o700)
 
 
 def open_output(path: str) -> int:
     """The file, to append to; its directories are made."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    try:
-        file = os.open(path, flags, 0o600)
-    except FileNotFoundError:
-        make_directory(os.path.dirname(path))
-        file = os.open(path, flags, 0o600)
-    if _umask_denies_owner():
-        os.fchmod(file, 0o600)
-    return file
+    with Private():
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            _make_directory(os.path.dirname(path))
+            return os.open(path, flags, 0o600)
 
 
 def has_output(path: str) -> bool:
@@ -82,13 +94,6 @@ def last_line(path: str) -> str | None:
             before = "..." if start and number == 0 else ""
             return f"{before}{line[:_LINE_CHARS]}{'...' if len(line) > _LINE_CHARS else ''}"
     return None
-
-
-def _umask_denies_owner() -> bool:
-    # Nobody has such a umask, almost; and looking is much cheaper than writing the mode a second time.
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return bool(umask & 0o700)
 
 
 class Redirected(contextlib.AbstractContextManager[None]):

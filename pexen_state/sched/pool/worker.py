@@ -182,6 +182,8 @@ class _Attempt:
             self._output,
             self._order.output,
             lambda pid: self._slots.has_child(self._worker, pid),
+            self._afresh.variables,
+            self._afresh.directory,
         )
         ran = run_executable(body, around)
         self._used_shared = ran.used_shared or context is None
