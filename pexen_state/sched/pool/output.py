@@ -19,7 +19,7 @@ _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Private(contextlib.AbstractContextManager[None]):
-    """Files and directories that are made meanwhile have the mode that is asked for, whatever the umask says."""
+    """Files and directories that are made meanwhile are for their owner alone, and surely for him."""
 
     def __enter__(self) -> None:
         self._umask = os.umask(0o077)
@@ -28,14 +28,8 @@ class Private(contextlib.AbstractContextManager[None]):
         os.umask(self._umask)
 
 
-def make_directories(*paths: str) -> None:
-    """Directories for their owner alone, in this order, with those above them that are missing."""
-    with Private():
-        for path in paths:
-            _make_directory(path)
-
-
-def _make_directory(path: str) -> None:
+def make_directory(path: str) -> None:
+    """A directory, with those above it that are missing. To be called within `Private`."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -44,20 +38,19 @@ def _make_directory(path: str) -> None:
         parent = os.path.dirname(path)
         if parent in ("", path):
             raise
-        _make_directory(parent)
+        make_directory(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
 
 
 def open_output(path: str) -> int:
-    """The file, to append to; its directories are made."""
+    """The file, to append to; its directories are made. To be called within `Private`."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    with Private():
-        try:
-            return os.open(path, flags, 0o600)
-        except FileNotFoundError:
-            _make_directory(os.path.dirname(path))
-            return os.open(path, flags, 0o600)
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        make_directory(os.path.dirname(path))
+        return os.open(path, flags, 0o600)
 
 
 def has_output(path: str) -> bool:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.journal import codec
 from pexen_state.sched.pool.base import Context
-from pexen_state.sched.pool.output import Private, make_directories
+from pexen_state.sched.pool.output import Private, make_directory
 from pexen_state.util import PexenError
 
 _FIRST = "1"
@@ -30,13 +30,14 @@ _SHARED, _ARTIFACTS, _DATA = "shared.json", "artifacts", "data"
 
 
 def take(context: Context) -> None:
-    """Make the directories of an attempt. Raises OSError if they cannot be made."""
+    """Make the directories of an attempt. To be called within `Private`. Raises OSError if they cannot be made."""
     if context.directory is not None:
         # From above: what is missing is made by one call each, and nothing is tried in vain.
-        task = os.path.dirname(context.directory)
-        make_directories(task, context.directory, f"{context.directory}/{_ARTIFACTS}")
+        make_directory(os.path.dirname(context.directory))
+        make_directory(context.directory)
+        make_directory(f"{context.directory}/{_ARTIFACTS}")
     if context.data is not None:
-        make_directories(context.data)
+        make_directory(context.data)
 
 
 def leave(context: Context, output: str, has_output: bool) -> None:
