@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 
 _PLAIN = frozenset((string.ascii_letters + string.digits + "._-").encode())
+_QUOTED = [chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in range(256)]
 _COMPONENT_CHARS = 100
 _SOCKET_NAME_BYTES = 80  # of the 107 that an AF_UNIX address has; the rest is /proc/self/fd/N/
 
@@ -78,11 +79,24 @@ class JournalPaths:
         return os.path.join(self.run_dir(run), component(key, task))
 
     def attempt_dir(self, run: int, key: str, task: int, nth: int) -> str:
-        return os.path.join(self.task_dir(run, key, task), str(nth))
+        return attempt_dir_in(self.task_dir(run, key, task), nth)
 
     def output(self, run: int, key: str, task: int, nth: int) -> str:
         """What an attempt prints. The file is only there if it printed something, or still runs."""
-        return os.path.join(self.attempt_dir(run, key, task, nth), "output.log")
+        return output_in(self.attempt_dir(run, key, task, nth))
+
+
+def attempt_dir_in(task_dir: str, nth: int) -> str:
+    return f"{task_dir}/{nth}"
+
+
+def data_dir_in(task_dir: str) -> str:
+    """What a task keeps over its attempts."""
+    return f"{task_dir}/data"
+
+
+def output_in(attempt_dir: str) -> str:
+    return f"{attempt_dir}/output.log"
 
 
 def component(key: str, task: int) -> str:
@@ -90,7 +104,7 @@ def component(key: str, task: int) -> str:
 
     `task` is its number in the run.
     """
-    quoted = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in key_bytes(key))
+    quoted = "".join(map(_QUOTED.__getitem__, key_bytes(key)))
     if quoted.startswith("."):
         quoted = "%2E" + quoted[1:]
     cut = quoted[:_COMPONENT_CHARS]

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.plan import Plan
-from pexen_state.journal.paths import JournalPaths, key_bytes
+from pexen_state.core.spec import TaskSpec
+from pexen_state.journal.paths import JournalPaths, attempt_dir_in, component, data_dir_in, key_bytes, output_in
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.pool.base import Body, Context, Job, Limits
+from pexen_state.sched.pool.base import NO_LIMITS, Body, Context, Job, Limits
 from pexen_state.sched.shared import SharedStore
 
 
@@ -22,10 +23,9 @@ class JobMaker:
         self._shared = shared
 
     def __call__(self, submit: Submit) -> Job:
-        spec = self._plan.tasks[submit.task].spec
-        limits = Limits(spec.timeout, spec.idle_timeout)
-        shared = self._shared.input_of(submit.parents)
-        return Job(submit.task, submit.attempt, self._bodies[submit.task], shared, limits)
+        number = submit.task
+        limits = _limits_of(self._plan.tasks[number].spec)
+        return Job(number, submit.attempt, self._bodies[number], self._shared.input_of(submit.parents), limits)
 
 
 class JournaledJobMaker:
@@ -48,8 +48,8 @@ class JournaledJobMaker:
         self._plan = plan
         self._bodies = bodies
         self._shared = shared
-        self._paths = paths
-        self._run = run
+        self._run = str(run)
+        self._run_dir = paths.run_dir(run)
         self._uuid = uuid
         self._capture = capture
 
@@ -57,15 +57,25 @@ class JournaledJobMaker:
         number, attempt, nth = submit.task, submit.attempt, submit.nth
         spec = self._plan.tasks[number].spec
         body = self._bodies[number]
-        shared = self._shared.input_of(submit.parents)
-        limits = Limits(spec.timeout, spec.idle_timeout)
         cookie = f"{self._uuid}-{number}-{attempt}"
-        run = str(self._run)
-        key = os.fsdecode(key_bytes(spec.key)).replace("\0", "\\0")  # as an environment can hold it
-        if not self._capture and not isinstance(body, Executable):
-            # No directory for a task that writes nothing there: there may be a million of them.
-            return Job(number, attempt, body, shared, limits, Context(run, key, cookie, nth, None, None))
-        directory = self._paths.attempt_dir(self._run, spec.key, number, nth)
-        data = os.path.join(self._paths.task_dir(self._run, spec.key, number), "data")
-        context = Context(run, key, cookie, nth, directory, data)
-        return Job(number, attempt, body, shared, limits, context, self._paths.output(self._run, spec.key, number, nth))
+        key = _as_environment_holds(spec.key)
+        directory = data = output = None
+        # No directory for a task that writes nothing there: there may be a million of them.
+        if self._capture or isinstance(body, Executable):
+            task = os.path.join(self._run_dir, component(spec.key, number))
+            directory, data = attempt_dir_in(task, nth), data_dir_in(task)
+            output = output_in(directory)
+        context = Context(self._run, key, cookie, nth, directory, data)
+        return Job(number, attempt, body, self._shared.input_of(submit.parents), _limits_of(spec), context, output)
+
+
+def _limits_of(spec: TaskSpec) -> Limits:
+    timeout, idle_timeout = spec.timeout, spec.idle_timeout
+    return NO_LIMITS if timeout is None and idle_timeout is None else Limits(timeout, idle_timeout)
+
+
+def _as_environment_holds(key: str) -> str:
+    """The key as PEXEN_TASK says it."""
+    if key.isascii() and "\0" not in key:
+        return key
+    return os.fsdecode(key_bytes(key)).replace("\0", "\\0")

@@ -176,8 +176,9 @@ def test_without_a_run_there_is_nothing_of_an_outer_one(monkeypatch, tmp_path):
     assert log.read_text() == "none\n"
 
 
-def test_files_and_directories_are_for_their_owner_alone(tmp_path):
-    old = os.umask(0)
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_files_and_directories_are_for_their_owner_alone(tmp_path, umask):
+    old = os.umask(umask)
     try:
         end_of(sh("echo hello"), output=str(tmp_path / "run" / "task" / "output.log"), context=context(tmp_path, "c"))
     finally:
@@ -214,6 +215,23 @@ def test_a_shared_file_that_is_no_object_fails_the_task_and_says_so(tmp_path, te
 
     assert said(report)[:2] == (Cause.EXITED, Verdict.ERROR)
     assert said(report)[2].startswith("what the task left in PEXEN_SHARED cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    "instead", ['mkfifo "$PEXEN_SHARED"', 'mkdir "$PEXEN_SHARED"', "true", 'ln -s /dev/null "$PEXEN_SHARED"']
+)
+def test_what_was_put_in_the_place_of_a_shared_file_fails_the_task_and_nobody_waits_for_it(tmp_path, instead):
+    report = end_of(sh(f'rm "$PEXEN_SHARED"; {instead}'), context=context(tmp_path, "c"))
+
+    assert said(report)[:2] == (Cause.EXITED, Verdict.ERROR)
+    assert said(report)[2].startswith("what the task left in PEXEN_SHARED cannot be read: ")
+
+
+def test_a_shared_file_longer_than_what_was_there_is_read_to_its_end(tmp_path):
+    script = sh("""printf '{"new": "%s"}' "$(head -c 300000 /dev/zero | tr '\\0' x)" > "$PEXEN_SHARED\"""")
+    report = end_of(script, shared={"build": 1}, context=context(tmp_path, "c"))
+
+    assert report.outcome.shared == {"new": 300000 * "x"}
 
 
 def test_changes_of_shared_are_what_the_journal_gets(tmp_path):

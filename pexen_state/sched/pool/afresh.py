@@ -30,13 +30,13 @@ class Afresh:
     """Made when a worker begins; `again` puts its process back."""
 
     def __init__(self) -> None:
-        self._directory = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.directory = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  #: where each attempt begins
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._environ = os.environ
         # Its own mapping, of encoded names: reading the public one decodes all of it.
         self._encoded: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
-        self._variables = dict(self._encoded)
+        self.variables = dict(self._encoded)  #: the environment that each attempt finds
         self._handlers = _handlers()
         self._limits = _limits_at_start()
         self._path, self._entries = sys.path, list(sys.path)
@@ -44,7 +44,7 @@ class Afresh:
 
     def wear(self, variables: dict[str, str]) -> None:
         """Set these in the environment, to stay there until the next attempt sets its own."""
-        encoded, kept = self._encoded, self._variables
+        encoded, kept = self._encoded, self.variables
         # What `os.environ.update` does, and a copy of it all, in a third of the time.
         for name, value in variables.items():
             key, data = name.encode(), os.fsencode(value)
@@ -62,9 +62,9 @@ class Afresh:
                 self._restore_handlers()
             if _signal.pthread_sigmask(_signal.SIG_BLOCK, ()):
                 _unblock_signals()
-            os.fchdir(self._directory)
+            os.fchdir(self.directory)
             os.umask(self._umask)
-            if os.environ is not self._environ or self._encoded != self._variables:
+            if os.environ is not self._environ or self._encoded != self.variables:
                 self._restore_variables()
             if _HOW_LIMITS_ARE_CHANGED in sys.modules and _limits() != self._limits:
                 self._restore_limits()
@@ -78,9 +78,9 @@ class Afresh:
 
     def _restore_variables(self) -> None:
         os.environ = self._environ  # noqa: B003 - it is the mapping that the environment really is in
-        for name in self._encoded.keys() - self._variables.keys():
+        for name in self._encoded.keys() - self.variables.keys():
             del os.environb[name]
-        for name, value in self._variables.items():
+        for name, value in self.variables.items():
             os.environb[name] = value
 
     def _restore_handlers(self) -> None:

@@ -18,8 +18,18 @@ _LINE_CHARS = 200
 _COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
+class Private(contextlib.AbstractContextManager[None]):
+    """Files and directories that are made meanwhile are for their owner alone, and surely for him."""
+
+    def __enter__(self) -> None:
+        self._umask = os.umask(0o077)
+
+    def __exit__(self, *_error: object) -> None:
+        os.umask(self._umask)
+
+
 def make_directory(path: str) -> None:
-    """A directory for its owner alone, with those above it that are missing."""
+    """A directory, with those above it that are missing. To be called within `Private`."""
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -31,21 +41,16 @@ def make_directory(path: str) -> None:
         make_directory(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
-    if _umask_denies_owner():
-        os.chmod(path, 0o700)
 
 
 def open_output(path: str) -> int:
-    """The file, to append to; its directories are made."""
+    """The file, to append to; its directories are made. To be called within `Private`."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        file = os.open(path, flags, 0o600)
+        return os.open(path, flags, 0o600)
     except FileNotFoundError:
         make_directory(os.path.dirname(path))
-        file = os.open(path, flags, 0o600)
-    if _umask_denies_owner():
-        os.fchmod(file, 0o600)
-    return file
+        return os.open(path, flags, 0o600)
 
 
 def has_output(path: str) -> bool:
@@ -82,13 +87,6 @@ def last_line(path: str) -> str | None:
             before = "..." if start and number == 0 else ""
             return f"{before}{line[:_LINE_CHARS]}{'...' if len(line) > _LINE_CHARS else ''}"
     return None
-
-
-def _umask_denies_owner() -> bool:
-    # Nobody has such a umask, almost; and looking is much cheaper than writing the mode a second time.
-    umask = os.umask(0o077)
-    os.umask(umask)
-    return bool(umask & 0o700)
 
 
 class Redirected(contextlib.AbstractContextManager[None]):

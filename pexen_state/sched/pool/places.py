@@ -18,12 +18,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import time
 from typing import Any, NamedTuple
 
 from pexen_state.journal import codec
 from pexen_state.sched.pool.base import Context
-from pexen_state.sched.pool.output import make_directory, open_output
+from pexen_state.sched.pool.output import Private, make_directory
 from pexen_state.util import PexenError
 
 _FIRST = "1"
@@ -31,9 +30,12 @@ _SHARED, _ARTIFACTS, _DATA = "shared.json", "artifacts", "data"
 
 
 def take(context: Context) -> None:
-    """Make the directories of an attempt. Raises OSError if they cannot be made."""
+    """Make the directories of an attempt. To be called within `Private`. Raises OSError if they cannot be made."""
     if context.directory is not None:
-        make_directory(os.path.join(context.directory, _ARTIFACTS))
+        # From above: what is missing is made by one call each, and nothing is tried in vain.
+        make_directory(os.path.dirname(context.directory))
+        make_directory(context.directory)
+        make_directory(f"{context.directory}/{_ARTIFACTS}")
     if context.data is not None:
         make_directory(context.data)
 
@@ -84,35 +86,30 @@ class SharedFile(NamedTuple):
     """The file by which an executable reads and writes `shared`."""
 
     path: str
-    stamp: tuple[int, ...]  #: to see that nobody touched it
+    written: bytes  #: what the task found in it
 
     @classmethod
     def write(cls, context: Context, shared: dict[str, Any]) -> SharedFile | None:
         if context.directory is None:
             return None
-        path = os.path.join(context.directory, _SHARED)
-        text = codec.encode(shared, "shared") if shared else "{}"
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        with open(open_output(path), "wb") as file:
-            file.write(text.encode("ascii") + b"\n")
-            file.flush()
-            # A clock's tick is longer than some tasks: what they write at once would have the same time as this.
-            long_ago = time.time() - 60
-            os.utime(file.fileno(), (long_ago, long_ago))
-            return cls(path, _stamp(os.fstat(file.fileno())))
-
-    def was_touched(self) -> bool:
+        path = f"{context.directory}/{_SHARED}"
+        text = codec.encode(shared, "shared").encode("ascii") + b"\n" if shared else b"{}\n"
+        file = _open_new(path)
         try:
-            return _stamp(os.stat(self.path)) != self.stamp
-        except OSError:
-            return True
+            rest = memoryview(text)
+            while rest:
+                rest = rest[os.write(file, rest) :]
+        finally:
+            os.close(file)
+        return cls(path, text)
 
-    def read_back(self, shared: dict[str, Any]) -> None:
-        """Take over what was written. Raises PexenError if that is not a JSON object."""
+    def read_back(self, shared: dict[str, Any]) -> bool:
+        """Take over what the task wrote. False if it wrote nothing. Raises PexenError if that is not a JSON object."""
         try:
-            with open(self.path, "rb") as file:
-                text = file.read().decode("utf-8")
+            content = self._content()
+            if content == self.written:
+                return False
+            text = content.decode("utf-8")
             if type(json.loads(text)) is not dict:
                 raise ValueError("it is not an object, {...}")
             found = codec.decode(text)
@@ -122,7 +119,27 @@ class SharedFile(NamedTuple):
             raise PexenError(f"what the task left in PEXEN_SHARED cannot be read: {error}") from error
         shared.clear()
         shared.update(found)
+        return True
+
+    def _content(self) -> bytes:
+        # If the task has put a pipe in its place, nobody waits for somebody to write into that.
+        file = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            # Almost always nobody has touched it, and then this is all of it.
+            content = os.read(file, len(self.written) + 1)
+            if len(content) <= len(self.written):
+                return content
+            with open(file, "rb", closefd=False) as rest:
+                return content + rest.read()
+        finally:
+            os.close(file)
 
 
-def _stamp(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_mode, status.st_nlink, status.st_ino, status.st_size, status.st_mtime_ns
+def _open_new(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with Private():
+        try:
+            return os.open(path, flags, 0o600)
+        except FileExistsError:  # of an attempt of the same number
+            os.unlink(path)
+            return os.open(path, flags, 0o600)

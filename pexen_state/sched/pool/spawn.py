@@ -46,6 +46,8 @@ class Surroundings(NamedTuple):
     output: int | None  #: descriptor for stdout and stderr; None: the worker's own
     output_path: str | None  #: the same file
     started: Callable[[int], None]  #: told the pid
+    environment: dict[bytes, bytes]  #: the worker's own
+    directory: int  #: descriptor of the one that the worker is in
 
 
 def run_executable(executable: Executable, around: Surroundings) -> Ran:
@@ -63,11 +65,11 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
         return Ran(_could_not_start(executable, error), None, None)
     call = _judged(executable, done, around.output_path)
     used_shared = bool(around.shared)
-    if shared_file is not None and shared_file.was_touched():
-        used_shared = True
+    if shared_file is not None:
         try:
-            shared_file.read_back(around.shared)
+            used_shared |= shared_file.read_back(around.shared)
         except PexenError as error:
+            used_shared = True
             call = Call(Ending(Cause.EXITED, Verdict.ERROR, reason=str(error)), None, _info(error))
     code = done.returncode
     return Ran(call, code if code >= 0 else None, -code if code < 0 else None, used_shared)
@@ -77,7 +79,7 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
 
 
 def _run_by_spawn(
-    executable: Executable, around: Surroundings, environment: dict[str, str]
+    executable: Executable, around: Surroundings, environment: dict[bytes, bytes]
 ) -> subprocess.CompletedProcess[Any]:
     """By posix_spawn: it neither copies this process's page tables nor runs any python in between."""
     words = [executable.argv] if isinstance(executable.argv, str) else [os.fspath(word) for word in executable.argv]
@@ -87,7 +89,7 @@ def _run_by_spawn(
     if around.output is not None:
         actions += [(os.POSIX_SPAWN_DUP2, around.output, 1), (os.POSIX_SPAWN_DUP2, around.output, 2)]
     # It has no argument for a working directory. This worker has one thread, and no other task.
-    with _Inside(executable.cwd):
+    with _Inside(executable.cwd, around.directory):
         pid = os.posix_spawnp(
             executable.executable or words[0],
             words,
@@ -110,7 +112,7 @@ def _wait_for(pid: int) -> int:
 
 
 def _run_by_popen(
-    executable: Executable, around: Surroundings, environment: dict[str, str]
+    executable: Executable, around: Surroundings, environment: dict[bytes, bytes]
 ) -> subprocess.CompletedProcess[Any]:
     """With the arguments that the factory was given for Popen."""
     arguments: dict[str, Any] = {"stdin": subprocess.DEVNULL}
@@ -127,23 +129,17 @@ def _run_by_popen(
 class _Inside(contextlib.AbstractContextManager[None]):
     """With another working directory, and back: python tasks of this worker have the runner's."""
 
-    def __init__(self, directory: str | None) -> None:
+    def __init__(self, directory: str | None, back: int) -> None:
         self._directory = directory
-        self._back = -1
+        self._back = back
 
     def __enter__(self) -> None:
         if self._directory is not None:
-            self._back = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.chdir(self._directory)
-            except OSError:
-                os.close(self._back)
-                raise
+            os.chdir(self._directory)
 
     def __exit__(self, *_error: object) -> None:
         if self._directory is not None:
             os.fchdir(self._back)
-            os.close(self._back)
 
 
 @functools.cache
@@ -152,28 +148,31 @@ def _restorable_signals() -> list[int]:
     return sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 
-def _environment(executable: Executable, around: Surroundings) -> dict[str, str]:
+def _environment(executable: Executable, around: Surroundings) -> dict[bytes, bytes]:
+    """Encoded, as it is handed over: to decode the whole and to encode it again costs more than all else here."""
     given = executable.popen.get("env")
-    base = os.environ if given is None else given
-    # An outer run's words are about another task.
-    found = {name: value for name, value in base.items() if name not in OURS}
+    if given is None:
+        found = around.environment.copy()
+    else:
+        found = {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
+    for name in _OURS_ENCODED:  # an outer run's words are about another task
+        found.pop(name, None)
     context = around.context
     if context is not None:
-        found |= {
-            "PEXEN_RUN": context.run,
-            "PEXEN_TASK": context.key,
-            "PEXEN_ATTEMPT": str(context.nth),
-            "PEXEN_ATTEMPT_ID": context.attempt_id,
-            "PEXEN_REBOOT_COUNT": "0",
-            "PEXEN_REBOOT_MARK": "",
-        }
+        found[b"PEXEN_RUN"] = os.fsencode(context.run)
+        found[b"PEXEN_TASK"] = os.fsencode(context.key)
+        found[b"PEXEN_ATTEMPT"] = b"%d" % context.nth
+        found[b"PEXEN_ATTEMPT_ID"] = os.fsencode(context.attempt_id)
+        found[b"PEXEN_REBOOT_COUNT"] = b"0"
+        found[b"PEXEN_REBOOT_MARK"] = b""
         if around.timeout is not None:
-            found["PEXEN_DEADLINE"] = str(int(time.time() + around.timeout))
+            found[b"PEXEN_DEADLINE"] = b"%d" % int(time.time() + around.timeout)
         if context.directory is not None:
-            found["PEXEN_SHARED"] = os.path.join(context.directory, "shared.json")
-            found["PEXEN_ARTIFACTS"] = os.path.join(context.directory, "artifacts")
+            directory = os.fsencode(context.directory)
+            found[b"PEXEN_SHARED"] = directory + b"/shared.json"
+            found[b"PEXEN_ARTIFACTS"] = directory + b"/artifacts"
         if context.data is not None:
-            found["PEXEN_DATA"] = context.data
+            found[b"PEXEN_DATA"] = os.fsencode(context.data)
     return found
 
 
@@ -193,6 +192,7 @@ OURS = frozenset(
         "PEXEN_TASK",
     }
 )
+_OURS_ENCODED = tuple(name.encode() for name in sorted(OURS))
 
 
 # -- the end

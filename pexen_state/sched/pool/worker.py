@@ -28,7 +28,7 @@ from pexen_state.sched.pool.base import Body, Context
 from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
-from pexen_state.sched.pool.output import Redirected, flush, open_output
+from pexen_state.sched.pool.output import Private, Redirected, flush, open_output
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order
@@ -131,10 +131,11 @@ class _Attempt:
         if self._journaled and shared:
             self._before = results.texts_of(shared)
         try:
-            if isinstance(body, Executable) and self._order.context is not None:
-                places.take(Context._make(self._order.context))
-            if self._order.output is not None:
-                self._output = open_output(self._order.output)
+            with Private():
+                if isinstance(body, Executable) and self._order.context is not None:
+                    places.take(Context._make(self._order.context))
+                if self._order.output is not None:
+                    self._output = open_output(self._order.output)
         except OSError as error:
             reason = f"its files cannot be made: {error.strerror}: {error.filename}"
             return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
@@ -182,6 +183,8 @@ class _Attempt:
             self._output,
             self._order.output,
             lambda pid: self._slots.has_child(self._worker, pid),
+            self._afresh.variables,
+            self._afresh.directory,
         )
         ran = run_executable(body, around)
         self._used_shared = ran.used_shared or context is None
