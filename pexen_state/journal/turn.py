@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
 from pexen_state.core.spec import Name
 from pexen_state.core.states import FAILURES, Cause, State
+from pexen_state.journal.errors import JournalError
 from pexen_state.journal.ids import task_base
 from pexen_state.journal.records import AttemptEnd, Beginning, EventKind, Left, NewTask
 from pexen_state.journal.specs import spec_to_json, sql_text
@@ -318,7 +319,17 @@ def added_event(memory: Memory, first: int, count: int, at_us: int) -> Row:
     return _event_row(memory, EventKind.ADDED, {"first": first, "count": count}, at_us)
 
 
-def task_rows(run: int, first: int, tasks: Iterable[NewTask]) -> Iterable[Row]:
+def join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> Iterable[Row]:
+    """Rows of tasks that join the run; the memory counts them at once."""
+    if first_number != memory.tasks + 1:
+        raise ValueError(f"the run has {memory.tasks} tasks, so the next one is not {first_number}")
+    if memory.tasks + len(tasks) >= task_base(1):
+        raise JournalError(f"a run holds at most {task_base(1) - 1} tasks. Make several runs of them.")
+    memory.tasks += len(tasks)
+    return _task_rows(memory.run, first_number, tasks)
+
+
+def _task_rows(run: int, first: int, tasks: Iterable[NewTask]) -> Iterable[Row]:
     """Rows of tasks that join a run. One that waits for nothing is ready at once: so says the plan, too."""
     for row_id, (spec, fingerprint) in enumerate(tasks, task_base(run) + first):
         waits = spec.requires or spec.requires_all or spec.after

@@ -41,7 +41,7 @@ from pexen_state.journal.records import (
 )
 from pexen_state.journal.specs import spec_from_json, sql_text
 from pexen_state.journal.store import Store
-from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, lay_out, task_rows
+from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, join, lay_out
 from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
@@ -111,7 +111,7 @@ class Journal:
             (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
             seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             memory = Memory(run, seq)
-            self._insert_tasks(memory, _join(memory, 1, tasks), len(tasks))
+            self._insert_tasks(memory, join(memory, 1, tasks), len(tasks))
             if tasks:
                 memory.seq += 1
                 self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(tasks), at_us)])
@@ -120,7 +120,7 @@ class Journal:
 
     def add_tasks(self, first_number: int, tasks: Sequence[NewTask]) -> None:
         """Tasks that join the run. They are written with the next `append`, which holds the decision `Added`."""
-        self._added.extend(_join(self._of_run(), first_number, tasks))
+        self._added.extend(join(self._of_run(), first_number, tasks))
 
     def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
         """Of tasks that are sent back, by number. Written with the next `append`, which holds that decision."""
@@ -394,12 +394,3 @@ def _plain(fact: Any, name: str) -> Any:
     if fact is None or isinstance(fact, int | float):
         return fact
     return sql_text(fact) if isinstance(fact, str) else encode(fact, f"the fact {name}")
-
-
-def _join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> Iterable[Row]:
-    if first_number != memory.tasks + 1:
-        raise ValueError(f"the run has {memory.tasks} tasks, so the next one is not {first_number}")
-    if memory.tasks + len(tasks) >= task_base(1):
-        raise JournalError(f"a run holds at most {task_base(1) - 1} tasks. Make several runs of them.")
-    memory.tasks += len(tasks)
-    return task_rows(memory.run, first_number, tasks)
