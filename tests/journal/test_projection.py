@@ -58,8 +58,10 @@ specs = st.builds(
     retry_on=st.sampled_from((RETRIED, FAILURES)),
     max_crashes=st.sampled_from((1, 0, None)),
     timeout=st.none() | st.floats(0.5, 100),
+    idle_timeout=st.none() | st.floats(0.5, 100),
     declared=st.sampled_from(Declared),
     on_fail_locks=st.sampled_from((None, "free", "hold")),
+    on_fail_deps=st.sampled_from((None, "break", "keep")),
 )
 
 
