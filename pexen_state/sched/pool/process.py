@@ -26,6 +26,8 @@ from pexen_state.sched.pool.staff import Staff, has_one_thread
 
 #: An attempt that has run for this long is reported to have begun; a shorter one is only reported to have ended.
 _WORTH_TELLING = 0.02
+#: Who waits for several answers looks for them no sooner than after this many seconds.
+_NAP = 0.001
 #: Tiny tasks travel in chunks of about this many seconds of work.
 _CHUNK_SECONDS = 0.002
 _MAX_CHUNK = 32
@@ -219,8 +221,9 @@ class ProcessWorkerPool(WorkerPool):
                 staff, _slots = self._people()
                 if until is None and not self._flights and not self._grown and not self._watched:
                     return []  # nothing could ever be reported
-                staff.register(self._poll)
-                timeout = self._patience(staff, until)
+                missing = enough - len(self._ended)
+                staff.register(self._poll, but_for_answers=missing > 1)
+                timeout = self._patience(staff, until, missing)
             events = self._poll.poll(timeout)
             with self._lock:
                 if not self._is_open:
@@ -238,14 +241,16 @@ class ProcessWorkerPool(WorkerPool):
         self._ready, self._ended = [], []
         return taken
 
-    def _patience(self, staff: Staff, until: float | None) -> float | None:
-        """Milliseconds to wait for news."""
+    def _patience(self, staff: Staff, until: float | None, missing: int) -> float | None:
+        """Milliseconds to wait for news, or for about so many answers, of which none is to wake us."""
         if staff.has_news:
             return 0
         seconds = until - time.monotonic() if until is not None else float("inf")
         # No message says that an attempt has begun; while one may have, the slots are looked at.
         if self._missing.is_going_on or self._flights.began < min(len(self._flights), self.workers):
             seconds = min(seconds, _WORTH_TELLING)
+        if missing > 1:
+            seconds = min(seconds, max(_NAP, missing * (self._pace or 0.0) / self.workers))
         return None if seconds == float("inf") else max(0.0, seconds * 1000)
 
     def _collect(self) -> None:
