@@ -32,7 +32,7 @@ from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Redirected, flush, open_output
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
-from pexen_state.sched.pool.wire import Done, NotBegun, Order
+from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain
 
 
 class Worker:
@@ -98,7 +98,7 @@ class Worker:
             began=began,
             has_output=has_output,
             seconds=time.monotonic() - began,
-            ending=(int(ending.cause), int(ending.verdict), *ending[2:]),
+            ending=plain(ending),
         )
         # Only now: what could not be brought over is this attempt's, and so is the time that it took.
         self._slots.end(self._index)
