@@ -30,6 +30,7 @@ class FakePool:
         self.workers = workers
         self.spare = spare
         self.window = workers + 1
+        self.is_careful = False
         self.jobs: dict[tuple[int, int], Job] = {}
         self.story: list[str] = []
         self.watched: set[int] = set()

@@ -40,7 +40,7 @@ from pexen_state.sched.garbage import collector_paused
 from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JournaledJobMaker
-from pexen_state.sched.loop import STOP_GRACE, Loop
+from pexen_state.sched.loop import STOP_GRACE, Loop, Source
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.pool.base import Began, Body, Outcome, Pool
@@ -115,7 +115,10 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             plan, match.bodies, shared, paths=paths, run=run.id, uuid=run.uuid, capture=asked.capture
         )
         ledger = JournalLedger(journal, new_slots, paths.slots)
-        loop = Loop(plan, pool, ledger, shared, [inbox, control], match.bodies, job_of, pulse=asked.pulse)
+        sources: list[Source] = [inbox, control]
+        loop = Loop(
+            plan, pool, ledger, shared, sources, match.bodies, job_of, careful=bool(left.keys), pulse=asked.pulse
+        )
         journal.begin_session(run.id)
         stack.push(_Session(journal, plan, loop).end)
         if asked.announce is not None:

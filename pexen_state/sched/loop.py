@@ -74,6 +74,7 @@ class Loop:
     """One session of a run: from the first hand-over until nothing is left, or until somebody says stop.
 
     `job_of` makes the pool's job of a submission and its input. `bodies` are the callables by task number.
+    `careful`: an earlier session was cut off; nobody knows by what, so as little as possible is to be under suspicion.
     `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
     """
 
@@ -87,6 +88,7 @@ class Loop:
         bodies: Mapping[int, Body],
         job_of: Callable[[Submit], Job],
         *,
+        careful: bool = False,
         pulse: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,6 +102,8 @@ class Loop:
         self._pulse = pulse
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
+        if careful:
+            pool.is_careful = True
         # A task has one attempt in flight at most, so what follows is by task.
         self._inputs: list[Input] = []  # of the next turn
         self._left: dict[int, Outcome] = {}  # what the attempts that end in the next turn left

@@ -13,7 +13,6 @@ from types import TracebackType
 
 from pexen_state.sched.common import SchedulerError
 
-
 #: How many times python has forked, from the first process to this one.
 _forks = 0
 

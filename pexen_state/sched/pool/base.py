@@ -118,6 +118,7 @@ class Pool(Protocol):
     workers: int
     spare: int | None  #: how many jobs it takes beyond those that can run at once; None: `window` decides
     window: int  #: with `spare` None: how many jobs it may have at once; set by the loop
+    is_careful: bool  #: workers get jobs one by one, tiny ones too: something has crashed, and who did it is not clear
 
     @property
     def keeper_pid(self) -> int | None: ...

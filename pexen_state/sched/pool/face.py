@@ -28,6 +28,9 @@ class WorkerPool(ABC):
         self.workers = workers
         self.spare = spare
         self._window = workers + 1
+        self.is_careful = False
+        self._ready: list[Report] = []  # to be told: all but ends
+        self._ended: list[Report] = []  # to be told after those
         self._bodies = Bodies()
         self._poll = select.poll()
         self._watched: set[int] = set()
@@ -56,6 +59,11 @@ class WorkerPool(ABC):
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known to the workers; to be called before the pool starts."""
         self._bodies.register(tasks)
+
+    def _taken(self) -> list[Report]:
+        taken = [*self._ready, *self._ended]
+        self._ready, self._ended = [], []
+        return taken
 
     def watch(self, fd: int) -> None:
         self._watched.add(fd)

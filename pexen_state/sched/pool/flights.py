@@ -11,16 +11,15 @@ from dataclasses import dataclass
 
 from pexen_state.sched.pool.base import Job
 from pexen_state.sched.pool.slots import mark_of
-from pexen_state.sched.pool.wire import Order
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Flight:
     """One attempt from its handing over to its report."""
 
     job: Job
     mark: int
-    order: tuple[object, ...]  #: as it was sent
+    order: tuple[object, ...]  #: as it was sent: the fields of an `Order`
     serial: int
     chunk: int = 0
     began: bool = False  #: and that was reported
@@ -29,9 +28,9 @@ class Flight:
 def flight_of(job: Job, serial: int, body: int | str, shared: bytes | None) -> Flight:
     """With the order for the worker, who finds the body by that reference."""
     mark = mark_of(job.task, job.attempt)
-    limits = (job.limits.timeout, job.limits.idle_timeout, job.limits.grace)
-    context = (*job.context,) if job.context is not None else None
-    return Flight(job, mark, tuple(Order(serial, mark, body, shared, limits, context, job.output)), serial)
+    context = tuple(job.context) if job.context is not None else None
+    # An `Order`, as it travels: without its class.
+    return Flight(job, mark, (serial, mark, body, shared, tuple(job.limits), context, job.output), serial)
 
 
 class Flights:

@@ -26,19 +26,23 @@ _BUFFER = 1 << 20
 
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two connected ends, closed on exec."""
-    one, other = map(_above_standard, socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    one, other = (socket.socket(fileno=above_standard(end.detach())) for end in ends)
     for end in (one, other):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
     return one, other
 
 
-def _above_standard(end: socket.socket) -> socket.socket:
-    # In a program without standard input or output their numbers are free; but what has one of them is
-    # taken for it by the keeper, and by what tasks execute.
-    if end.fileno() > 2:
-        return end
-    with end:
-        return socket.socket(fileno=fcntl.fcntl(end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
+def above_standard(descriptor: int) -> int:
+    """The same by a number that is not standard input's, output's or error's."""
+    # In a program without these their numbers are free; but what has one of them is taken for it by the keeper,
+    # and by what tasks execute.
+    if descriptor > 2:
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
+        os.close(descriptor)
 
 
 class Channel:

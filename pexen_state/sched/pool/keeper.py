@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.pool import limits, tree, wire
+from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import IdleClock, Pursuit, Step
@@ -39,6 +40,12 @@ class Ends(NamedTuple):
     control: socket.socket
     orders: socket.socket
     results: socket.socket
+    answers: int
+
+    def close(self) -> None:
+        for end in (self.control, self.orders, self.results):
+            end.close()
+        os.close(self.answers)
 
 
 class Setup(NamedTuple):
@@ -130,7 +137,7 @@ class Keeper:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._slots = setup.slots
-        self._wakeup, self._alarm = settle_in([end.fileno() for end in setup.ends], setup.keep_fds)
+        self._wakeup, self._alarm = settle_in(_numbers(setup.ends), setup.keep_fds)
         tree.become_subreaper()
         self._runner = os.pidfd_open(setup.runner)
         self._orphaned = os.getppid() != setup.runner  # it died before, and the pid is somebody else's
@@ -355,13 +362,17 @@ class Keeper:
             # A task's own children must neither hold the lock nor keep the runner from seeing our end.
             for fd in (self._wakeup, self._alarm, self._runner, setup.ends.control.detach(), *setup.keep_fds):
                 os.close(fd)
-            orders, results = Channel(setup.ends.orders), Channel(setup.ends.results)
-            Worker(index, orders, results, self._slots, setup.bodies, setup.journaled).serve()
+            orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
+            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled).serve()
             status = 0
         except Exception:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
             traceback.print_exc()
         finally:
             os._exit(status)
+
+
+def _numbers(ends: Ends) -> list[int]:
+    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers]
 
 
 def _size_of(pid: int, descriptor: int) -> int:

@@ -21,14 +21,12 @@ from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.flights import Flight, Flights, flight_of
 from pexen_state.sched.pool.missing import Missing
+from pexen_state.sched.pool.pace import Pace
 from pexen_state.sched.pool.slots import RING, Slots, mark_of
 from pexen_state.sched.pool.staff import Staff, has_one_thread
 
 #: An attempt that has run for this long is reported to have begun; a shorter one is only reported to have ended.
 _WORTH_TELLING = 0.02
-#: Tiny tasks travel in chunks of about this many seconds of work.
-_CHUNK_SECONDS = 0.002
-_MAX_CHUNK = 32
 
 
 class ProcessWorkerPool(WorkerPool):
@@ -44,19 +42,17 @@ class ProcessWorkerPool(WorkerPool):
         self._lock = threading.RLock()
         self._staff: Staff | None = None
         self._slots: Slots | None = None
-        self._flights = Flights()
-        self._ready: list[Report] = []  # to be told: all but ends
-        self._ended: list[Report] = []  # to be told after those
         self._broken: str | None = None  #: why this pool can do no more
 
     def _begin_anew(self) -> None:
+        self.is_careful = False
         self._flights = Flights()
-        self._ready, self._ended = [], []
+        self._taken()
         self._over: dict[int, wire.Over] = {}
         self._killing: set[int] = set()
         self._grown: list[Job] = []  # wait for a keeper that knows their bodies
         self._serial = 0
-        self._pace: float | None = None  # seconds a task, lately
+        self._pace = Pace(self.workers)
         self._shortest: float | None = None
         self._run: str | None = None
         self._broken = None
@@ -139,27 +135,28 @@ class ProcessWorkerPool(WorkerPool):
                 if body is None or self._grown:
                     # A keeper that knows it can be forked when nothing is in flight; what comes after it waits, too.
                     self._grown.append(job)
-                else:
-                    flights += self._prepared(job, body)
+                elif (flight := self._prepared(job, body)) is not None:
+                    flights.append(flight)
             if jobs and self._run is None and (context := jobs[0].context) is not None:
                 self._run = context.run
                 slots.name_run(context.run)
             self._send(staff, flights)
             self._grow()
 
-    def _prepared(self, job: Job, body: int | str) -> list[Flight]:
+    def _prepared(self, job: Job, body: int | str) -> Flight | None:
         shared = None
         if job.shared:
             try:
                 shared = results.proved(job.shared, "shared")
             except AttributeError as error:
                 self._ended.append(reporting.of_unsendable(job, error))
-                return []
+                return None
         self._serial += 1
         flight = flight_of(job, self._serial, body, shared)
         self._flights.add(flight)
-        self._enforce(job)
-        return [flight]
+        if job.limits.timeout is not None or job.limits.idle_timeout is not None:
+            self._enforce(job)
+        return flight
 
     def _enforce(self, job: Job) -> None:
         for limit in job.limits[:2]:
@@ -169,10 +166,7 @@ class ProcessWorkerPool(WorkerPool):
                     self._staff.tell(wire.EnforceLimits(limit))
 
     def _send(self, staff: Staff, flights: list[Flight]) -> None:
-        size = 1
-        if self._pace is not None:
-            fair = -(-len(flights) // (2 * self.workers))
-            size = max(1, min(_MAX_CHUNK, fair, int(_CHUNK_SECONDS / max(self._pace, 1e-6))))
+        size = 1 if self.is_careful else self._pace.chunk(len(flights))
         for at in range(0, len(flights), size):
             chunk = flights[at : at + size]
             self._flights.sent(chunk)
@@ -219,8 +213,9 @@ class ProcessWorkerPool(WorkerPool):
                 staff, _slots = self._people()
                 if until is None and not self._flights and not self._grown and not self._watched:
                     return []  # nothing could ever be reported
-                staff.register(self._poll)
-                timeout = self._patience(staff, until)
+                missing = enough - len(self._ended)
+                staff.register(self._poll, but_for_answers=missing > 1)
+                timeout = self._patience(staff, until, missing)
             events = self._poll.poll(timeout)
             with self._lock:
                 if not self._is_open:
@@ -233,19 +228,16 @@ class ProcessWorkerPool(WorkerPool):
     def _has(self, enough: int) -> bool:
         return bool(self._ready) or len(self._ended) >= (enough if self._flights else 1)
 
-    def _taken(self) -> list[Report]:
-        taken = [*self._ready, *self._ended]
-        self._ready, self._ended = [], []
-        return taken
-
-    def _patience(self, staff: Staff, until: float | None) -> float | None:
-        """Milliseconds to wait for news."""
+    def _patience(self, staff: Staff, until: float | None, missing: int) -> float | None:
+        """Milliseconds to wait for news, or for about so many answers, of which none is to wake us."""
         if staff.has_news:
             return 0
         seconds = until - time.monotonic() if until is not None else float("inf")
         # No message says that an attempt has begun; while one may have, the slots are looked at.
         if self._missing.is_going_on or self._flights.began < min(len(self._flights), self.workers):
             seconds = min(seconds, _WORTH_TELLING)
+        if missing > 1:
+            seconds = min(seconds, self._pace.nap(missing))
         return None if seconds == float("inf") else max(0.0, seconds * 1000)
 
     def _collect(self) -> None:
@@ -279,7 +271,7 @@ class ProcessWorkerPool(WorkerPool):
             if isinstance(message, wire.NotBegun):
                 self._drop(flight, Cause.WITHDRAWN)
                 continue
-            self._pace = message.seconds if self._pace is None else 0.9 * self._pace + 0.1 * message.seconds
+            self._pace.took(message.seconds)
             over = self._settled(flight.mark)
             self._report(reporting.of_end(flight.job, message, over, self._journaled, offset))
 
@@ -331,7 +323,10 @@ class ProcessWorkerPool(WorkerPool):
         self._flights.pop(flight.mark)
         began = slots.since(gone.worker, flight.mark)
         over = self._settled(flight.mark)
-        self._report(reporting.of_loss(flight.job, gone, began, over, self._journaled, reason))
+        report = reporting.of_loss(flight.job, gone, began, over, self._journaled, reason)
+        if type(report) is Dropped and report.cause is Cause.WORKER_DIED:
+            self.is_careful = True
+        self._report(report)
 
     def _again(self, flights: list[Flight]) -> None:
         """These never began, whoever had them: they go to the others, or back to whom asked for them."""

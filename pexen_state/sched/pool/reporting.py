@@ -18,6 +18,10 @@ from pexen_state.sched.pool import results, wire
 from pexen_state.sched.pool.base import Dropped, Ended, Job, Outcome
 from pexen_state.sched.pool.output import has_output
 
+#: Most attempts leave nothing but how they ended: all fields after that are as they are by default.
+_LEFT = wire.Done._fields.index("ending") + 1
+_LEFT_NOTHING = tuple(wire.Done._field_defaults.values())
+
 _OVER_LIMIT = frozenset({Cause.TIMED_OUT, Cause.IDLE})
 
 
@@ -29,10 +33,12 @@ def clock_offset() -> float:
 def of_end(job: Job, done: wire.Done, over: wire.Over | None, journaled: bool, offset: float) -> Ended | Dropped:
     """An attempt has ended by itself, unless the keeper had said before that it ends it."""
     outcome = Outcome(done.worker, done.pid, int((done.began + offset) * 1e6), done.seconds, job.shared)
+    ending = wire.ending_of(done.ending)
+    if over is None and done[_LEFT:] == _LEFT_NOTHING:
+        return Ended(job.task, job.attempt, ending, outcome)
     outcome.exit_code, outcome.signal = done.exit_code, done.signal
     outcome.output = job.output if done.has_output else None
     outcome.excinfo = results.excinfo_of(done.error) if done.error is not None else None
-    ending = Ending(Cause(done.ending[0]), Verdict(done.ending[1]), *done.ending[2:])
     if journaled:
         outcome.ret_json, outcome.shared_json, outcome.error_json = done.ret_json, done.shared_json, done.error_json
         outcome.ret = results.restored(done.ret_json)

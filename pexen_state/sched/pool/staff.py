@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import tree, wire
+from pexen_state.sched.pool.answers import Answers, pipe
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.pool.frames import Channel, pair
 from pexen_state.sched.pool.keeper import PATIENCE, Ends, Setup, fork_keeper
@@ -42,21 +43,26 @@ class Staff:
         control, their_control = pair()
         orders, their_orders = pair()
         results, their_results = pair()
-        ends = Ends(their_control, their_orders, their_results)
+        answers, their_answers = pipe()
+        ends = Ends(their_control, their_orders, their_results, their_answers)
         setup = Setup(ends, slots, workers, bodies, journaled, tuple(keep_fds), os.getpid())
         try:
             self.keeper_pid = _fork(setup)
         except OSError as error:
-            for end in (control, orders, results, *ends):
+            for end in (control, orders, results):
                 end.close()
+            os.close(answers)
+            ends.close()
             raise PoolError(f"the keeper cannot be forked: {error.strerror}") from error
         their_control.close()
         # Nobody but the keeper and its workers has this end.
         self._workers_end = os.fstat(their_results.fileno()).st_ino
         their_results.close()
+        os.close(their_answers)
         self._control = Channel(control)
         self._orders = Channel(orders)
         self._results = Channel(results)
+        self._answers = Answers(answers)
         # The workers' end is kept open: what no worker has taken yet can be taken back through it.
         self._untaken = Channel(their_orders)
         self._postponed: list[wire.FromKeeper] = []
@@ -69,9 +75,10 @@ class Staff:
 
     # -- what to poll
 
-    def register(self, poll: select.poll) -> None:
+    def register(self, poll: select.poll, but_for_answers: bool = False) -> None:
         poll.register(self._keeper, select.POLLIN)
         poll.register(self._results.fileno(), select.POLLIN)
+        poll.register(self._answers.fileno(), 0 if but_for_answers else select.POLLIN)
         poll.register(self._control.fileno(), select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0))
         if self._orders.is_waiting:
             poll.register(self._orders.fileno(), select.POLLOUT)
@@ -80,9 +87,12 @@ class Staff:
                 poll.unregister(self._orders.fileno())
 
     def unregister(self, poll: select.poll) -> None:
-        for fd in (self._keeper, self._results.fileno(), self._control.fileno(), self._orders.fileno()):
+        for fd in (self._keeper, *self._sources()):
             with contextlib.suppress(KeyError):
                 poll.unregister(fd)
+
+    def _sources(self) -> list[int]:
+        return [end.fileno() for end in (self._results, self._answers, self._control, self._orders)]
 
     @property
     def has_news(self) -> bool:
@@ -117,7 +127,7 @@ class Staff:
         self._orders.flush()
         self._control.flush()
         first = [*self._postponed, *self._heard()]
-        results = self._results.receive_all()
+        results = self._answers.receive_all() + self._results.receive_all()
         # The keeper says that it ends an attempt before it does; so whatever result that led to, its word is
         # here by now. But what else it says now may be about a result that has not been received.
         second = self._heard()
@@ -202,7 +212,7 @@ class Staff:
             self.reap_keeper(PATIENCE)  # after an interrupt from the keyboard, too
 
     def close(self) -> None:
-        for channel in (self._control, self._orders, self._results, self._untaken):
+        for channel in (self._control, self._orders, self._results, self._answers, self._untaken):
             channel.close()
         if (keeper := getattr(self, "_keeper", None)) is not None:
             os.close(keeper)

@@ -81,8 +81,7 @@ class ThreadWorkerPool(WorkerPool):
         self._flights = {}
         self._began: set[int] = set()  # tasks whose attempts were reported to have begun
         self._doomed: dict[int, _Doom] = {}  # by task
-        self._ready: list[Report] = []  # to be told: all but ends
-        self._ended: list[Report] = []  # to be told after those
+        self._taken()
         self._done: deque[Report] = deque()  # what threads say
         self._todo = Todo()
         self._enough: int | None = None  # somebody waits for so many words of threads
@@ -267,11 +266,6 @@ class ThreadWorkerPool(WorkerPool):
             if until is not None and time.monotonic() >= until:
                 self._collect()
                 return self._taken()
-
-    def _taken(self) -> list[Report]:
-        taken = [*self._ready, *self._ended]
-        self._ready, self._ended = [], []
-        return taken
 
     def _heard(self, fd: int) -> None:
         if fd == self._wakeup:

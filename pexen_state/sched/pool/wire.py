@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pexen_state.core.states import Cause
+from pexen_state.core.inputs import Ending
+from pexen_state.core.states import Cause, Verdict
+from pexen_state.sched.invoke import PASSED
 
 # -- runner -> workers, in chunks
 
@@ -35,6 +37,9 @@ class ErrorParts(NamedTuple):
     val: bytes | None
 
 
+PlainEnding = tuple[int, int, bool, bool, str | None]
+
+
 class Done(NamedTuple):
     """An attempt has ended by itself."""
 
@@ -43,7 +48,7 @@ class Done(NamedTuple):
     mark: int
     began: float
     seconds: float
-    ending: tuple[int, int, bool, bool, str | None]
+    ending: PlainEnding
     exit_code: int | None = None
     signal: int | None = None
     has_output: bool = False
@@ -53,6 +58,18 @@ class Done(NamedTuple):
     ret_json: str | None = None
     shared_json: str | None = None
     error_json: str | None = None
+
+
+def plain(ending: Ending) -> PlainEnding:
+    """As it travels: enums are slow to pickle, and slower to load."""
+    return _PASSED if ending == PASSED else (int(ending.cause), int(ending.verdict), *ending[2:])
+
+
+def ending_of(fields: PlainEnding) -> Ending:
+    return PASSED if fields == _PASSED else Ending(Cause(fields[0]), Verdict(fields[1]), *fields[2:])
+
+
+_PASSED = (int(PASSED.cause), int(PASSED.verdict), *PASSED[2:])
 
 
 class NotBegun(NamedTuple):

@@ -24,6 +24,7 @@ from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
 from pexen_state.sched.pool import places, results, tree
 from pexen_state.sched.pool.afresh import Afresh
+from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body, Context
 from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
@@ -31,7 +32,7 @@ from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Private, Redirected, flush, open_output
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
-from pexen_state.sched.pool.wire import Done, NotBegun, Order
+from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain
 
 
 class Worker:
@@ -39,14 +40,14 @@ class Worker:
         self,
         index: int,
         orders: Channel,
-        results: Channel,
+        answers: Answering,
         slots: Slots,
         bodies: Sequence[Body],
         journaled: bool,
     ) -> None:
         self._index = index
         self._orders = orders
-        self._results = results
+        self._answers = answers
         self._slots = slots
         self._bodies = bodies
         self._journaled = journaled
@@ -69,7 +70,7 @@ class Worker:
     def _run(self, order: Order) -> bool:
         """Run an attempt and send what it left. False if this worker is not fit for another one."""
         if order.serial <= self._slots.withdrawn:
-            self._results.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
+            self._answers.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
             return True
         began = time.monotonic()
         timeout, idle_timeout, grace = order.limits
@@ -97,11 +98,11 @@ class Worker:
             began=began,
             has_output=has_output,
             seconds=time.monotonic() - began,
-            ending=(int(ending.cause), int(ending.verdict), *ending[2:]),
+            ending=plain(ending),
         )
         # Only now: what could not be brought over is this attempt's, and so is the time that it took.
         self._slots.end(self._index)
-        self._results.send(pickle.dumps(tuple(message), pickle.HIGHEST_PROTOCOL))
+        self._answers.send(pickle.dumps(tuple(message), pickle.HIGHEST_PROTOCOL))
         return is_fit and not survivors  # the keeper deals with what cannot be killed
 
     def _body(self, reference: int | str) -> Body:
