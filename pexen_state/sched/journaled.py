@@ -36,14 +36,14 @@ from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
-from pexen_state.sched.garbage import collector_paused
+from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JournaledJobMaker
 from pexen_state.sched.loop import STOP_GRACE, Loop, Source
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
-from pexen_state.sched.pool.base import Began, Body, Outcome, Pool
+from pexen_state.sched.pool.base import Began, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
@@ -135,6 +135,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
+        stack.enter_context(all_frozen())
         yield from loop.run([*lost, *match.before])
 
 

@@ -11,6 +11,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
+from operator import eq
 from typing import Any
 
 from pexen_state.core.check import Rehearsal, required_names
@@ -21,7 +22,7 @@ from pexen_state.core.states import Verdict
 from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
-from pexen_state.sched.garbage import collector_paused
+from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JobMaker
@@ -159,14 +160,18 @@ class Sched:
         self.shared.update(kwargs)
 
     def _specs_of(self, tasks: Iterable[Body]) -> list[TaskSpec]:
-        return [spec_of(task, key_of(task), self.defaults) for task in tasks]
+        return [self._spec_of(task) for task in tasks]
+
+    def _spec_of(self, task: Body) -> TaskSpec:
+        return spec_of(task, key_of(task), self.defaults)
 
     def _callables(self) -> Callables:
         """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
         bodies = list(self._tasks.values())
-        specs = self._specs_of(bodies)
-        if specs == self._specs:
+        # One by one: a second list of specs would be the largest thing that a large run ever holds.
+        if all(map(eq, map(self._spec_of, bodies), self._specs)):
             return Callables(bodies, self._specs, self._all_would_run)
+        specs = self._specs_of(bodies)
         check_locks(bodies, specs)
         self._specs, self._all_would_run = specs, False
         return Callables(bodies, specs, all_would_run=False)
@@ -282,6 +287,7 @@ class Sched:
         with OwnStack() as stack:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
+            stack.enter_context(all_frozen())
             yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, pulse=self.pulse).run()
 
 

@@ -101,3 +101,34 @@ def test_tasks_that_are_refused_leave_it_on():
         Sched([body])
 
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize("journaled", [False, True])
+def test_what_was_there_when_a_run_began_is_looked_at_again_when_it_is_over(tmp_path, journaled):
+    journal = tmp_path / "journal.db" if journaled else None
+    tasks = [func_meta(name=f"t{number}")(lambda: gc.get_freeze_count()) for number in range(3)]
+    results = Sched(tasks, journal=journal).run()
+
+    frozen = [result.ret for result in results]
+
+    assert min(frozen) > 0
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_run_that_is_left_thaws_what_it_froze():
+    results = Sched([func_meta(name=f"t{number}")(lambda: None) for number in range(3)]).run()
+    next(results)
+    assert gc.get_freeze_count() > 0
+
+    results.close()
+
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_run_leaves_alone_what_somebody_froze_before():
+    gc.freeze()
+    before = gc.get_freeze_count()
+
+    list(Sched([lambda: None]).run())
+
+    assert before // 2 < gc.get_freeze_count() <= before
