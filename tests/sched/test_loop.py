@@ -18,6 +18,7 @@ from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import Loop
 from pexen_state.sched.pool.base import Began, Job, Outcome, Readable
 from pexen_state.sched.shared import SharedStore
+from pexen_state.sched.window import Hold
 from tests.fakes import FakePool
 
 ASSERTED = Ending(Cause.ASSERTED, Verdict.FAIL)
@@ -226,3 +227,45 @@ def test_when_the_journal_cannot_be_written_nothing_more_is_shown_and_what_runs_
 
     assert session.story[-1] == "withdraw"
     assert not session.pool.jobs, "the pool was left with tasks in it"
+
+
+def first_turn_that_may_be_held_back(session: Session, *steps: Callable[[], None], monkeypatch: Any) -> list[str]:
+    """What was done by the time that the first result is given, if a turn may wait for three more ends, or a second."""
+    monkeypatch.setattr(loop_module.Window, "hold", lambda self, in_pool: Hold(3, 1.0) if in_pool > 3 else None)
+    left = iter(steps)
+    session.pool.script = lambda: next(left, session.pool.end_oldest)()
+    run = session.run()
+    next(run)
+    story = list(session.story)
+    list(run)
+    return story
+
+
+def test_a_turn_is_held_back_for_more_ends_while_the_workers_have_enough_to_do(monkeypatch):
+    session = Session(*tasks(6), workers=2, spare=4)
+
+    story = first_turn_that_may_be_held_back(session, monkeypatch=monkeypatch)
+
+    assert story[-2:] == ["commit 1:succeeded 2:succeeded 3:succeeded 4:succeeded", "give 1"]
+
+
+def test_a_turn_that_is_held_back_does_not_wait_for_a_long_task(monkeypatch):
+    session = Session(*tasks(6), workers=2, spare=4)
+    began = session.pool.clock.now
+
+    story = first_turn_that_may_be_held_back(session, session.pool.end_oldest, lambda: None, monkeypatch=monkeypatch)
+
+    assert story[-2:] == ["commit 1:succeeded", "give 1"]
+    assert session.pool.clock.now == began + 1.0
+
+
+def test_a_turn_that_is_held_back_is_taken_when_anything_else_happens(monkeypatch):
+    session = Session(*tasks(6), workers=2, spare=4)
+    began = session.pool.clock.now
+
+    story = first_turn_that_may_be_held_back(
+        session, session.pool.end_oldest, lambda: session.ask(PauseAsked("ctrl-c")), monkeypatch=monkeypatch
+    )
+
+    assert story[-3:] == ["commit 1:succeeded", "withdraw", "give 1"]
+    assert session.pool.clock.now == began

@@ -19,7 +19,9 @@ from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.slots import begun_marks
 from pexen_state.util import PexenError
 from tests.sched.pools import (
+    FOREVER,
     AnyPool,
+    Began,
     Dropped,
     Ended,
     Job,
@@ -369,3 +371,44 @@ def test_who_looks_for_an_exception_finds_one_if_a_task_was_ended(kind):
     assert report.outcome.excinfo.type is PoolError
     assert str(report.outcome.excinfo.val).startswith("it was ended: over its time limit of 0.05 s")
     assert "over its time limit" in json.loads(report.outcome.error_json)["text"]
+
+
+def test_who_has_enough_to_do_waits_for_several_ends_at_once(kind):
+    with opened([greet], kind, workers=2) as pool:
+        pool.hand_over(jobs(*[greet] * 20))
+        reports = pool.wait(time.monotonic() + FOREVER, enough=15)
+        while any(isinstance(report, Began) for report in reports):  # on a machine that is busy
+            reports += pool.wait(time.monotonic() + FOREVER, enough=15 - len(reports))
+            reports = [report for report in reports if not isinstance(report, Began)]
+
+        assert len(reports) >= 15
+
+
+def test_waiting_for_more_than_are_in_flight_ends_with_the_last(kind):
+    with opened([greet], kind) as pool:
+        pool.hand_over(jobs(greet, greet))
+        found = []
+        while len(found) < 2:
+            found += pool.wait(time.monotonic() + FOREVER, enough=1000)
+
+        assert pool.wait(time.monotonic()) == []
+
+
+def test_anything_else_that_happens_ends_the_waiting_for_several_ends(kind):
+    reading, writing = os.pipe()
+    gate = threading.Event()
+
+    def wait():
+        gate.wait()
+
+    with opened([wait], kind) as pool:
+        pool.watch(reading)
+        pool.hand_over(jobs(wait, wait))
+        os.write(writing, b"x")
+        seen = []
+        while (reading,) not in seen:
+            seen += [tuple(report) for report in pool.wait(time.monotonic() + FOREVER, enough=2)]
+        pool.unwatch(reading)
+        gate.set()
+    os.close(reading)
+    os.close(writing)

@@ -13,6 +13,7 @@ from pexen_state.core.states import Cause
 from pexen_state.sched.common import ExceptionInfo, PoolError
 from pexen_state.sched.invoke import PASSED, Call, failed
 from pexen_state.sched.pool import frames, limits, results, slots, tree
+from pexen_state.sched.pool.answers import Answering, Answers, pipe
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import IdleClock, Pursuit, Step
 from pexen_state.sched.pool.slots import RING, Current, Slots, begun_marks, mark_of
@@ -299,3 +300,34 @@ def test_many_processes_are_said_in_few_words():
 
     assert tree.names(crowd).endswith("sleep (pid 5) and 3 more")
     assert tree.names([]) == ""
+
+
+def test_small_answers_of_several_workers_are_read_at_once_and_large_ones_go_another_way():
+    here, there = channels()
+    reading, writing = pipe()
+    answers, workers = Answers(reading), [Answering(writing, there) for _ in range(2)]
+    assert answers.receive_all() == []
+    for worker in workers:
+        for size in (0, 1, 4094, 4095):
+            worker.send(b"x" * size)
+
+    assert list(map(len, answers.receive_all())) == [0, 1, 4094, 0, 1, 4094]
+    assert list(map(len, here.receive_all())) == [4095, 4095]
+    assert answers.receive_all() == []
+    for end in (here, there, answers):
+        end.close()
+    os.close(writing)
+
+
+def test_an_answer_of_which_only_a_part_was_read_waits_for_the_rest():
+    reading, writing = pipe()
+    answers = Answers(reading)
+    whole = (3).to_bytes(2, "little") + b"one" + (3).to_bytes(2, "little") + b"two"
+    received = []
+    for at in range(len(whole)):
+        os.write(writing, whole[at : at + 1])
+        received.append(answers.receive_all())
+
+    assert [found for found in received if found] == [[b"one"], [b"two"]]
+    answers.close()
+    os.close(writing)

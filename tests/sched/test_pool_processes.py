@@ -160,3 +160,16 @@ def test_the_keeper_holds_no_descriptor_of_its_parent(tmp_path):
 
 def _open_files(pid: int) -> set[str]:
     return {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+
+
+def test_after_a_worker_has_died_jobs_go_out_one_by_one():
+    with opened([noop, segfault]) as pool:
+        run(pool, jobs(*[noop] * 50))
+        pool.hand_over([Job(100 + n, 1, noop, {}) for n in range(20)])
+        assert pool._flights._chunks
+        reports_until_all_ended(pool, 20)
+
+        run(pool, [Job(200, 1, segfault, {})])
+        pool.hand_over([Job(300 + n, 1, noop, {}) for n in range(20)])
+        assert not pool._flights._chunks
+        reports_until_all_ended(pool, 20)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import queue
+import sys
 import threading
 
 from pexen_state.core.plan import Mood
 from pexen_state.sched import Sched, func_meta
 from pexen_state.sched.executable import Executable
+from pexen_state.sched.pool.todo import Todo
+from tests.sched.bodies import noop
 from tests.sched.pools import (
     FOREVER,
     Cause,
@@ -219,3 +223,62 @@ def test_a_task_may_raise_anything_and_its_traceback_is_there():
         excinfo = run(pool, jobs(fail))[1].outcome.excinfo
 
     assert excinfo.tb.tb_frame.f_code is fail.__code__
+
+
+def test_threads_take_turns_more_often_only_while_a_pool_of_them_is_open():
+    before = sys.getswitchinterval()
+    with opened([noop], ThreadWorkerPool):
+        assert sys.getswitchinterval() < before
+        with opened([noop], ThreadWorkerPool):
+            pass
+        assert sys.getswitchinterval() < before
+
+    assert sys.getswitchinterval() == before
+
+
+def test_what_somebody_else_has_set_meanwhile_is_left_as_it_is():
+    before = sys.getswitchinterval()
+    try:
+        with opened([noop], ThreadWorkerPool):
+            sys.setswitchinterval(0.02)
+        assert sys.getswitchinterval() == 0.02
+    finally:
+        sys.setswitchinterval(before)
+
+
+def test_a_pool_that_runs_executables_alone_changes_nothing_of_the_interpreter():
+    before = sys.getswitchinterval()
+    with opened([Executable("/bin/true")], ThreadWorkerPool):
+        assert sys.getswitchinterval() == before
+
+
+def test_a_thread_that_sleeps_is_woken_once_for_what_is_new_and_all_of_them_at_the_end():
+    todo, taken = Todo(), queue.SimpleQueue()
+
+    def work():
+        while (job := todo.take()) is not None:
+            taken.put(job.task)
+        taken.put("home")
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for first in range(1, 300, 3):
+        todo.put([Job(first + n, 1, noop, {}) for n in range(3)])
+    found = {taken.get(timeout=FOREVER) for _ in range(300)}
+    todo.close()
+    for thread in threads:
+        thread.join(FOREVER)
+
+    assert found == set(range(1, 301))
+    assert [taken.get(timeout=FOREVER) for _ in range(3)] == ["home"] * 3
+
+
+def test_one_job_can_be_taken_out_and_the_others_keep_their_order():
+    todo = Todo()
+    one, two, three = jobs(noop, noop, noop)
+    todo.put([one, two, three])
+
+    assert todo.take_out(two)
+    assert not todo.take_out(two)
+    assert todo.take_back() == [one, three]
