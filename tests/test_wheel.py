@@ -140,6 +140,9 @@ def test_a_run_of_the_installed_command_is_killed_and_resumed_and_asked_by_sql(p
     ) as runner:
         ended = os.pidfd_open(runner.pid)
         ready, _, _ = select.select([begun, ended], [], [])
+        # The second task may begin before it is on the disk that the first has ended.
+        while "quick,succeeded" not in pexen("sql", "--csv", "SELECT task, state FROM tasks").stdout:
+            assert runner.poll() is None
         runner.kill()
     os.close(ended)
     os.close(begun)
