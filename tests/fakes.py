@@ -43,8 +43,12 @@ class FakePool:
     keeper_pid = None
 
     @property
+    def limit(self) -> int:
+        return self.window if self.spare is None else self.workers + self.spare
+
+    @property
     def room(self) -> int:
-        return (self.window if self.spare is None else self.workers + self.spare) - len(self.jobs)
+        return self.limit - len(self.jobs)
 
     def register(self, tasks: Iterable[Body]) -> None:
         pass

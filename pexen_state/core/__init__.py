@@ -24,7 +24,8 @@ and below these:
 
     deps        who waits for whom: gates that count, nothing that is searched
     ready       what may run now, best first
-    locks       read-write locks by name, hierarchical ones included, and their queues
+    locks       who holds which lock: read-write locks by name, hierarchical ones included
+    lock_queues who waits for which lock, and who is to be tested next
     promises    which promises survive an ending
     standstill  what will never run, and the sentence that says why
     circles     tasks that wait for each other

@@ -55,33 +55,6 @@ class Rehearsal:
         return len(self.ran) == self._known
 
 
-def would_all_run(deps: Deps) -> bool:
-    """Whether every task that has not ended would run if nothing failed from now on.
-
-    The gates are those of a plan that goes on: they are counted in thought, and stay as they are.
-    """
-    unmet = deps.unmet.copy()
-    passed: dict[Gate, int] = {}  # how many of a gate's providers have ended in thought
-    ready = [task for task, count in enumerate(unmet) if task and not count and not deps.ended[task]]
-    for task in ready:  # grows while it is walked
-        for gate in deps.passes(task):
-            count = 1
-            if gate.pending > 1:
-                count = passed[gate] = passed.get(gate, 0) + 1
-            is_last = count == gate.pending
-            opened: Sequence[int] = ()
-            if is_last if gate.order_only else count == 1 and not gate.kept:
-                opened = gate.any_waiters
-            if is_last and gate.all_waiters:
-                all_kept = len(gate.kept) + count == len(gate.providers)
-                opened = [*opened, *(one for one in gate.all_waiters if all_kept or deps.specs[one].always)]
-            for waiter in opened:
-                unmet[waiter] -= 1
-                if not unmet[waiter]:
-                    ready.append(waiter)
-    return len(ready) + sum(deps.ended) == len(unmet) - 1
-
-
 def check_dependencies(specs: Sequence[TaskSpec]) -> Findings | None:
     """Run the tasks in thought; None if all of them would run."""
     rehearsal = Rehearsal()

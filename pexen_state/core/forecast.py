@@ -14,7 +14,8 @@ from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Transition
 from pexen_state.core.deps import Gate
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
-from pexen_state.core.locks import Request, is_above
+from pexen_state.core.lock_queues import Request
+from pexen_state.core.locks import is_above
 from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.standstill import Never

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pexen_state.core.locks import Requests, is_above
+from pexen_state.core.lock_queues import Requests
+from pexen_state.core.locks import is_above
 from pexen_state.core.standing import Standing
 from pexen_state.core.states import State
 from pexen_state.core.tasks import Task

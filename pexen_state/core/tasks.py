@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from pexen_state.core.locks import Requests
+from pexen_state.core.lock_queues import Requests
 from pexen_state.core.spec import NOBODY, TaskSpec
 from pexen_state.core.states import Locks, State, Verdict
 

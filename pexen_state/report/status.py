@@ -2,6 +2,8 @@
 
 The plan is not restored for that: it takes longer than all the rest. So a lock's line says who wants it, tasks that
 wait for something else first included; who waits for nothing else is told by `pexen locks` and `pexen why`.
+
+The window is in no journal. A runner that lives is asked for it, and is not waited for long: it may be busy.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ Found = dict[str, Any]
 _RUNNING = 8  # named, and
 _FAILED = 10
 _LOCKS = 3
+_PATIENCE_S = 0.3  # with the runner: longer than a turn of thousands of tasks takes it
 
 
 def gather(connection: sqlite3.Connection, path: str, run_id: int, now: float) -> Found:
@@ -53,6 +56,7 @@ def gather(connection: sqlite3.Connection, path: str, run_id: int, now: float) -
         "seconds": _elapsed(connection, run, sessions, now),
         "seconds_left": _left(connection, path, run_id, total - done, running, typical) if is_running else None,
         "running": running,
+        **_handed_over(path, run_id, is_running),
         "failed": [
             {**one, "verdict": Verdict(one["verdict"]).word} for one in queries.ended_badly(connection, run_id, _FAILED)
         ],
@@ -69,6 +73,19 @@ def _running(one: Found, now: float, typical: Mapping[str, float]) -> Found:
         "seconds": max(now - one["began_us"] / 1e6, 0.0),
         "usual_seconds": typical.get(one["task"]),
     }
+
+
+def _handed_over(path: str, run_id: int, is_running: bool) -> Found:
+    """What the runner says of how many tasks it hands over; None where nobody answers."""
+    answer: Found = {}
+    if is_running:
+        # Imported here: who looks at a run that nobody runs asks nobody.
+        from pexen_state.journal.control import ask
+        from pexen_state.journal.errors import JournalError
+
+        with suppress(JournalError):  # it has just ended, or has no time
+            answer = ask(path, {"do": "status", "run": run_id}, _PATIENCE_S)
+    return {"window": answer.get("window"), "in_flight": answer.get("in_flight")}
 
 
 def _elapsed(connection: sqlite3.Connection, run: Found, sessions: Iterable[Found], now: float) -> float:
@@ -186,6 +203,8 @@ def status_lines(status: Found, style: Style, command: str) -> Iterator[str]:
     seconds = duration(status["seconds"])
     ran = f"running for {seconds}" if state == "running" else f"ran {seconds}{' so far' if run['doing'] else ''}"
     yield f"  {ran}{sessions}{about}"
+    if status["window"] is not None:
+        yield f"  {window_in_words(status['window'], status['in_flight'])}"
     yield from _running_lines(status["running"])
     yield from _failed_lines(status)
     for one in status["locks"][:_LOCKS]:
@@ -193,6 +212,13 @@ def status_lines(status: Found, style: Style, command: str) -> Iterator[str]:
     if len(status["locks"]) > _LOCKS:
         yield f"  ... and {count(len(status['locks']) - _LOCKS, 'more lock')}: {command} locks {run['id']}"
     yield f"Next: {next_command(status, command)}"
+
+
+def window_in_words(window: int, in_flight: int) -> str:
+    """How much runs again, at most, if the runner is killed now."""
+    still = "still " if in_flight > window else ""  # it was wider when they were handed over
+    now = f"{in_flight or 'none'} {still}{'are' if in_flight > 1 else 'is'}"
+    return f"at most {count(window, 'task')} {'is' if window == 1 else 'are'} handed over at once; {now}"
 
 
 def _running_lines(running: list[Found]) -> Iterator[str]:

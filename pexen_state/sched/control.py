@@ -1,6 +1,7 @@
 """Steering from outside: what other processes ask through the journal's control socket, as inputs.
 
-A request is answered when what it asked for is durable, or at once if it cannot be done.
+A request is answered when what it asked for is durable, or at once if it cannot be done. A question changes nothing,
+so it is no input: it is answered at once, too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pexen_state.core.standstill import listed
 from pexen_state.journal.control import ControlServer, Request
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.values import from_json
+from pexen_state.sched.pool.base import Pool
 
 
 class Control:
@@ -25,21 +27,25 @@ class Control:
 
     Requests are JSON objects; what they may be is said at `input_of`. One that says "run": id is for that run alone:
     whoever means run 3 must not hit run 4, which began meanwhile. The answer is {"ok": true, "run": id, "in_flight":
-    how many attempts the pool has}, or {"ok": false, "run": id, "error": a sentence}.
+    how many attempts are handed over}, or {"ok": false, "run": id, "error": a sentence}.
+
+    {"do": "status"} asks what the runner alone knows. Its answer has "window", too: how many may be handed over at
+    once, and so how many at most run again if the runner is killed. There may be more while the window shrinks.
     """
 
-    def __init__(self, server: ControlServer, run: int, plan: Plan) -> None:
+    def __init__(self, server: ControlServer, run: int, plan: Plan, pool: Pool) -> None:
         self._server = server
         self._run = run
         self._plan = plan
+        self._pool = pool
         self._taken: list[Request] = []
 
     @classmethod
     @contextmanager
-    def open(cls, path: str, run: int, plan: Plan) -> Iterator[Control]:
+    def open(cls, path: str, run: int, plan: Plan, pool: Pool) -> Iterator[Control]:
         server = ControlServer(JournalPaths.of(path))
         try:
-            yield cls(server, run, plan)
+            yield cls(server, run, plan, pool)
         finally:
             server.close()
 
@@ -52,6 +58,9 @@ class Control:
             try:
                 if request.body.get("run", self._run) != self._run:
                     raise ValueError(f"run {self._run} is being run, not run {request.body['run']}")
+                if request.body.get("do") == "status":
+                    self._done(request, window=self._pool.limit)
+                    continue
                 inputs.append(input_of(self._plan, request.body))
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a request, it does not end the run
                 why = str(error) if isinstance(error, ValueError) else f"it makes no sense: {type(error).__name__}"
@@ -63,8 +72,11 @@ class Control:
     def committed(self) -> None:
         taken, self._taken = self._taken, []
         for request in taken:
-            in_flight = len(self._plan.in_flight)
-            self._server.reply(request, {"ok": True, "run": self._run, "in_flight": in_flight})
+            self._done(request)
+
+    def _done(self, request: Request, **more: int) -> None:
+        in_flight = len(self._plan.in_flight)
+        self._server.reply(request, {"ok": True, "run": self._run, "in_flight": in_flight, **more})
 
 
 def input_of(plan: Plan, body: dict[str, Any]) -> Input:

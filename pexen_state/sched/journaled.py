@@ -110,7 +110,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         if asked.planned is not None:
             asked.planned(plan)
         shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
-        control = stack.enter_context(Control.open(asked.path, run.id, plan))
+        control = stack.enter_context(Control.open(asked.path, run.id, plan, pool))
         job_of = JournaledJobMaker(
             plan, match.bodies, shared, paths=paths, run=run.id, uuid=run.uuid, capture=asked.capture
         )

@@ -13,6 +13,7 @@ import termios
 
 import pytest
 
+from pexen_state.report.status import window_in_words
 from tests.cli.box import Box, Ended
 from tests.cli.typed import typed, typed_json
 
@@ -34,9 +35,10 @@ def at_work(box: Box) -> Box:
 
 
 def said(done: Ended) -> list[str]:
-    """Without times, which are another one each time."""
+    """Without times and the window, which are another one each time."""
     assert done.code == 0, done.err
-    return [re.sub(r"\d+\.\d+s", "T", re.sub(r"\[ *\d+\.\d+s\]", "[T]", line)) for line in done.lines]
+    lines = [re.sub(r"\d+\.\d+s", "T", re.sub(r"\[ *\d+\.\d+s\]", "[T]", line)) for line in done.lines]
+    return [re.sub(r"at most \d+ tasks", "at most N tasks", line) for line in lines]
 
 
 def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end(box: Box):
@@ -53,6 +55,7 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
             f"run 1  suite nightly  running by the process {run.process.pid}",
             "  1 of 7 tasks ended: 1 fail",
             "  running for T",
+            "  at most N tasks are handed over at once; 1 is",
             "  running [T] net/holder",
             "  FAIL    [T] fs/bad  exit 3",
             "  lock /proc/sys/net: claimed by net/holder; 2 tasks want it",
@@ -61,6 +64,8 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
         document = typed_json(here, "status", "nightly")
         assert (document["done"], document["tasks"], document["counts"]["fail"]) == (1, 7, 1)
         assert [one["task"] for one in document["running"]] == ["net/holder"]
+        assert document["window"] >= 3
+        assert document["in_flight"] == 1
         assert said(typed(here, "locks"))[1].split() == [
             *("/proc/sys/net", "claimed", "net/holder", "T", "2:", "net/second", "net/third")
         ]
@@ -83,6 +88,9 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
 
     lines = said(typed(here, "status"))
     assert lines[0] == "run 1  suite nightly  interrupted"
+    assert "handed over" not in "\n".join(lines)
+    document = typed_json(here, "status")
+    assert (document["window"], document["in_flight"]) == (None, None)
     assert lines[2] == "  ran T so far"
     assert lines[-1] == "Next: pexen resume 1"
     assert said(typed(here, "why", "holder")) == [
@@ -108,6 +116,38 @@ def test_a_run_is_looked_at_while_it_goes_on_after_it_was_cut_off_and_at_its_end
     assert re.search(r"  killed; last seen at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", sessions[0])
     assert re.search(r"  finished at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d$", sessions[1])
     assert "attempt 1: the runner was killed" in typed(here, "show", "holder").out
+
+
+def test_a_runner_that_has_no_time_to_answer_is_not_waited_for_long(box: Box):
+    gate = box.gate()
+    box.file("s.jobs", f"a: {gate.wait}\nb: true\n")
+    with box.started("run", "s.jobs", "-j1") as run:
+        gate.reached()
+        box.sql_until("SELECT state FROM tasks WHERE task = 'a'", "running")
+        run.signal(signal.SIGSTOP)
+
+        lines = said(typed(box.directory, "status"))
+
+        assert lines[0].endswith(f"running by the process {run.process.pid}")
+        assert "handed over" not in "\n".join(lines)
+        assert typed_json(box.directory, "status")["window"] is None
+        run.signal(signal.SIGCONT)
+        gate.let_go()
+        assert run.ended().code == 0
+
+
+@pytest.mark.parametrize(
+    ("window", "in_flight", "words"),
+    [
+        (9, 5, "at most 9 tasks are handed over at once; 5 are"),
+        (9, 1, "at most 9 tasks are handed over at once; 1 is"),
+        (9, 0, "at most 9 tasks are handed over at once; none is"),
+        (1, 1, "at most 1 task is handed over at once; 1 is"),
+        (3, 5, "at most 3 tasks are handed over at once; 5 still are"),  # the window was larger when they were
+    ],
+)
+def test_the_window_in_words(window: int, in_flight: int, words: str):
+    assert window_in_words(window, in_flight) == words
 
 
 def test_a_dirty_lock_of_an_unfinished_run_is_freed_by_the_command_that_is_named(box: Box):
@@ -172,7 +212,7 @@ def test_an_estimate_comes_from_past_runs_and_running_tasks_say_what_is_usual(bo
         lines = typed(box.directory, "status").lines
 
         assert ", about 0.3s left" in lines[2]
-        assert re.fullmatch(r"  running \[ +\d\.\d\ds\] a  usually 0\.3s", lines[3])
+        assert re.fullmatch(r"  running \[ +\d\.\d\ds\] a  usually 0\.3s", lines[4])
         assert typed_json(box.directory, "status")["running"][0]["usual_seconds"] > 0.25
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from pexen_state.core.check import (
     Findings,
     Missing,
@@ -13,13 +10,9 @@ from pexen_state.core.check import (
     check_dependencies,
     required_names,
     unused_names,
-    would_all_run,
 )
-from pexen_state.core.inputs import PoolHasRoom, RunOpened
 from pexen_state.core.spec import TaskSpec
-from tests.core.test_properties import KEYS, a_spec
-from tests.core.world import Tape
-from tests.stories import Plan, raised, returned, spec
+from tests.stories import spec
 
 
 def found(*specs: TaskSpec) -> Findings:
@@ -130,32 +123,3 @@ def test_tasks_may_become_known_one_by_one() -> None:
     assert rehearsal.add([spec("d", provides={"x"})]), "those that ran before wait for it, and run again"
     assert not rehearsal.add([spec("e", requires={"y"})])
     assert rehearsal.add([spec("f", requires={"x"}, provides={"y"})])
-
-
-def test_the_gates_of_a_plan_are_checked_as_they_stand_and_left_so() -> None:
-    plan = Plan(
-        [
-            spec("a", provides={"x"}),
-            spec("b", provides={"x", "y"}),
-            spec("any", requires={"x"}),
-            spec("every", requires_all={"x", "y"}),
-            spec("last", after={"*"}),
-        ]
-    )
-    before = Plan([task.spec for task in plan.tasks.values()])
-    assert would_all_run(plan.deps)
-    assert plan == before
-
-    plan.handle(RunOpened(), PoolHasRoom(9))
-    plan.handle(raised("a"))
-    assert not would_all_run(plan.deps), "who wants every provider waits in vain"
-    plan.handle(returned("b"), PoolHasRoom(9))
-    plan.run_out()
-    assert would_all_run(plan.deps), "there is nobody left who could not"
-
-
-@given(st.binary(max_size=80).map(Tape))
-def test_a_look_at_the_gates_of_a_plan_finds_what_a_rehearsal_finds(tape: Tape) -> None:
-    specs = [a_spec(tape, key) for key in KEYS[: 1 + tape.below(len(KEYS))]]
-
-    assert would_all_run(Plan(specs).deps) == (check_dependencies(specs) is None)

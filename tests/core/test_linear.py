@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from pexen_state.core.check import check_dependencies, would_all_run
+from pexen_state.core.check import check_dependencies
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Restored
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
@@ -103,11 +103,6 @@ def test_what_waits_for_a_lock_is_not_tested_again_in_vain() -> None:
         return steps(lambda count: run(ten_locks(count), PASSED, room=count), count) / count
 
     assert per_task(5000) < 1.1 * per_task(500)
-
-
-@pytest.mark.parametrize("shape", SHAPES)
-def test_the_check_of_a_plan_as_it_stands(shape: Shape) -> None:
-    assert_linear(lambda count: would_all_run(Plan(shape(count)).deps))
 
 
 def test_a_plan_that_is_restored_when_most_of_it_has_ended() -> None:

@@ -2,6 +2,10 @@
 
 Counted are calls of functions, rows, bytes, system calls, flushes and instructions; `budgets` says how many a task may
 cost. How many tasks wait in the pool is given, because the loop would choose by how fast the disk is today.
+
+When a test fails, it says what a task cost and what it may. Either the change can do without (`python -m cProfile -s
+ncalls -m tests.cost.suite layered 1000 thread /tmp/journal.db`, on this commit and on the one before, shows which
+function is called more often), or it is worth that: then its budget is raised, and the commit says why.
 """
 
 from __future__ import annotations
@@ -47,16 +51,16 @@ def test_a_journaled_task_calls_no_more_functions_than_it_may_however_many_there
     few = calls_a_task(shape, FEW, tmp_path / "few.db")
     many = calls_a_task(shape, MANY, tmp_path / "many.db")
 
-    assert few <= budgets.CALLS[shape]
-    assert many <= few * budgets.GROWTH
+    assert few <= budgets.CALLS[shape], "calls a task, its budget"
+    assert many <= few * budgets.GROWTH, "calls a task, and among few with the growth that is allowed"
 
 
 @pytest.mark.parametrize("shape", budgets.CALLS_IN_MEMORY)
 def test_a_task_in_memory_calls_no_more_functions_than_it_may_however_many_there_are(shape):
     few, many = calls_a_task(shape, FEW), calls_a_task(shape, MANY)
 
-    assert few <= budgets.CALLS_IN_MEMORY[shape]
-    assert many <= few * budgets.GROWTH
+    assert few <= budgets.CALLS_IN_MEMORY[shape], "calls a task, its budget"
+    assert many <= few * budgets.GROWTH, "calls a task, and among few with the growth that is allowed"
 
 
 @pytest.mark.parametrize("shape", budgets.BYTES)
@@ -67,8 +71,8 @@ def test_a_task_leaves_no_more_rows_and_bytes_than_it_may(shape, tmp_path):
     with closing(sqlite3.connect(journal)) as connection:
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         rows = sum(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in tables)
-    assert rows / MANY <= budgets.ROWS
-    assert journal.stat().st_size / MANY <= budgets.BYTES[shape]
+    assert rows / MANY <= budgets.ROWS, "rows a task, its budget"
+    assert journal.stat().st_size / MANY <= budgets.BYTES[shape], "bytes a task, its budget"
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace: apt-get install strace")
@@ -79,13 +83,17 @@ def test_a_task_makes_no_more_system_calls_and_flushes_than_it_may(pool, tmp_pat
     count = 3 * FEW
     a_task = {name: (many[name] - few.get(name, 0)) / count for name in many if name not in WAITING}
     assert sum(a_task.values()) <= budgets.SYSTEM_CALLS[pool], sorted(a_task.items(), key=lambda one: -one[1])[:12]
-    assert a_task["fdatasync"] <= budgets.FLUSHES[pool]
+    assert a_task["fdatasync"] <= budgets.FLUSHES[pool], "flushes a task, its budget"
 
 
 def system_calls(shape, n, pool, directory):
     """Name -> how many the runner and all its children made."""
     counted = directory / f"strace-{n}"
-    run(shape, n, pool, directory / f"{n}.db", under=("strace", "-f", "-c", "-U", "name,calls", "-o", str(counted)))
+    under = ("strace", "-f", "-c", "-U", "name,calls", "-o", str(counted))
+    done = subprocess.run(**suite(shape, n, pool, directory / f"{n}.db", under=under), capture_output=True, check=False)
+    if "ptrace" in done.stderr.lower():  # a container may not let it
+        pytest.skip(f"strace may not trace here: {done.stderr.splitlines()[0]}")
+    assert done.returncode == 0, done.stderr
     rows = re.findall(r"^(\w+) +(\d+)$", counted.read_text(), re.MULTILINE)
     return {name: int(calls) for name, calls in rows if name != "total"}
 
@@ -94,7 +102,7 @@ def system_calls(shape, n, pool, directory):
 def test_a_task_takes_no_more_instructions_than_it_may():
     few, many = instructions("layered", (200, 1_000))
 
-    assert (many - few) / 800 <= budgets.INSTRUCTIONS
+    assert (many - few) / 800 <= budgets.INSTRUCTIONS, "instructions a task, its budget"
 
 
 def instructions(shape, counts):

@@ -25,10 +25,9 @@ BUDGET = {
     "unlink": 2,
     "umask": 4,
     "read": 1,
-    "write": 1,
+    "write": 2,  # shared.json; the answer
     "wait4": 2,  # it has ended; it has left nothing
     "recvmsg": 1,
-    "sendto": 1,
 }
 ALL = 38
 

@@ -324,6 +324,53 @@ def test_an_odd_request_is_answered_and_the_run_goes_on(path):
     assert [result.state for result in results] == ["succeeded", "succeeded"]
 
 
+@pytest.mark.parametrize(
+    "pool", [ThreadWorkerPool(1, spare=2), ProcessWorkerPool(1, spare=2)], ids=["thread", "process"]
+)
+def test_who_asks_how_a_run_stands_is_told_the_window_and_nothing_is_written(path, pool):
+    @func_meta(name="asks", priority=-1)
+    def asks() -> list[object]:
+        while sql(path, "SELECT state FROM tasks WHERE task = 'asks'") != [("running",)]:
+            pass  # that it began is written soon, whoever asks
+        before = written(path)
+        answers = [ask(path, {"do": "status", "run": run}) for run in (1, 1, 2)]
+        return [*answers, written(path) == before]
+
+    results = list(Sched([asks, first, second, third], journal=path).run(pool))
+
+    standing = {"ok": True, "run": 1, "in_flight": 3, "window": 3}
+    another = {"ok": False, "run": 1, "error": "run 1 is being run, not run 2"}
+    assert results[0].ret == [standing, standing, another, True]
+    assert len(results) == 4
+
+
+def written(path: Path) -> list[tuple[int, ...]]:
+    """All that a decision would be in."""
+    return sql(path, "SELECT (SELECT count(*) FROM transition), (SELECT count(*) FROM run_event)")
+
+
+class Measured(ProcessWorkerPool):
+    """Knows the widest window by which it was given something."""
+
+    widest = 0
+
+    def hand_over(self, jobs):
+        self.widest = max(self.widest, self.limit)
+        super().hand_over(jobs)
+
+
+def test_no_more_is_in_flight_than_the_window_allowed(path):
+    def looking(number: int) -> object:
+        return func_meta(name=f"t{number}")(lambda: ask(path, {"do": "status"}))
+
+    pool = Measured(2)  # no `spare`: the window moves
+    told = [result.ret for result in Sched(map(looking, range(60)), journal=path).run(pool)]
+
+    assert len(told) == 60
+    assert all(one["window"] >= 3 for one in told)
+    assert 2 <= max(one["in_flight"] for one in told) <= pool.widest
+
+
 def test_who_asks_a_runner_that_ends_meanwhile_looks_again(path):
     stopped(path)
     with RunLock.acquire(path) as lock, socket.socket(socket.AF_UNIX) as listener:

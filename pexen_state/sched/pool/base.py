@@ -124,8 +124,12 @@ class Pool(Protocol):
     def keeper_pid(self) -> int | None: ...
 
     @property
+    def limit(self) -> int:
+        """How many jobs it takes at once."""
+
+    @property
     def room(self) -> int:
-        """How many more jobs it takes now."""
+        """How many more jobs it takes now. Less than none while it has more than a limit that was lowered."""
 
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known, before `open`: what it forks then has them in memory, closures too."""

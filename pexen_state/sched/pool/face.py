@@ -52,9 +52,13 @@ class WorkerPool(ABC):
         self._window = max(1, min(jobs, RING))
 
     @property
+    def limit(self) -> int:
+        """How many jobs may be in flight."""
+        return self._window if self.spare is None else min(self.workers + self.spare, RING)
+
+    @property
     def room(self) -> int:
-        limit = self._window if self.spare is None else min(self.workers + self.spare, RING)
-        return limit - self._in_flight()
+        return self.limit - self._in_flight()
 
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known to the workers; to be called before the pool starts."""

@@ -1,0 +1,15 @@
+"""Executables for tests, and their end."""
+
+from __future__ import annotations
+
+from pexen_state.sched.executable import Executable
+from tests.sched.pools import Job, ProcessWorkerPool, opened, run
+
+
+def sh(script: str, **how) -> Executable:
+    return Executable(["/bin/sh", "-c", script], **how)
+
+
+def end_of(executable: Executable, kind=ProcessWorkerPool, **fields):
+    with opened([executable], kind) as pool:
+        return run(pool, [Job(1, 1, executable, fields.pop("shared", {}), **fields)])[1]
