@@ -281,7 +281,7 @@ class Sched:
             if not callables.all_would_run:
                 check_names(callables.specs)
             self.plan = plan = Plan(callables.specs, max_fail=self.max_fail)
-            bodies = dict(enumerate(callables.bodies, 1))
+            bodies = [None, *callables.bodies]
         shared = SharedStore(plan, self.shared)
         job_of = JobMaker(plan, bodies, shared)
         with OwnStack() as stack:
