@@ -17,6 +17,7 @@ from pexen_state.journal.specs import spec_from_json
 STATES = list(State)
 VERDICTS = list(Verdict)
 LOCKS = list(Locks)
+_new = tuple.__new__  # of what every task has one: without the python function that a NamedTuple has for a constructor
 
 
 class RunState(Word):
@@ -188,13 +189,77 @@ class SavedTask(NamedTuple):
         )
 
 
-class SavedResult(NamedTuple):
-    """What the attempt that ended a task left, for a replay; how it ended is said by `SavedTask`."""
+class RecordedTask(NamedTuple):
+    """Who a task is, as the journal recorded it, and whether it has ended: its row, as far as a resume looks at all."""
 
     number: int
+    key: str
+    fingerprint: bytes | None
+    state_number: int
+    reason: str | None
+    spec_json: str | None
+
+    @property
+    def spec(self) -> TaskSpec:
+        return spec_from_json(self.key, self.spec_json)
+
+    @property
+    def state(self) -> State:
+        return STATES[self.state_number]
+
+
+class TaskEnding(NamedTuple):
+    """How a task ended; there are a few dozen ways, and millions of tasks."""
+
+    state: State
+    verdict: Verdict
+    provided: bool
+    locks: Locks
+    is_fresh: bool  #: it was sent back, and not submitted since
+    has_result: bool  #: an attempt ended it
+
+
+class _Endings(dict[int, TaskEnding]):
+    def __missing__(self, number: int) -> TaskEnding:
+        ending = self[number] = TaskEnding(
+            STATES[number & 0xFF],
+            VERDICTS[number >> 8 & 0xFF],
+            bool(number >> 16 & 1),
+            LOCKS[number >> 17 & 7],
+            bool(number >> 20 & 1),
+            bool(number >> 21 & 1),
+        )
+        return ending
+
+
+#: By the number that the columns of a row make together. Raises IndexError for what stands for no word.
+ENDINGS = _Endings()
+
+
+class EndedTask(NamedTuple):
+    """A task that has ended, and what the attempt that ended it left."""
+
+    number: int
+    ending_number: int
+    attempt: int
+    withdrawn: int
+    counts: int  #: failures, and crashes << 31
+    reason: str | None
+    ended_seq: int  #: `seq` of the transition that ended it
     ret: str | None  #: JSON
     shared: str | None  #: JSON
     error: str | None  #: JSON
     seconds: float | None
     output: str | None
-    ended_seq: int  #: `seq` of the transition that ended the task
+
+    @property
+    def ending(self) -> TaskEnding:
+        return ENDINGS[self.ending_number]
+
+    @property
+    def restored(self) -> Restored:
+        state, verdict, provided, locks, is_fresh, _ = ENDINGS[self.ending_number]
+        counts = self.counts
+        failures, crashes = (counts & 0x7FFFFFFF, counts >> 31) if counts else (0, 0)
+        at_end = (verdict, provided, locks, self.reason, is_fresh)
+        return _new(Restored, (self.number, state, self.attempt, self.withdrawn, failures, crashes, *at_end))

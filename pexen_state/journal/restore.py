@@ -1,7 +1,7 @@
-"""What a journal says about a run, for whoever goes on with it: the projection, the results, every decision.
+"""What a journal says about a run, for whoever goes on with it: the projection, every decision.
 
 Works on any connection: `Fetch` runs a query and returns all of its rows. What may be long is read in pages, so that
-no cursor stays open over a write, and a million results are never in memory at once.
+no cursor stays open over a write. (What a resume reads is in `resuming`.)
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pexen_state.journal.records import (
     HowEnded,
     RunRecord,
     RunState,
-    SavedResult,
     SavedTask,
 )
 from pexen_state.journal.specs import exact_key, spec_from_json
@@ -42,21 +41,10 @@ SELECT id, uuid, name, recorded, shared, state, verdict, began_us,
 FROM run
 """
 
-_TASKS = """
+TASKS = """
 SELECT id - ?, key, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
   ended, spec, submitted
-FROM task WHERE id BETWEEN ? AND ? ORDER BY id
-"""
-
-# Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
-# is left of it is a reason.
-_RESULTS = """
-SELECT e.task - ?, a.ret, a.shared, a.error, a.took_us / 1e6, a.output, e.seq
-FROM transition e JOIN task k ON k.id = e.task AND k.ended = e.seq
-LEFT JOIN attempt a ON a.id = k.submitted
-WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6
-  AND (e.cause <= 20 OR (e.cause = 23 AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn))
-ORDER BY e.seq LIMIT ?
+FROM task WHERE id BETWEEN ? AND ?
 """
 
 _TRANSITIONS = """
@@ -66,7 +54,7 @@ FROM transition WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 
 _EVENTS = "SELECT seq, kind, data FROM run_event WHERE run = ? ORDER BY seq"
 _SPECS = "SELECT key, spec FROM task WHERE id BETWEEN ? AND ? ORDER BY id"
-_RANGES = "SELECT first_seq - 1, coalesce(last_seq, 9223372036854775807) FROM session WHERE run = ? ORDER BY id"
+RANGES = "SELECT first_seq - 1, coalesce(last_seq, 9223372036854775807) FROM session WHERE run = ? ORDER BY id"
 
 
 def runs(fetch: Fetch, where: str, params: Row) -> list[RunRecord]:
@@ -97,26 +85,22 @@ def _recorded(text: str) -> tuple[Any, dict[str, Any]]:
 
 def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
     """Every task of the run: first those that have ended, in the order in which they did, then the others."""
-    saved = list(map(SavedTask._make, fetch(_TASKS, (task_base(run), *ids_of(run)))))
+    saved = saved_from(fetch(f"{TASKS} ORDER BY id", (task_base(run), *ids_of(run))))
+    ended = [task for task in saved if task.ended_seq is not None]
+    ended.sort(key=attrgetter("ended_seq"))
+    return ended + [task for task in saved if task.ended_seq is None]
+
+
+def saved_from(rows: Iterable[Row]) -> list[SavedTask]:
+    """Of rows of `TASKS`."""
+    saved = list(map(SavedTask._make, rows))
     for at, task in enumerate(saved):
         if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
             saved[at] = task._replace(key=key)
     _make_sense({task.state_number for task in saved}, STATES)
     _make_sense({task.verdict_number for task in saved}, VERDICTS)
     _make_sense({task.locks_number for task in saved}, LOCKS)
-    ended = [task for task in saved if task.ended_seq is not None]
-    ended.sort(key=attrgetter("ended_seq"))
-    return ended + [task for task in saved if task.ended_seq is None]
-
-
-def saved_results(fetch: Fetch, run: int) -> Iterator[list[SavedResult]]:
-    """The result of every task that an attempt ended, in the order in which they ended, in pages."""
-    for first, last in fetch(_RANGES, (run,)):
-        at = first
-        while rows := fetch(_RESULTS, (task_base(run), at, last, _PAGE)):
-            page = list(map(SavedResult._make, rows))
-            at = page[-1].ended_seq
-            yield page
+    return saved
 
 
 def _make_sense(numbers: Iterable[int], words: Sequence[object]) -> None:
@@ -166,7 +150,7 @@ def _fields(data: str) -> dict[str, Any]:
 
 def _transitions(fetch: Fetch, run: int) -> Iterator[tuple[int, Transition]]:
     base = task_base(run)
-    for first, last in fetch(_RANGES, (run,)):
+    for first, last in fetch(RANGES, (run,)):
         at = first
         while page := fetch(_TRANSITIONS, (at, last, _PAGE)):
             at = page[-1][0]

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from pexen_state.core.decisions import Cancelled, Restored, Unlocked
 from pexen_state.core.plan import Plan
 from pexen_state.journal import restore
 from pexen_state.journal.queries import NotFound
-from pexen_state.journal.records import SavedTask
+from pexen_state.journal.records import EndedTask, SavedTask
 from pexen_state.journal.restore import Intervention
+
+T = TypeVar("T", SavedTask, EndedTask)
 
 _IS_THERE = "SELECT 1 FROM run WHERE id = ?"
 
@@ -52,26 +55,39 @@ def restored(saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Inte
 def in_order(
     saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]
 ) -> Iterator[Restored | Intervention]:
-    """The tasks as they were saved, with each lock that a person freed at its place among those that had ended.
+    """The tasks as they were saved, and what else was decided, each at its place."""
+    ended = (task for task in saved if task.ended_seq is not None)
+    for one in woven(ended, [task for task in saved if task.ended_seq is None], interventions):
+        yield one.restored if isinstance(one, SavedTask) else one
+
+
+def woven(
+    ended: Iterable[T], under_way: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]
+) -> Iterator[T | SavedTask | Intervention]:
+    """Tasks in the order in which they ended, with each lock that a person freed at its place among them, and then the
+    others.
 
     All else that was done to the run comes last: what was cancelled is about tasks that are in flight still, and a run
     that was given up is so from then on.
     """
     unlocked = deque(one for one in interventions if isinstance(one[1], Unlocked))
-    for task in saved:
-        while unlocked and (task.ended_seq is None or unlocked[0][0] < task.ended_seq):
-            yield unlocked.popleft()[1]
-        if not task.is_as_declared:
-            yield task.restored
+    left = iter(ended)
+    if unlocked:
+        for task in left:
+            while unlocked and unlocked[0][0] < (task.ended_seq or 0):
+                yield unlocked.popleft()[1]
+            yield task
+    yield from left
     yield from (decision for _, decision in unlocked)
+    yield from (task for task in under_way if not task.is_as_declared)
     for seq, decision in interventions:
         if isinstance(decision, Cancelled):
-            yield decision._replace(tasks=_still_meant(decision, seq, saved))
+            yield decision._replace(tasks=_still_meant(decision, seq, under_way))
         elif not isinstance(decision, Unlocked):
             yield decision
 
 
-def _still_meant(cancelled: Cancelled, seq: int, saved: Sequence[SavedTask]) -> tuple[int, ...]:
+def _still_meant(cancelled: Cancelled, seq: int, under_way: Sequence[SavedTask]) -> tuple[int, ...]:
     """Of what was cancelled in flight, what has not been submitted anew since: it ended, changed, and was sent back."""
     meant = set(cancelled.tasks)
-    return tuple(task.number for task in saved if task.number in meant and (task.submitted_seq or seq) < seq)
+    return tuple(task.number for task in under_way if task.number in meant and (task.submitted_seq or seq) < seq)

@@ -36,9 +36,9 @@ from pexen_state.journal.records import (
     NewTask,
     RunRecord,
     RunState,
-    SavedResult,
     SavedTask,
 )
+from pexen_state.journal.resuming import Resuming
 from pexen_state.journal.specs import spec_from_json, sql_text
 from pexen_state.journal.store import Store
 from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, join, lay_out
@@ -347,17 +347,9 @@ class Journal:
         with self._store.sense():
             return restore.saved_tasks(self._store.read, self._which(run_id))
 
-    def saved_results(self, run_id: int | None = None) -> Iterator[SavedResult]:
-        """The results of tasks that an attempt ended, in the order in which they ended. Streamed."""
-        pages = restore.saved_results(self._store.read, self._which(run_id))
-        while True:
-            with self._store.sense():
-                page = next(pages, None)
-            if page is None:
-                return
-            for result in page:
-                output = result.output
-                yield result if output is None else result._replace(output=os.path.join(self.paths.parent, output))
+    def resuming(self, run_id: int | None = None) -> Resuming:
+        """Who the tasks of a run are and what they left, to go on with it."""
+        return Resuming(self._store.read, self._which(run_id), self.paths.parent, self._store.sense)
 
     def decisions(self, run_id: int | None = None) -> Iterator[Decision]:
         """All that was decided, for a replay: what `append` was given, and `Added` for the tasks of `begin_run`."""

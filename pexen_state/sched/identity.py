@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.meta import Task, find_meta
+from pexen_state.sched.meta import ATTRIBUTE, DECLARED, Task, find_meta
 
 CALLPATH = "__pexen_callpath__"  #: where a factory found the task: a list of names
 KEY = "__pexen_key__"  #: what a factory says the key is, where the callpath alone would not do
@@ -32,7 +32,7 @@ def key_of(task: Task) -> str:
     (two closures of one function have): whoever needs keys to be different has to look.
     """
     meta = find_meta(task)
-    if meta is not None and (name := vars(meta).get("name")) is not None:
+    if meta is not None and (name := meta.__dict__.get("name")) is not None:
         return str(name)
     key = getattr(task, KEY, None)
     if isinstance(key, str):
@@ -40,10 +40,24 @@ def key_of(task: Task) -> str:
     callpath = getattr(task, CALLPATH, None)
     if isinstance(callpath, list) and callpath:
         return "/".join(map(str, callpath))
-    return _where_defined(task)
+    return where_defined(task)
 
 
-def _where_defined(task: Task) -> str:
+def is_silent(task: Task) -> bool:
+    """Whether it is a function that nobody said anything of: its key is where it is defined, all else is usual."""
+    return (
+        type(task) is types.FunctionType
+        and getattr(task, ATTRIBUTE, None) is None
+        and getattr(task, KEY, None) is None
+        and getattr(task, CALLPATH, None) is None
+        and getattr(task, DECLARED, None) is None
+        and getattr(task, "declared", None) is None
+    )
+
+
+def where_defined(task: Task) -> str:
+    if type(task) is types.FunctionType and task.__module__ and task.__qualname__:  # nearly always
+        return f"{task.__module__}/{task.__qualname__}"
     while isinstance(task, functools.partial):
         task = task.func
     named: Any = task if getattr(task, "__qualname__", None) else type(task)
@@ -72,6 +86,10 @@ class Fingerprints:
         self._checked: set[str] = set()  # files of source that are known to be as linecache has them
 
     def __call__(self, task: Task) -> bytes:
+        if type(task) is types.FunctionType and getattr(task, "__wrapped__", None) is None:  # nearly always
+            known = self._codes.get((id(task.__code__), id(task.__globals__)))
+            if known is not None:
+                return known.fingerprint
         if isinstance(task, functools.partial):
             return _digest(self._parts(task))
         function = None if isinstance(task, Executable) else _function_of(task)
@@ -87,7 +105,7 @@ class Fingerprints:
             return
         function = _function_of(task)
         if function is None:
-            yield _bytes(_where_defined(task))
+            yield _bytes(where_defined(task))
         else:
             yield from self._code_of(function).parts
 

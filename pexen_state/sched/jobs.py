@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.plan import Plan
@@ -17,7 +17,7 @@ from pexen_state.sched.shared import SharedStore
 class JobMaker:
     """Of a run in memory: its tasks have no directories, and no name that anybody could look for."""
 
-    def __init__(self, plan: Plan, bodies: Mapping[int, Body], shared: SharedStore) -> None:
+    def __init__(self, plan: Plan, bodies: Sequence[Body | None], shared: SharedStore) -> None:
         self._plan = plan
         self._bodies = bodies
         self._shared = shared
@@ -25,7 +25,9 @@ class JobMaker:
     def __call__(self, submit: Submit) -> Job:
         number = submit.task
         limits = _limits_of(self._plan.tasks[number].spec)
-        return Job(number, submit.attempt, self._bodies[number], self._shared.input_of(submit.parents), limits)
+        body = self._bodies[number]
+        assert body is not None, "what is gone never runs"
+        return Job(number, submit.attempt, body, self._shared.input_of(submit.parents), limits)
 
 
 class JournaledJobMaker:
@@ -37,7 +39,7 @@ class JournaledJobMaker:
     def __init__(
         self,
         plan: Plan,
-        bodies: Mapping[int, Body],
+        bodies: Sequence[Body | None],
         shared: SharedStore,
         *,
         paths: JournalPaths,
@@ -57,6 +59,7 @@ class JournaledJobMaker:
         number, attempt, nth = submit.task, submit.attempt, submit.nth
         spec = self._plan.tasks[number].spec
         body = self._bodies[number]
+        assert body is not None, "what is gone never runs"
         cookie = f"{self._uuid}-{number}-{attempt}"
         key = _as_environment_holds(spec.key)
         directory = data = output = None

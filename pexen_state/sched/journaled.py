@@ -29,7 +29,7 @@ from pexen_state.journal.records import (
     RunState,
 )
 from pexen_state.journal.restore import Intervention
-from pexen_state.journal.standing import in_order
+from pexen_state.journal.standing import woven
 from pexen_state.journal.writer import Journal
 from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
@@ -124,10 +124,9 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         if asked.announce is not None:
             asked.announce(_opened(run, match, left))
         if match.is_resumed:
-            saved = in_order(match.saved, journal.interventions())
-            told = replay(plan, saved, journal.saved_results(), shared, match.bodies, match.sent_back)
-            yield from _while_ours(told, loop.owner)
-            match.saved = ()  # the plan knows it now
+            past = journal.resuming()
+            told = woven(past.ended(), past.under_way(), journal.interventions())
+            yield from _while_ours(replay(plan, told, shared, match.bodies, match.sent_back), loop.owner)
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
         lost = lost_attempts(plan, marks, run.id)
@@ -157,8 +156,8 @@ def _remove(path: str) -> None:
 
 
 def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
-    finished = sum(task.state.is_final for task in match.saved) - len(match.sent_back)
     tasks = len(match.specs) + len(match.added)
+    finished = match.finished - len(match.sent_back)
     return Opened(run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure)
 
 
@@ -170,12 +169,13 @@ def _begin_or_match(
     if record is not None:
         # What was given up, or cancelled by a person, is not to run again.
         rerun = asked.rerun_changed and not any(map(_ends_the_run, journal.interventions(record.id)))
-        match = match_tasks(callables, journal.saved_tasks(record.id), OF_TASKS.intersection(asked.overrides), rerun)
+        past = journal.resuming(record.id)
+        match = match_tasks(callables, past.recorded(), OF_TASKS.intersection(asked.overrides), rerun)
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
         if not (callables.all_would_run and match.is_as_recorded):
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
-        return record, match, cut_off(match.saved, marks, record.id)
+        return record, match, cut_off(past.under_way(), marks, record.id)
     if not callables.all_would_run:
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
@@ -189,7 +189,7 @@ def _begin_or_match(
     )
     record = journal.run(run_id)
     assert record is not None
-    match = Match(list(callables.specs), dict(enumerate(callables.bodies, 1)))
+    match = Match(list(callables.specs), [None, *callables.bodies])
     match.superseded = before.id if before is not None else None
     return record, match, CutOff()
 

@@ -73,7 +73,8 @@ class Source(Protocol):
 class Loop:
     """One session of a run: from the first hand-over until nothing is left, or until somebody says stop.
 
-    `job_of` makes the pool's job of a submission and its input. `bodies` are the callables by task number.
+    `job_of` makes the pool's job of a submission and its input.
+    `bodies` are the callables by task number, None for those that are no longer there.
     `careful`: an earlier session was cut off; nobody knows by what, so as little as possible is to be under suspicion.
     `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
     """
@@ -85,7 +86,7 @@ class Loop:
         ledger: Ledger,
         shared: SharedStore,
         sources: Sequence[Source],
-        bodies: Mapping[int, Body],
+        bodies: Sequence[Body | None],
         job_of: Callable[[Submit], Job],
         *,
         careful: bool = False,
@@ -252,7 +253,7 @@ class Loop:
             "verdict": _WORDS_OF_VERDICTS[task.verdict],
             "reason": task.reason,
         }
-        body = self._bodies.get(number)
+        body = self._bodies[number]
         if outcome is None:
             return task_result(body, {}, None, None, attributes)
         attributes["seconds"], attributes["output"] = outcome.seconds, outcome.output

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
+from itertools import compress
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import State
-from pexen_state.journal.records import NewTask, SavedTask
+from pexen_state.journal.records import STATES, NewTask, RecordedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.identity import Fingerprints
@@ -31,23 +31,21 @@ class Match:
     """The caller's tasks and the journal's, by the journal's numbers."""
 
     specs: list[TaskSpec] = field(default_factory=list)
-    bodies: dict[int, Body] = field(default_factory=dict)
+    bodies: list[Body | None] = field(default_factory=lambda: [None])  #: None: it is no longer there
     is_resumed: bool = False
     is_as_recorded: bool = True  #: exactly the caller's tasks, and what they say now is what the run recorded
-    saved: Sequence[SavedTask] = ()
+    finished: int = 0  #: how many had ended
     superseded: int | None = None  #: the unfinished run that this new one takes the place of
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
     added: list[NewTask] = field(default_factory=list)
+    skipped: set[int] = field(default_factory=set)  #: tasks that had ended without
     sent_back: set[int] = field(default_factory=set)  #: tasks that had ended, changed, and run again
     fingerprints: dict[int, bytes] = field(default_factory=dict)  #: of tasks that changed and are still to run
 
     @property
     def may_end_again(self) -> set[int]:
         """Tasks that have ended, and of which some are sent back: those that changed, and whoever did not run."""
-        if not self.sent_back:
-            return set()
-        skipped = {task.number for task in self.saved if task.state is State.SKIPPED}
-        return skipped | self.sent_back
+        return self.skipped | self.sent_back if self.sent_back else set()
 
 
 def check_keys(specs: Sequence[TaskSpec]) -> None:
@@ -63,60 +61,125 @@ def check_keys(specs: Sequence[TaskSpec]) -> None:
 
 
 def match_tasks(
-    callables: Callables, saved: Sequence[SavedTask], overrides: Collection[str] = (), rerun_changed: bool = False
+    callables: Callables,
+    recorded: Iterable[Sequence[RecordedTask]],
+    overrides: Collection[str] = (),
+    rerun_changed: bool = False,
 ) -> Match:
-    """Find each task of the journal among the caller's. What the journal recorded of a task holds, but for `overrides`:
-    names of fields of which the caller's word of now holds. `rerun_changed`: tasks that have ended, and whose code is
-    another now, are sent back.
+    """Find each task of the journal (`recorded`: by number, in pages) among the caller's. What the journal recorded of
+    a task holds, but for `overrides`: names of fields of which the caller's word of now holds. `rerun_changed`: tasks
+    that have ended, and whose code is another now, are sent back.
     """
-    match = Match(is_resumed=True, saved=saved)
-    fingerprint = Fingerprints()
-    ours = {spec.key: at for at, spec in enumerate(callables.specs)}
-    changed: list[str] = []
-    gone: list[str] = []
-    again: list[str] = []
-    for task in sorted(saved, key=attrgetter("number")):
-        at = ours.pop(task.key, None)
+    matching = _Matching(callables, overrides, rerun_changed)
+    for page in recorded:
+        if not matching.take_page(page):
+            for task in page:
+                matching.take(task)
+    return matching.end()
+
+
+class _Matching:
+    def __init__(self, callables: Callables, overrides: Collection[str], rerun_changed: bool) -> None:
+        self._match = Match(is_resumed=True)
+        self._callables = callables
+        self._overrides = overrides
+        self._rerun_changed = rerun_changed
+        self._fingerprint = Fingerprints()
+        self._in_order = 0  # so many of the caller's tasks are the first ones of the journal
+        self._others: dict[str, int] | None = None  # key -> place of all others, once somebody has to search
+        self._there = 0  # tasks of the journal that the caller has
+        self._changed: list[str] = []
+        self._gone: list[str] = []
+        self._again: list[str] = []
+
+    def take_page(self, page: Sequence[RecordedTask]) -> bool:
+        """Take tasks that are, one by one, the caller's next ones, in code and in words; False: some are not.
+
+        Nearly all are, and columns are compared in much less time than rows.
+        """
+        if self._others is not None or self._overrides:
+            return False
+        match, first, last = self._match, self._in_order, self._in_order + len(page)
+        numbers, keys, fingerprints, states, _, texts = zip(*page, strict=True)
+        bodies, specs = self._callables.bodies[first:last], self._callables.specs[first:last]
+        if (
+            None in fingerprints
+            or keys != tuple([spec[0] for spec in specs])
+            or texts != tuple(map(spec_to_json, specs))
+            or fingerprints != tuple(map(self._fingerprint, bodies))
+        ):
+            return False
+        match.specs += specs
+        match.bodies += bodies
+        for state, count in Counter(states).items():
+            match.finished += count * STATES[state].is_final
+        if State.SKIPPED in states:
+            match.skipped.update(compress(numbers, map(State.SKIPPED.__eq__, states)))
+        self._in_order = last
+        self._there += len(page)
+        return True
+
+    def take(self, task: RecordedTask) -> None:
+        match, callables, overrides = self._match, self._callables, self._overrides
+        state = task.state
+        match.finished += state.is_final
+        if state is State.SKIPPED:
+            match.skipped.add(task.number)
+        at = self._search().pop(task.key, None)
         if at is None:
             match.is_as_recorded = False
             match.specs.append(task.spec)
-            if not task.state.is_final:
-                gone.append(task.key)
+            match.bodies.append(None)
+            if not state.is_final:
+                self._gone.append(task.key)
                 match.before.append(TaskGone(task.number))
-            continue
+            return
+        self._there += 1
         body, spec = callables.bodies[at], callables.specs[at]
-        match.bodies[task.number] = body
+        match.bodies.append(body)
         same = spec_to_json(_as_recorded(spec, task, overrides) if overrides else spec) == task.spec_json
-        now = fingerprint(body) if task.fingerprint is not None else None
+        now = self._fingerprint(body) if task.fingerprint is not None else None
         if same and now == task.fingerprint:
             match.specs.append(spec)
-            continue
+            return
         match.is_as_recorded = match.is_as_recorded and same
         match.specs.append(spec if same else _with(task.spec, spec, overrides))
-        if now != task.fingerprint and rerun_changed and _may_run_again(task):
+        if now != task.fingerprint and self._rerun_changed and may_be_sent_back(state, task.reason):
             match.sent_back.add(task.number)
             match.before.append(TaskChanged(task.number))
-            again.append(task.key)
+            self._again.append(task.key)
         else:
-            changed.append(task.key)
-        if now is not None and now != task.fingerprint and not _keeps_its_result(task, match):
+            self._changed.append(task.key)
+        keeps_its_result = state.is_final and task.number not in match.sent_back
+        if now is not None and now != task.fingerprint and not keeps_its_result:
             match.fingerprints[task.number] = now  # its result will be that of what it is now
-    if saved and not match.bodies:
-        raise SchedulerError(
-            "none of the tasks is in the run that was to be resumed: begin another one with resume=False, "
-            "or give the run of these tasks a name of its own"
-        )
-    if ours:
-        match.is_as_recorded = False
-        match.before.append(TasksAdded(tuple(callables.specs[at] for at in ours.values())))
-        for number, at in enumerate(ours.values(), len(match.specs) + 1):
-            body = match.bodies[number] = callables.bodies[at]
-            match.added.append(NewTask(callables.specs[at], fingerprint(body)))
-    _tell(len(ours), gone, changed, again)
-    return match
+
+    def _search(self) -> dict[str, int]:
+        if self._others is None:
+            specs = self._callables.specs
+            self._others = {specs[at].key: at for at in range(self._in_order, len(specs))}
+        return self._others
+
+    def end(self) -> Match:
+        match, callables = self._match, self._callables
+        if match.specs and not self._there:
+            raise SchedulerError(
+                "none of the tasks is in the run that was to be resumed: begin another one with resume=False, "
+                "or give the run of these tasks a name of its own"
+            )
+        added = list(self._search().values())
+        if added:
+            match.is_as_recorded = False
+            match.before.append(TasksAdded(tuple([callables.specs[at] for at in added])))
+            for at in added:
+                body = callables.bodies[at]
+                match.bodies.append(body)
+                match.added.append(NewTask(callables.specs[at], self._fingerprint(body)))
+        _tell(len(added), self._gone, self._changed, self._again)
+        return match
 
 
-def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) -> TaskSpec:
+def _as_recorded(spec: TaskSpec, task: RecordedTask, overrides: Collection[str]) -> TaskSpec:
     """The caller's spec as it would be without the overrides: to be compared with what was recorded."""
     return _with(spec, task.spec, overrides)
 
@@ -124,14 +187,6 @@ def _as_recorded(spec: TaskSpec, task: SavedTask, overrides: Collection[str]) ->
 def _with(spec: TaskSpec, other: TaskSpec, names: Collection[str]) -> TaskSpec:
     """`spec` with these fields of the other one."""
     return spec._replace(**{name: getattr(other, name) for name in names}) if names else spec
-
-
-def _may_run_again(task: SavedTask) -> bool:
-    return may_be_sent_back(task.state, task.reason)
-
-
-def _keeps_its_result(task: SavedTask, match: Match) -> bool:
-    return task.state.is_final and task.number not in match.sent_back
 
 
 def _tell(added: int, gone: Sequence[str], changed: Sequence[str], again: Sequence[str]) -> None:

@@ -7,18 +7,17 @@ is kept only for as long as a child that has not ended needs it, as when the run
 from __future__ import annotations
 
 import os
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from pexen_state.core.decisions import Restored
 from pexen_state.core.inputs import Input, Lost
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal import codec
 from pexen_state.journal.excinfo import decode_error
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.records import AttemptEnd, SavedResult, SavedTask
+from pexen_state.journal.records import AttemptEnd, EndedTask, SavedTask
 from pexen_state.journal.restore import Intervention
 from pexen_state.sched.common import ExceptionInfo, TaskRes, task_result
 from pexen_state.sched.pool.base import Body
@@ -29,47 +28,49 @@ from pexen_state.sched.shared import Shared, SharedStore
 
 def replay(
     plan: Plan,
-    saved: Iterable[Restored | Intervention],
-    results: Iterator[SavedResult],
+    told: Iterable[EndedTask | SavedTask | Intervention],
     shared: SharedStore,
-    bodies: Mapping[int, Body],
+    bodies: Sequence[Body | None],
     sent_back: Container[int] = (),
 ) -> Iterator[TaskRes]:
     """Restore the plan, and give the result of each task that ended by an attempt.
 
-    `saved` tells first of the tasks that have ended, in the order in which they ended; `results` come in the
-    same order. Of tasks that are `sent_back` no result is given: they will have another.
+    Those that have ended are told of first, in the order in which they did. Of tasks that are `sent_back` no result is
+    given: they will have another.
     """
-    result = next(results, None)
-    for one in saved:
-        plan.apply(one)
-        if not isinstance(one, Restored) or not one.state.is_final:
+    specs = plan.tasks.specs
+    for one in told:
+        if not isinstance(one, EndedTask):
+            plan.apply(one.restored if isinstance(one, SavedTask) else one)
             continue
-        number = one.task
-        if result is None or result.number != number:
+        plan.apply(one.restored)
+        number = one.number
+        if not one.ending.has_result:
             shared.ended(number, None)
             continue
-        left = after_changes(shared.input_of(plan.parents(number)), result.shared)
+        spec = specs[number]
+        parents = plan.parents(number) if spec.requires or spec.requires_all else ()
+        left = after_changes(shared.input_of(parents), one.shared)
         shared.ended(number, left)
         if number not in sent_back:
-            yield _task_result(plan.tasks[number].spec.key, one, result, bodies.get(number), left)
-        result = next(results, None)
+            yield _task_result(spec.key, one, bodies[number], left)
 
 
-def _task_result(key: str, ended: Restored, result: SavedResult, body: Body | None, left: Shared) -> TaskRes:
+def _task_result(key: str, ended: EndedTask, body: Body | None, left: Shared) -> TaskRes:
     excinfo = None
-    if result.error is not None:
-        error = decode_error(result.error)
+    if ended.error is not None:
+        error = decode_error(ended.error)
         excinfo = ExceptionInfo(type(error), error, None)
-    ret = codec.decode(result.ret) if result.ret is not None else None
+    ret = codec.decode(ended.ret) if ended.ret is not None else None
+    state, verdict, *_ = ended.ending
     attributes = {
         "key": key,
         "attempt": ended.attempt - ended.withdrawn,
-        "state": ended.state.word,
-        "verdict": ended.verdict.word,
+        "state": state.word,
+        "verdict": verdict.word,
         "reason": ended.reason,
-        "seconds": result.seconds,
-        "output": result.output,
+        "seconds": ended.seconds,
+        "output": ended.output,
         "replayed": True,
     }
     return task_result(body, left, ret, excinfo, attributes)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Sequence
 from typing import Any, NamedTuple
 
-from pexen_state.core.spec import Declared, TaskSpec
+from pexen_state.core.spec import NOBODY, Declared, TaskSpec
 from pexen_state.core.states import RETRIED, Cause
 from pexen_state.sched.fields import RETRYABLE
+from pexen_state.sched.identity import is_silent, key_of, where_defined
 from pexen_state.sched.meta import Task, declared_of, find_meta
 
 
@@ -32,6 +33,7 @@ class Callables(NamedTuple):
 
 
 _NO_DEFAULTS = Defaults()
+_SAYS_NOTHING = NOBODY[1:]
 _NOT_PLANNED_WITH = frozenset({"name", "kwargs", "tags", "summary"})
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
 _AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeout", "idle_timeout"})
@@ -39,8 +41,8 @@ _AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeo
 
 def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     """The spec of a task that is known as `key`. What nobody said is left to `TaskSpec`: most say next to nothing."""
-    told: dict[str, Any] = {} if defaults is None or defaults == _NO_DEFAULTS else defaults._asdict()
     meta = find_meta(task)
+    told: dict[str, Any] = {} if defaults is None or defaults == _NO_DEFAULTS else defaults._asdict()
     if meta is not None:
         for field, value in vars(meta).items():
             if field in _NOT_PLANNED_WITH:
@@ -59,6 +61,13 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     if declared is not Declared.CALLABLE:
         told["declared"] = declared
     return TaskSpec(key, **told) if told else TaskSpec(key)
+
+
+def says_still(task: Task, spec: TaskSpec, defaults: Defaults | None = None) -> bool:
+    """Whether the spec of a task is what it was. Of one that says nothing of itself, none is made to find out."""
+    if defaults is None and is_silent(task):
+        return spec[1:] == _SAYS_NOTHING and where_defined(task) == spec[0]
+    return spec_of(task, key_of(task), defaults) == spec
 
 
 def _in_order(names: Collection[Hashable]) -> tuple[Hashable, ...]:

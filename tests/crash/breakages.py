@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 from pexen_state.core.commands import Submit
-from pexen_state.core.decisions import Decision, Restored
+from pexen_state.core.decisions import Decision
 from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.states import Locks
 from pexen_state.journal import engine, lock, statements
+from pexen_state.journal.records import EndedTask
 from pexen_state.journal.writer import Journal
 from pexen_state.sched import journaled, replay
 from pexen_state.sched.journaled import JournalLedger
@@ -155,13 +156,8 @@ def replay_forgets_shared() -> None:
 
 def replay_forgets_kept_locks() -> None:
     """What a failure left held is free after a resume."""
-    in_order = journaled.in_order
-
-    def forget(*saved: Any) -> Iterator[Any]:
-        for one in in_order(*saved):
-            yield one._replace(locks=Locks.FREED) if isinstance(one, Restored) and one.state.is_final else one
-
-    journaled.in_order = forget
+    told = EndedTask.restored.fget
+    EndedTask.restored = property(lambda one: told(one)._replace(locks=Locks.FREED))  # type: ignore[assignment, method-assign, misc]
 
 
 def keeper_lets_workers_live() -> None:

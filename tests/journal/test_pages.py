@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pexen_state.journal import restore
+from pexen_state.journal import restore, resuming
 from pexen_state.journal.reader import reader
 from pexen_state.sched import Sched, func_meta
 from pexen_state.sched.pool import ThreadWorkerPool
@@ -23,7 +24,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_page_is_read_when_the_one_before_was_taken(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "_PAGE", PAGE)
+    monkeypatch.setattr(resuming, "_PAGE", PAGE)
     read: list[int] = []
     with reader(path) as connection:
 
@@ -33,12 +34,26 @@ def test_a_page_is_read_when_the_one_before_was_taken(path: Path, monkeypatch: p
                 read.append(len(rows))
             return rows
 
-        pages = restore.saved_results(fetch, 1)
-        first = next(pages)
-        assert (len(first), read) == (PAGE, [PAGE])
-        rest = list(pages)
+        ended = resuming.Resuming(fetch, 1, "", nullcontext).ended()
+        first = [next(ended) for _ in range(PAGE)]
+        assert read == [PAGE]
+        rest = list(ended)
 
-    assert [len(page) for page in rest] == [PAGE, TASKS - 2 * PAGE]
     assert read == [PAGE, PAGE, TASKS - 2 * PAGE, 0]
-    seqs = [result.ended_seq for page in (first, *rest) for result in page]
+    seqs = [task.ended_seq for task in (*first, *rest)]
+    assert len(seqs) == TASKS
     assert seqs == sorted(set(seqs))
+
+
+def test_who_the_tasks_are_is_read_in_pages_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resuming, "_PAGE", PAGE)
+    with reader(path) as connection:
+
+        def fetch(query: str, params: restore.Row) -> list[restore.Row]:
+            rows: list[Any] = connection.execute(query, params).fetchall()
+            return rows
+
+        pages = list(resuming.Resuming(fetch, 1, "", nullcontext).recorded())
+
+    assert [len(page) for page in pages] == [PAGE, PAGE, TASKS - 2 * PAGE]
+    assert [(task.number, task.key) for page in pages for task in page] == [(n + 1, f"t{n}") for n in range(TASKS)]

@@ -30,8 +30,8 @@ from pexen_state.journal import turn
 from pexen_state.journal.care.check import check, replay
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
-from pexen_state.journal.records import NewTask
-from pexen_state.journal.standing import in_order, standing
+from pexen_state.journal.records import EndedTask, NewTask, SavedTask
+from pexen_state.journal.standing import in_order, standing, woven
 from pexen_state.journal.writer import Journal
 from tests.stories import VERDICT, Plan
 
@@ -131,7 +131,16 @@ class JournaledPlan:
         plan = Plan.restored(tasks, told, max_fail=self.max_fail)
         plan.validate()
         assert isinstance(plan, Plan)
+        assert self.resumed(tasks) == plan
         return plan
+
+    def resumed(self, specs: list[TaskSpec]) -> Plan:
+        """The same, read as a resume reads it."""
+        past = self.journal.resuming(self.id)
+        told = woven(past.ended(), past.under_way(), self.journal.interventions(self.id))
+        assert [task.spec for page in past.recorded() for task in page] == specs
+        decisions = [one.restored if isinstance(one, EndedTask | SavedTask) else one for one in told]
+        return Plan.restored(specs, decisions, max_fail=self.max_fail)
 
     def compare(self) -> None:
         with reader(self.journal.paths.db) as connection:

@@ -19,22 +19,30 @@ class Bodies:
     """In the order in which they were registered. What a keeper had in memory when it was forked, it knows."""
 
     def __init__(self) -> None:
-        self.all: list[Body] = []
-        self._numbers: dict[int, int] = {}  # id of a body -> its number: bodies need not be hashable
+        self.all: list[Body] = []  # kept alive here, so that the id of each stays its own
+        self._by_id: dict[int, int] | None = None  # id of a body -> its number; not before somebody asks for one
 
     def register(self, bodies: Iterable[Body]) -> None:
-        for body in bodies:
-            if id(body) not in self._numbers:
-                self._numbers[id(body)] = len(self.all)
-                self.all.append(body)  # kept alive here, so that its id stays its own
+        """Each once, and by id: bodies need not be hashable."""
+        new = {id(body): body for body in bodies}
+        if self.all:
+            numbers = self._numbers()
+            new = {at: body for at, body in new.items() if at not in numbers}
+            numbers.update(zip(new, range(len(self.all), len(self.all) + len(new)), strict=True))
+        self.all += new.values()
 
     def __contains__(self, body: Body) -> bool:
-        return id(body) in self._numbers
+        return id(body) in self._numbers()
 
     def reference(self, body: Body, known: int) -> int | str | None:
         """How a worker finds a body, if the keeper knows the first `known` of them; None: it cannot."""
-        number = self._numbers.get(id(body))
+        number = self._numbers().get(id(body))
         return number if number is not None and number < known else importable(body)
+
+    def _numbers(self) -> dict[int, int]:
+        if self._by_id is None:
+            self._by_id = {id(body): number for number, body in enumerate(self.all)}
+        return self._by_id
 
 
 def importable(body: Body) -> str | None:
