@@ -46,6 +46,10 @@ class FakePool:
     def room(self) -> int:
         return (self.window if self.spare is None else self.workers + self.spare) - len(self.jobs)
 
+    @property
+    def owes_reports(self) -> bool:
+        return bool(self.jobs or self.reports)
+
     def register(self, tasks: Iterable[Body]) -> None:
         pass
 
