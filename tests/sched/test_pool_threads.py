@@ -294,10 +294,14 @@ def test_one_job_can_be_taken_out_and_the_others_keep_their_order():
 
 def test_a_thread_that_outlives_an_interrupted_pool_writes_into_nobodys_file(tmp_path):
     let_it_end = threading.Event()
+
+    def wait():
+        let_it_end.wait()
+
     pool = ThreadWorkerPool(1)
-    pool.register([let_it_end.wait])
+    pool.register([wait])
     pool.open(journaled=False)
-    pool.hand_over([Job(1, 1, let_it_end.wait, {})])
+    pool.hand_over([Job(1, 1, wait, {})])
     thread = next(one for one in threading.enumerate() if one.name == "pexen worker 0")
     interrupt = threading.Timer(0.1, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
     interrupt.start()
