@@ -50,6 +50,10 @@ class FakePool:
     def room(self) -> int:
         return self.limit - len(self.jobs)
 
+    @property
+    def owes_reports(self) -> bool:
+        return bool(self.jobs or self.reports)
+
     def register(self, tasks: Iterable[Body]) -> None:
         pass
 

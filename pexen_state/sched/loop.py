@@ -21,7 +21,7 @@ from pexen_state.core.decisions import Added, Decision, Transition
 from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause, State, Verdict
-from pexen_state.sched.common import TaskRes, task_result
+from pexen_state.sched.common import PoolError, TaskRes, task_result
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.shared import SharedStore
@@ -36,7 +36,7 @@ PULSE_S = 0.2
 #: Seconds between TERM and KILL when the run is stopped.
 STOP_GRACE = 10.0
 
-#: What has not answered after so many seconds is left to `pool.close`; an interrupt may have lost its report.
+#: What has not answered after so many seconds is left to `pool.close`.
 STOP_PATIENCE = 3 * STOP_GRACE
 
 _FINAL = frozenset(state for state in State if state.is_final)
@@ -209,8 +209,8 @@ class Loop:
         yield from self._give(results)
         self._ended.clear()
         gave = time.perf_counter()
-        waiting, self._waiting = self._waiting, []
-        self._hand_over(waiting)
+        self._hand_over(self._waiting)
+        self._waiting = []
         self._window.turn_took(took + time.perf_counter() - gave, len(self._in_pool))
 
     def _give(self, results: Sequence[Yield]) -> Iterator[TaskRes]:
@@ -226,9 +226,8 @@ class Loop:
         """The caller is busy with the results; workers that are not get what does not follow from the next ones."""
         self._collect(until=self._clock())
         if len(self._in_pool) < self._pool.workers:
-            early = [one for one in self._waiting if one.follows <= given]
+            self._hand_over([one for one in self._waiting if one.follows <= given])
             self._waiting = [one for one in self._waiting if one.follows > given]
-            self._hand_over(early)
 
     def _kill(self, task: int, attempt: int, cause: Cause) -> None:
         if task in self._in_pool:
@@ -238,9 +237,17 @@ class Loop:
             self._inputs.append(Lost(task, attempt, Cause.WITHDRAWN))
 
     def _hand_over(self, submits: Sequence[Submit]) -> None:
-        if submits:
-            self._pool.hand_over(list(map(self._job_of, submits)))
-            self._in_pool.update([one.task for one in submits])
+        if not submits:
+            return
+        jobs = list(map(self._job_of, submits))
+        tasks = [one.task for one in submits]
+        # Before they may begin: what begins while an interrupt gets in between must not be taken for withdrawn.
+        self._in_pool.update(tasks)
+        try:
+            self._pool.hand_over(jobs)
+        except PoolError:  # then none of them begins
+            self._in_pool.difference_update(tasks)
+            raise
 
     def _result(self, given: Yield) -> TaskRes:
         number = given.task
@@ -292,13 +299,14 @@ class Loop:
         for report in reports:
             if type(report) is Ended:
                 task, attempt, ending, outcome = report
+                self._left[task] = outcome
+                self._inputs.append(Finished._make((task, attempt, ending)))
+                # Only now: after an interrupt, what is in neither has never begun.
                 self._in_pool.discard(task)
                 if self._began:
                     self._began.pop(task, None)
-                self._left[task] = outcome
                 ended += 1
                 seconds += outcome.seconds
-                self._inputs.append(Finished._make((task, attempt, ending)))
             else:
                 self._take_other(report)
         if ended:
@@ -308,11 +316,11 @@ class Loop:
     def _take_other(self, report: Report) -> None:
         match report:
             case Dropped(task, attempt, cause, surely_dead, reason, left):
-                self._in_pool.discard(task)
-                self._began.pop(task, None)
                 if left is not None:
                     self._left[task] = left
                 self._inputs.append(Lost(task, attempt, cause, surely_dead, reason))
+                self._in_pool.discard(task)
+                self._began.pop(task, None)
             case Began(task):
                 if not self._began:
                     self._began_since = self._clock()
@@ -324,7 +332,8 @@ class Loop:
 
     def _stop(self) -> None:
         """Leave nothing running: what never began is withdrawn, the rest is stopped; all of it is recorded."""
-        self._inputs.extend(Lost(one.task, one.attempt, Cause.WITHDRAWN) for one in self._waiting)
+        never_began = [one for one in self._waiting if one.task not in self._in_pool]
+        self._inputs.extend(Lost(one.task, one.attempt, Cause.WITHDRAWN) for one in never_began)
         self._inputs.append(StopAsked("the caller left"))
         self._waiting = []
         owes = self.owes
@@ -335,11 +344,13 @@ class Loop:
                 owes = True  # what ends now is in the journal; nobody is there to be given it
             if not self._plan.in_flight or self._clock() >= until:
                 break
+            if not self._inputs and not self._pool.owes_reports:
+                break  # an interrupt has lost a report; the next session finds out what began
             self._await_inputs(until)
         self.owes = owes
 
     def _drain(self) -> None:
         """The journal cannot be written: start nothing, let what runs end, and keep nothing of it."""
         self._pool.withdraw()
-        while self._in_pool:
+        while self._pool.owes_reports:
             self._collect()

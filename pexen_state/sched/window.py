@@ -21,6 +21,10 @@ MOST = 2048
 #: A turn is not held back for longer than this many turns take: a task that takes its time is not waited for.
 TURNS_HELD = 4
 
+#: And in no case for longer than this many seconds: what has ended is neither durable nor shown meanwhile, and one
+#: turn for which the disk stood still is no reason for the next ones to be held.
+MOST_HELD = 0.1
+
 #: Weight of the newest figure in a moving average.
 NEWEST = 0.2
 
@@ -83,7 +87,7 @@ class Window:
         """
         workers = self._pool.workers
         ends = in_pool - max(workers, self._round // 2)
-        seconds = TURNS_HELD * self._turn_seconds
+        seconds = min(MOST_HELD, TURNS_HELD * self._turn_seconds)
         if ends <= 0 or ends * self._task_seconds / workers >= seconds:
             return None
         return Hold(ends, seconds)

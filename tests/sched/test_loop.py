@@ -269,3 +269,42 @@ def test_a_turn_that_is_held_back_is_taken_when_anything_else_happens(monkeypatc
 
     assert story[-3:] == ["commit 1:succeeded", "withdraw", "give 1"]
     assert session.pool.clock.now == began
+
+
+# -- an interrupt from the keyboard
+
+
+class InterruptedPool(FakePool):
+    """The interrupt comes when the jobs are with the workers, and the loop has not heard of that."""
+
+    def hand_over(self, jobs: Sequence[Job]) -> None:
+        super().hand_over(jobs)
+        raise KeyboardInterrupt
+
+
+def test_what_was_begun_while_an_interrupt_got_in_between_is_stopped_and_not_taken_for_withdrawn():
+    session = Session(TaskSpec("one"))
+    session.pool.__class__ = InterruptedPool
+
+    with pytest.raises(KeyboardInterrupt):
+        list(session.run())
+
+    assert "kill 1" in session.story
+    assert session.plan.tasks[1].withdrawn == 0
+
+
+def test_a_report_that_an_interrupt_has_lost_is_not_waited_for():
+    session = Session(TaskSpec("one"))
+
+    def lose() -> None:
+        session.pool.jobs.clear()
+        raise KeyboardInterrupt
+
+    session.pool.script = lose
+    began = session.pool.clock()
+
+    with pytest.raises(KeyboardInterrupt):
+        list(session.run())
+
+    assert session.pool.clock() == began
+    assert session.plan.tasks[1].state is State.SUBMITTED, "whether it has run is for the next session to find out"

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
 import threading
+from contextlib import ExitStack
+from types import FrameType
+
+import pytest
 
 from pexen_state.core.plan import Mood
 from pexen_state.sched import Sched, func_meta
@@ -282,3 +287,54 @@ def test_one_job_can_be_taken_out_and_the_others_keep_their_order():
     assert todo.take_out(two)
     assert not todo.take_out(two)
     assert todo.take_back() == [one, three]
+
+
+# -- an interrupt from the keyboard
+
+
+def test_a_thread_that_outlives_an_interrupted_pool_writes_into_nobodys_file(tmp_path):
+    let_it_end = threading.Event()
+
+    def wait():
+        let_it_end.wait()
+
+    pool = ThreadWorkerPool(1)
+    pool.register([wait])
+    pool.open(journaled=False)
+    pool.hand_over([Job(1, 1, wait, {})])
+    thread = next(one for one in threading.enumerate() if one.name == "pexen worker 0")
+    interrupt = threading.Timer(0.1, signal.pthread_kill, (threading.get_ident(), signal.SIGINT))
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(iter(pool.wait, None))
+    pool.close(0)
+
+    with ExitStack() as stack:
+        for number in range(8):  # one of them has the number of its descriptor
+            stack.enter_context(open(tmp_path / str(number), "wb"))
+        let_it_end.set()
+        thread.join()
+
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0] * 8
+
+
+def test_an_interrupt_while_threads_are_started_leaves_no_pool_open_and_no_setting_changed():
+    pool = ThreadWorkerPool(2)
+    pool.register([print])
+    before = sys.getswitchinterval()
+    tracer = sys.gettrace()
+
+    def interrupt(frame: FrameType, event: str, arg: object) -> None:
+        if frame.f_code.co_name == "_hire":
+            sys.settrace(None)
+            raise KeyboardInterrupt
+
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pool.open(journaled=False)
+    finally:
+        sys.settrace(tracer)
+
+    assert not pool.alive()
+    assert sys.getswitchinterval() == before

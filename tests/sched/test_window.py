@@ -82,3 +82,9 @@ def test_a_turn_is_not_held_back_while_a_worker_has_nothing_to_do():
     window = measured(FakePool(workers=8, spare=0), turn=0.005, task=0.0001, in_pool=8)
 
     assert window.hold(7) is None
+
+
+def test_one_turn_for_which_the_disk_stood_still_is_no_reason_to_hold_back_the_next_ones():
+    window = measured(FakePool(workers=2, spare=None), turn=60, task=0.0001, in_pool=100)
+
+    assert window.hold(90) == Hold(40, 0.1)

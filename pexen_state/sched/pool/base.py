@@ -131,6 +131,10 @@ class Pool(Protocol):
     def room(self) -> int:
         """How many more jobs it takes now. Less than none while it has more than a limit that was lowered."""
 
+    @property
+    def owes_reports(self) -> bool:
+        """Whether there is a job of which `wait` has not told the end."""
+
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known, before `open`: what it forks then has them in memory, closures too."""
 

@@ -60,6 +60,10 @@ class WorkerPool(ABC):
     def room(self) -> int:
         return self.limit - self._in_flight()
 
+    @property
+    def owes_reports(self) -> bool:
+        return bool(self._ready or self._ended or self._in_flight())
+
     def register(self, tasks: Iterable[Body]) -> None:
         """Make callables known to the workers; to be called before the pool starts."""
         self._bodies.register(tasks)

@@ -21,7 +21,7 @@ class Flight:
     mark: int
     order: tuple[object, ...]  #: as it was sent: the fields of an `Order`
     serial: int
-    chunk: int = 0
+    chunk: int = 0  #: 0 until it is sent
     began: bool = False  #: and that was reported
 
 

@@ -374,6 +374,10 @@ class ProcessWorkerPool(WorkerPool):
                 for fields in pickle.loads(chunk):
                     if (flight := self._flights.pop(fields[1])) is not None:
                         self._drop(flight, Cause.WITHDRAWN)
+            for flight in self._flights:
+                if not flight.chunk:  # an interrupt came before it was sent
+                    self._flights.pop(flight.mark)
+                    self._drop(flight, Cause.WITHDRAWN)
             for job in self._grown:
                 self._ready.append(Dropped(job.task, job.attempt, Cause.WITHDRAWN))
             self._grown.clear()

@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from pexen_state.core.inputs import Ending
@@ -104,16 +105,16 @@ class ThreadWorkerPool(WorkerPool):
         for fd in (self._wakeup, *self._watched):
             self._poll.register(fd, select.POLLIN)
         self._members: list[_Member] = []
-        self._switches_often = len(executables) < len(self._bodies.all)
-        if self._switches_often:
-            switch_often()
+        self._switches_often = False
         self._is_open, self._shutting_down = True, False
-        try:
+        with ExitStack() as stack:
+            stack.callback(self.close, 0)  # after an interrupt from the keyboard, too
+            if len(executables) < len(self._bodies.all):
+                self._switches_often = True
+                switch_often()
             for index in range(self.workers):
                 self._members.append(self._hire(index))
-        except PoolError:
-            self.close(0)
-            raise
+            stack.pop_all()
 
     def _hire(self, index: int) -> _Member:
         member = _Member(index)
@@ -132,11 +133,12 @@ class ThreadWorkerPool(WorkerPool):
             return
         until = time.monotonic() + grace
         self._is_open = False
-        self._todo.take_back()
-        for member in self._members:
-            member.is_abandoned = True
-        self._todo.close()
         try:
+            self._todo.take_back()
+            for member in self._members:
+                member.is_abandoned = True
+            self._enough = None
+            self._todo.close()
             if self._elsewhere is not None:
                 self._elsewhere.close(grace)
             for member in self._members:
@@ -186,11 +188,11 @@ class ThreadWorkerPool(WorkerPool):
                 report = self._run_here(member, job)
             member.job = None
             done.append(report)
+            if _is_abandoned(member):
+                return  # and nudges nobody: the pool may be closed, and its descriptor somebody else's
             enough = self._enough
             if enough is not None and len(done) >= enough:
                 self._nudge()
-            if _is_abandoned(member):
-                return
 
     def _run_here(self, member: _Member, job: Job) -> Ended:
         began_us = time.time_ns() // 1000
@@ -230,8 +232,10 @@ class ThreadWorkerPool(WorkerPool):
         if jobs and self._slots is not None and self._run is None and (context := jobs[0].context) is not None:
             self._run = context.run
             self._slots.name_run(context.run)
-        self._flights.update([(job.task, job) for job in jobs])
+        flights = [(job.task, job) for job in jobs]
         self._todo.put(jobs)
+        # Reports are looked at by nobody but us, later. After an interrupt nobody waits for what no thread was given.
+        self._flights.update(flights)
 
     def _check_executable(self, body: Executable) -> None:
         if self._elsewhere is None or not self._elsewhere.knows(body):
@@ -290,7 +294,7 @@ class ThreadWorkerPool(WorkerPool):
     def _collect(self) -> None:
         done, ended = self._done, self._ended
         while done:
-            report = done.popleft()
+            report = done[0]  # it stays there until its flight is over: an interrupt may come in between
             if type(report) is Ended:
                 if self._is_over(report.task, report.attempt):
                     ended.append(report)
@@ -300,6 +304,7 @@ class ThreadWorkerPool(WorkerPool):
             elif isinstance(report, Began) and self._flight(report.task, report.attempt) is not None:
                 self._began.add(report.task)
                 self._ready.append(report)
+            done.popleft()
         if self._flights:
             self._look_around()
 
@@ -360,8 +365,8 @@ class ThreadWorkerPool(WorkerPool):
             self._give_back(job)
 
     def _give_back(self, job: Job) -> None:
-        del self._flights[job.task]
         self._ready.append(Dropped(job.task, job.attempt, Cause.WITHDRAWN))
+        self._flights.pop(job.task, None)  # after an interrupt there may be none yet
 
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
         job = self._flight(task, attempt)
