@@ -311,7 +311,10 @@ class Deps:
 
     def parents(self, task: int) -> list[int]:
         """Whose `shared` the task gets: the first provider of each required name, every one of `requires_all`."""
-        spec, names = self.specs[task], self.names
+        spec = self.specs[task]
+        if not spec.requires and not spec.requires_all:
+            return []
+        names = self.names
         parents: list[int] = []
         for name in spec.requires:
             kept = names[name].kept

@@ -60,7 +60,7 @@ _END_STATE = {**ATTEMPT_STATE, Cause.WORKER_DIED: State.FAILED}
 
 # Made for every task: positional, and without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
-_DISPATCH, _NO_VERDICT = Cause.DISPATCH, Verdict.NONE
+_DISPATCH, _RETURNED, _NO_VERDICT = Cause.DISPATCH, Cause.RETURNED, Verdict.NONE
 
 
 class Mood(Enum):
@@ -208,7 +208,7 @@ class Plan(Deciding):
         """The attempt's ending is the task's ending: the caller is given its result."""
         tasks = self.tasks
         cause, verdict, _, _, reason = ending
-        provided, locks = promises_after(tasks.specs[number], ending)
+        provided, locks = (True, FREED) if cause is _RETURNED else promises_after(tasks.specs[number], ending)
         if not tasks.requests[number]:
             locks = FREED
         attempt, state = tasks.attempts[number], tasks.states[number]
@@ -217,7 +217,8 @@ class Plan(Deciding):
 
     def _give(self, transition: Transition) -> None:
         self._given += 1
-        self._decide(transition)
+        self.apply(transition)
+        self._decisions.append(transition)
         self._commands.append(_new(Yield, transition[:2]))  # (task, attempt)
 
     def _on_lost(self, lost: Lost) -> None:
@@ -337,27 +338,28 @@ class Plan(Deciding):
         if self.mood is not Mood.RUNNING:
             return
         ready, tasks, follows = self._ready, self.tasks, self._follows
+        states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
         apply, decided, submit = self.apply, self._decisions.append, self._commands.append
         self._take_offers()
         while self._room > 0 and ready:
             number = ready.pop()
-            if tasks.states[number] is not READY:
+            if states[number] is not READY:
                 continue  # a stale entry
             after = follows.get(number, 0)
             holding = FREED
-            needs_locks = tasks.requests[number]
+            needs_locks = requests[number]
             if needs_locks:
                 if tasks.locks[number] is FREED:
                     if not self._may_take_locks(number):
                         continue
                     after = self._given  # any of these results may have freed what it takes
                 holding = _holding(tasks[number], dirty=tasks.locks[number] is Locks.DIRTY)
-            attempt = tasks.attempts[number] + 1
+            attempt = attempts[number] + 1
             dispatch = (number, attempt, READY, SUBMITTED, _DISPATCH, _NO_VERDICT, False, holding, None)
             transition = _new(Transition, dispatch)
             apply(transition)
             decided(transition)
-            nth = attempt - tasks.withdrawn.get(number, 0)
+            nth = attempt - withdrawn.get(number, 0)
             submit(_new(Submit, (number, attempt, nth, self.parents(number), after)))
             self._room -= 1
             if needs_locks:

@@ -83,17 +83,18 @@ class Standing:
             return
         number, attempt, old, new, cause, verdict, provided, locks, reason = decision
         tasks = self.tasks
-        if not 0 < number < len(tasks.states):
+        states = tasks.states
+        if not 0 < number < len(states):
             raise IllegalTransition(f"there is no task {number}")
         latest = tasks.attempts[number]
         expected = latest + 1 if new is SUBMITTED else latest
-        if tasks.states[number] is not old or attempt != expected or (old, new, cause) not in DECIDABLE:
+        if states[number] is not old or attempt != expected or (old, new, cause) not in DECIDABLE:
             raise IllegalTransition(
                 f"{tasks.specs[number].key}: {old.word} -> {new.word} ({cause.word}, attempt {attempt}) "
                 f"is illegal: it is {tasks.states[number].word} in attempt {latest}"
             )
         held = tasks.locks[number]
-        tasks.states[number] = new
+        states[number] = new
         tasks.locks[number] = locks
         if reason is not None:
             tasks.reasons[number] = reason

@@ -138,7 +138,7 @@ def lay_out(
             how = None
             _event(decision, rows, memory, at_us)
             continue
-        task = decision.task
+        task = decision[0]
         if decision[1:] != how or (withdrawn and withdrawn.get(task, 0) != before):
             how, before = decision[1:], withdrawn.get(task, 0)
             step = _step(decision, before)
@@ -260,17 +260,13 @@ def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, mem
             return
         left = _NOTHING
     began_us, seconds, output = left.began_us, left.seconds, left.output
-    times = (
-        seq,
-        left.worker,
-        left.pid,
-        None if began_us is None else began_us - opened_us,
-        None if seconds is None else round(seconds * 1_000_000),
-    )
+    wait_us = None if began_us is None else began_us - opened_us
+    took_us = None if seconds is None else round(seconds * 1_000_000)
     more = (left.exit_code, left.signal, output, left.ret_json, left.shared_json, left.error_json)
     if not is_begun and more == _NO_MORE:
-        rows.ends.append((opened, *times))
+        rows.ends.append((opened, seq, left.worker, left.pid, wait_us, took_us))
         return
+    times = (seq, left.worker, left.pid, wait_us, took_us)
     if output is not None:
         more = (*more[:2], sql_text(output.removeprefix(directory)), *more[3:])
     if is_begun:

@@ -13,21 +13,24 @@ from pexen_state.sched.executable import Executable
 from pexen_state.sched.pool.base import NO_LIMITS, Body, Context, Job, Limits
 from pexen_state.sched.shared import SharedStore
 
+# Made for every task: without the python function that a NamedTuple has for a constructor.
+_new = tuple.__new__
+
 
 class JobMaker:
     """Of a run in memory: its tasks have no directories, and no name that anybody could look for."""
 
     def __init__(self, plan: Plan, bodies: Sequence[Body | None], shared: SharedStore) -> None:
-        self._plan = plan
+        self._specs = plan.tasks.specs  # grows with the plan
         self._bodies = bodies
         self._shared = shared
 
     def __call__(self, submit: Submit) -> Job:
-        number = submit.task
-        limits = _limits_of(self._plan.tasks[number].spec)
+        number, attempt, _, parents, _ = submit
+        limits = _limits_of(self._specs[number])
         body = self._bodies[number]
         assert body is not None, "what is gone never runs"
-        return Job(number, submit.attempt, body, self._shared.input_of(submit.parents), limits)
+        return _new(Job, (number, attempt, body, self._shared.input_of(parents), limits, None, None))
 
 
 class JournaledJobMaker:
@@ -47,7 +50,7 @@ class JournaledJobMaker:
         uuid: str,
         capture: bool,
     ) -> None:
-        self._plan = plan
+        self._specs = plan.tasks.specs  # grows with the plan
         self._bodies = bodies
         self._shared = shared
         self._run = str(run)
@@ -56,8 +59,8 @@ class JournaledJobMaker:
         self._capture = capture
 
     def __call__(self, submit: Submit) -> Job:
-        number, attempt, nth = submit.task, submit.attempt, submit.nth
-        spec = self._plan.tasks[number].spec
+        number, attempt, nth, parents, _ = submit
+        spec = self._specs[number]
         body = self._bodies[number]
         assert body is not None, "what is gone never runs"
         cookie = f"{self._uuid}-{number}-{attempt}"
@@ -68,8 +71,9 @@ class JournaledJobMaker:
             task = os.path.join(self._run_dir, component(spec.key, number))
             directory, data = attempt_dir_in(task, nth), data_dir_in(task)
             output = output_in(directory)
-        context = Context(self._run, key, cookie, nth, directory, data)
-        return Job(number, attempt, body, self._shared.input_of(submit.parents), _limits_of(spec), context, output)
+        context = _new(Context, (self._run, key, cookie, nth, directory, data))
+        shared = self._shared.input_of(parents)
+        return _new(Job, (number, attempt, body, shared, _limits_of(spec), context, output))
 
 
 def _limits_of(spec: TaskSpec) -> Limits:

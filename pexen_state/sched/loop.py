@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from pexen_state.core.commands import Kill, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
@@ -40,8 +40,10 @@ STOP_GRACE = 10.0
 STOP_PATIENCE = 3 * STOP_GRACE
 
 _FINAL = frozenset(state for state in State if state.is_final)
-_WORDS_OF_STATES = {state: state.word for state in State}
-_WORDS_OF_VERDICTS = {verdict: verdict.word for verdict in Verdict}
+_SUBMITTED, _SUCCEEDED, _WAITING, _PASS = State.SUBMITTED, State.SUCCEEDED, State.WAITING, Verdict.PASS
+
+# Made for every task: without the python function that a NamedTuple has for a constructor.
+_new = tuple.__new__
 
 
 class Ledger(Protocol):
@@ -179,14 +181,14 @@ class Loop:
         """Tell who keeps `shared` what became of the tasks."""
         for decision in decisions:
             if type(decision) is Transition:
-                new = decision.new
-                if new is State.SUBMITTED:
+                task, _, _, new = decision[:4]
+                if new is _SUBMITTED:
                     continue  # as half of them are
                 if new in _FINAL:
-                    left = self._ended.get(decision.task)
-                    self._shared.ended(decision.task, left.shared if left is not None else None)
-                elif new is State.WAITING:
-                    self._shared.sent_back(decision.task)
+                    left = self._ended.get(task)
+                    self._shared.ended(task, left.shared if left is not None else None)
+                elif new is _WAITING:
+                    self._shared.sent_back(task)
             elif type(decision) is Added:
                 self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
 
@@ -214,13 +216,16 @@ class Loop:
         self._window.turn_took(took + time.perf_counter() - gave, len(self._in_pool))
 
     def _give(self, results: Sequence[Yield]) -> Iterator[TaskRes]:
+        result_of, check, slow = self._result, self.owner.check, self._window.caller_is_slow
         self.owes = bool(results)
-        for given, result in enumerate(results):
-            if given and self._waiting and self._window.caller_is_slow():
+        last = len(results) - 1
+        for given, (number, _) in enumerate(results):
+            if given and self._waiting and slow():
                 self._busy_the_idle(given)
-            self.owes = given + 1 < len(results)
-            yield self._result(result)
-            self.owner.check()  # the caller may have forked meanwhile
+            if given == last:
+                self.owes = False
+            yield result_of(number)
+            check()  # the caller may have forked meanwhile
 
     def _busy_the_idle(self, given: int) -> None:
         """The caller is busy with the results; workers that are not get what does not follow from the next ones."""
@@ -249,21 +254,27 @@ class Loop:
             self._in_pool.difference_update(tasks)
             raise
 
-    def _result(self, given: Yield) -> TaskRes:
-        number = given.task
-        task = self._plan.tasks[number]
-        outcome = self._ended.get(number)
-        attributes = {
-            "key": task.spec.key,
-            "attempt": task.nth,
-            "state": _WORDS_OF_STATES[task.state],
-            "verdict": _WORDS_OF_VERDICTS[task.verdict],
-            "reason": task.reason,
-        }
+    def _result(self, number: int) -> TaskRes:
+        tasks = self._plan.tasks
+        # What is as `TaskRes` has it anyway, for nearly every task, is left out.
+        attributes: dict[str, Any] = {"key": tasks.specs[number].key}
+        attempt = tasks.attempts[number]
+        if attempt != 1:
+            attributes["attempt"] = attempt - tasks.withdrawn.get(number, 0)
+        state, verdict = tasks.states[number], tasks.verdicts[number]
+        if state is not _SUCCEEDED:
+            attributes["state"] = state.word
+        if verdict is not _PASS:
+            attributes["verdict"] = verdict.word
+        if tasks.reasons:
+            attributes["reason"] = tasks.reasons.get(number)
         body = self._bodies[number]
+        outcome = self._ended.get(number)
         if outcome is None:
             return task_result(body, {}, None, None, attributes)
-        attributes["seconds"], attributes["output"] = outcome.seconds, outcome.output
+        attributes["seconds"] = outcome.seconds
+        if outcome.output is not None:
+            attributes["output"] = outcome.output
         return task_result(body, outcome.shared, outcome.ret, outcome.excinfo, attributes)
 
     # -- wait --------------------------------------------------------------------------------------------
@@ -293,25 +304,27 @@ class Loop:
 
     def _collect(self, until: float = math.inf, enough: int = 1) -> bool:
         """Take the pool's reports, as inputs of the next turn. True if tasks have ended and nothing else happened."""
-        ended = 0
+        ended: list[int] = []
         seconds = 0.0
         reports = self._pool.wait(until if until < math.inf else None, enough)
+        left, happened = self._left, self._inputs.append
         for report in reports:
             if type(report) is Ended:
                 task, attempt, ending, outcome = report
-                self._left[task] = outcome
-                self._inputs.append(Finished._make((task, attempt, ending)))
-                # Only now: after an interrupt, what is in neither has never begun.
-                self._in_pool.discard(task)
-                if self._began:
-                    self._began.pop(task, None)
-                ended += 1
+                left[task] = outcome
+                ended.append(task)
                 seconds += outcome.seconds
+                happened(_new(Finished, (task, attempt, ending)))
             else:
                 self._take_other(report)
         if ended:
-            self._window.tasks_took(seconds, ended)
-        return 0 < ended == len(reports)
+            # Only now: after an interrupt, what is in neither has never begun.
+            self._in_pool.difference_update(ended)
+            if self._began:
+                for task in ended:
+                    self._began.pop(task, None)
+            self._window.tasks_took(seconds, len(ended))
+        return 0 < len(ended) == len(reports)
 
     def _take_other(self, report: Report) -> None:
         match report:

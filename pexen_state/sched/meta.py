@@ -69,7 +69,8 @@ def inherited(task: Task, attribute: str) -> Any:
 def find_meta(task: Task) -> SchedMeta | None:
     """The metadata of a callable, or of what it stands for; None if it has none."""
     # The type is looked at, because some objects answer to any attribute (mocks, proxies).
-    found = getattr(task, ATTRIBUTE, None) if type(task) is types.FunctionType else inherited(task, ATTRIBUTE)
+    plain = type(task) is types.FunctionType  # nearly always; as `inherited` finds it, without a call
+    found = getattr(task, ATTRIBUTE, None) if plain else inherited(task, ATTRIBUTE)
     return found if found is not None and isinstance(found, SchedMeta) else None
 
 
@@ -203,11 +204,9 @@ def task(func: F | None = None, /, **fields: Unpack[Fields]) -> F | Callable[[F]
 
 def declared_of(task: Task) -> Declared:
     """How a callable was declared. What a factory made of an executable says so itself, by `declared`."""
-    is_plain = type(task) is types.FunctionType  # nearly always; asked here, because every task comes by
-    if is_plain and getattr(task, DECLARED, None) is None and getattr(task, "declared", None) is None:
-        return Declared.CALLABLE
+    plain = type(task) is types.FunctionType
     for attribute in (DECLARED, "declared"):
-        found = inherited(task, attribute)
+        found = getattr(task, attribute, None) if plain else inherited(task, attribute)
         if found is not None and isinstance(found, Declared):
             return found
     return Declared.CALLABLE

@@ -37,6 +37,10 @@ from pexen_state.sched.pool.todo import Todo
 _WORTH_TELLING = 0.02
 
 
+# Made for every task: without the python function that a NamedTuple has for a constructor.
+_new = tuple.__new__
+
+
 class _Member:
     """One thread, and what it is at."""
 
@@ -209,7 +213,7 @@ class ThreadWorkerPool(WorkerPool):
         outcome = Outcome(member.index, self._pid, began_us, seconds, shared, ret, excinfo)
         if kept is not None:
             outcome.ret_json, outcome.shared_json, outcome.error_json = kept.ret_json, kept.shared_json, kept.error_json
-        return Ended._make((job.task, job.attempt, ending, outcome))
+        return _new(Ended, (job.task, job.attempt, ending, outcome))
 
     def _tell(self, report: Report) -> None:
         """From any thread: here is news for whoever waits."""
