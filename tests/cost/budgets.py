@@ -7,10 +7,10 @@ lowers its budget; whoever needs more raises it and says why. The shapes are tho
 from __future__ import annotations
 
 #: Calls of functions in the thread that runs: making the tasks, planning, and writing them to the journal.
-CALLS = {"independent": 428, "layered": 538, "locks": 556}
+CALLS = {"independent": 186, "layered": 248, "locks": 290}
 
 #: The same without a journal.
-CALLS_IN_MEMORY = {"independent": 345, "layered": 438, "locks": 425}
+CALLS_IN_MEMORY = {"independent": 145, "layered": 188, "locks": 225}
 
 #: How much more a task may cost among ten times as many.
 GROWTH = 1.03
@@ -19,13 +19,13 @@ GROWTH = 1.03
 ROWS = 4.01
 
 #: Bytes of the journal's file.
-BYTES = {"independent": 166, "layered": 218, "locks": 190}
+BYTES = {"independent": 160, "layered": 202, "locks": 180}
 
 #: System calls of the runner, its keeper and its workers, those apart that only wait.
-SYSTEM_CALLS = {"thread": 3.0, "process": 14.0}
+SYSTEM_CALLS = {"thread": 0.7, "process": 13.0}
 
 #: Flushes, of which a commit is one and a checkpoint three.
 FLUSHES = {"thread": 0.05, "process": 0.2}
 
 #: Of the processor, in memory, layers: making the tasks and running them.
-INSTRUCTIONS = 660_000
+INSTRUCTIONS = 265_000
