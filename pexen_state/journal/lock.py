@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from pexen_state.descriptors import above_standard
 from pexen_state.journal.errors import (
     JournalBusy,
     JournalError,
@@ -206,7 +207,7 @@ def _look(path: str | os.PathLike[str]) -> tuple[bool, Holder | None]:
 
 def _open(paths: JournalPaths, flags: int) -> int:
     try:
-        return _above_standard(os.open(paths.lock, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        return above_standard(os.open(paths.lock, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         if not os.path.isdir(paths.parent):
             raise JournalMissing(
@@ -219,17 +220,6 @@ def _open(paths: JournalPaths, flags: int) -> int:
                 f"{paths.parent}, or name another file with --journal."
             ) from error
         raise JournalError(f"the lock {paths.lock} cannot be opened: {error.strerror}.") from error
-
-
-def _above_standard(fd: int) -> int:
-    # In a program without standard input or output their numbers are free; but what has one of them is taken for
-    # it by the keeper, and by what tasks execute.
-    if fd > 2:
-        return fd
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(fd)
 
 
 def _is_at(fd: int, path: str) -> bool:

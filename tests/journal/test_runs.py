@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,18 +18,6 @@ from pexen_state.journal.values import NotEncodable
 from pexen_state.journal.writer import Journal
 from tests.journal.telling import Runner, change, sql
 from tests.stories import returned, runner_died, spec
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def runner(path: Path) -> Iterator[Runner]:
-    runner = Runner(path)
-    yield runner
-    runner.close(None)
 
 
 def test_a_run_goes_on_in_another_session(path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,6 @@ from tests.journal.telling import MIDNIGHT_US, Runner, change, sql
 from tests.stories import exited, raised, returned, runner_died, spec, started, withdrawn, worker_died
 
 KEYS = [f"t{number}" for number in range(120)]
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def runner(path: Path) -> Iterator[Runner]:
-    runner = Runner(path)
-    yield runner
-    runner.close(None)
 
 
 def dispatched(task: int) -> Transition:

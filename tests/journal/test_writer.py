@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,18 +14,6 @@ from pexen_state.journal.errors import JournalConflict, JournalWriteError
 from pexen_state.journal.records import AttemptBegan, AttemptEnd, NewTask
 from tests.journal.telling import MIDNIGHT_US, Runner, change, sql
 from tests.stories import cancel, raised, returned, runner_died, spec, started, was_cancelled, withdrawn, worker_died
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def runner(path: Path) -> Iterator[Runner]:
-    runner = Runner(path)
-    yield runner
-    runner.close(None)
 
 
 def transitions(path: Path) -> list[tuple[object, ...]]:

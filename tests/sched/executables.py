@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pexen_state.sched.executable import Executable
-from tests.sched.pools import Job, ProcessWorkerPool, opened, run
+from tests.sched.pools import Job, ProcessWorkerPool, ThreadWorkerPool, opened, run
+
+both = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool])
 
 
 def sh(script: str, **how) -> Executable:

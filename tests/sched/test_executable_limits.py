@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from pexen_state.sched.common import PoolError
-from tests.sched.executables import end_of, sh
+from tests.sched.executables import both, end_of, sh
 from tests.sched.pools import (
     Cause,
     Job,
     Limits,
-    ProcessWorkerPool,
     ThreadWorkerPool,
     Verdict,
     alive_with,
@@ -28,8 +27,6 @@ from tests.sched.pools import (
     wait_for,
     wait_until_begun,
 )
-
-both = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool])
 
 
 @both

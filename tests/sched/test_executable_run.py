@@ -13,21 +13,17 @@ import pytest
 
 from pexen_state.core.spec import Declared
 from pexen_state.sched.executable import Executable
-from tests.sched.executables import end_of, sh
+from tests.sched.executables import both, end_of, sh
 from tests.sched.pools import (
     Cause,
     Job,
     Limits,
-    ProcessWorkerPool,
-    ThreadWorkerPool,
     Verdict,
     context,
     opened,
     run,
     said,
 )
-
-both = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool])
 
 
 @both

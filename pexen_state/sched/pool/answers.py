@@ -11,7 +11,8 @@ import os
 import select
 from contextlib import suppress
 
-from pexen_state.sched.pool.frames import Channel, above_standard
+from pexen_state.descriptors import above_standard
+from pexen_state.sched.pool.frames import Channel
 
 _LENGTH = 2  #: bytes before each message that say how long it is
 _MOST = select.PIPE_BUF - _LENGTH

@@ -11,10 +11,11 @@ A `Channel` moves bytes. What they mean is in `wire`.
 from __future__ import annotations
 
 import array
-import fcntl
 import os
 import socket
 from collections import deque
+
+from pexen_state.descriptors import above_standard
 
 #: Larger messages travel as a file. Well below the smallest socket buffer in use.
 INLINE = 32 * 1024
@@ -31,18 +32,6 @@ def pair() -> tuple[socket.socket, socket.socket]:
     for end in (one, other):
         end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
     return one, other
-
-
-def above_standard(descriptor: int) -> int:
-    """The same by a number that is not standard input's, output's or error's."""
-    # In a program without these their numbers are free; but what has one of them is taken for it by the keeper,
-    # and by what tasks execute.
-    if descriptor > 2:
-        return descriptor
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
-    finally:
-        os.close(descriptor)
 
 
 class Channel:
