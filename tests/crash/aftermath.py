@@ -17,6 +17,8 @@ from tests.crash.witness import contradictions, records
 
 MOST_SESSIONS = 5
 
+CUT_OFF = "SELECT task, attempt FROM attempts WHERE state = 'lost'"
+
 
 def resume(nursery: Nursery, directory: Path, pool: str, *options: str) -> list[Ended]:
     """Go on until the run is over; returns how each session ended."""
@@ -31,7 +33,8 @@ def resume(nursery: Nursery, directory: Path, pool: str, *options: str) -> list[
 def violations(directory: Path, sessions: Iterable[Ended]) -> Iterator[str]:
     """Everything that is not as in an uninterrupted run, after these sessions."""
     log = records(directory)
-    yield from contradictions(log, requires=suite.REQUIRES, exclusive=suite.EXCLUSIVE)
+    cut_off = [(str(key), str(attempt)) for key, attempt in ask(directory, CUT_OFF)]
+    yield from contradictions(log, requires=suite.REQUIRES, exclusive=suite.EXCLUSIVE, cut_off=cut_off)
     end = set(ask(directory, "SELECT task, state, verdict FROM tasks"))
     for key, *rest in sorted(end - suite.END):
         yield f"{key} ended as {' '.join(map(str, rest))}"
