@@ -311,10 +311,7 @@ class Deps:
 
     def parents(self, task: int) -> list[int]:
         """Whose `shared` the task gets: the first provider of each required name, every one of `requires_all`."""
-        spec = self.specs[task]
-        if not spec.requires and not spec.requires_all:
-            return []
-        names = self.names
+        spec, names = self.specs[task], self.names
         parents: list[int] = []
         for name in spec.requires:
             kept = names[name].kept

@@ -92,14 +92,19 @@ class LockQueues:
         self._waiters: dict[int, Waiter] = {}
         self._stamp = 0
         self._serial = 0
-        self._offers: list[int] = []
+        self.offers: list[int] = []  #: tasks to be tested again, for `take_offers`
 
     # -- what the plan asks ------------------------------------------------------------------------------
 
     def may_take(self, task: int, requests: Requests, priority: float) -> bool:
         """Whether the task can have all its locks now. If not, it queues at the first that it lacks."""
         waiter = self._waiters.get(task)
-        order = waiter.order if waiter else (priority, self._stamp)
+        if waiter is None:
+            order = priority, self._stamp
+        elif waiter.at.candidate != task:
+            return False  # others go first
+        else:
+            order = waiter.order
         for request in requests:
             at = self._in_the_way(request, order)
             if at is not None:
@@ -121,7 +126,7 @@ class LockQueues:
 
     def take_offers(self) -> list[int]:
         """Tasks to be tested again, because a lock that they lacked has freed."""
-        offers, self._offers = self._offers, []
+        offers, self.offers = self.offers, []
         return offers
 
     def stuck(self) -> list[int]:
@@ -247,4 +252,4 @@ class LockQueues:
                 self._changed(want)
         elif first is not None:
             lock.candidate = first.task  # it stays in its queue until it has the lock, or waits for another
-            self._offers.append(first.task)
+            self.offers.append(first.task)

@@ -60,7 +60,7 @@ _END_STATE = {**ATTEMPT_STATE, Cause.WORKER_DIED: State.FAILED}
 
 # Made for every task: positional, and without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
-_DISPATCH, _RETURNED, _NO_VERDICT = Cause.DISPATCH, Cause.RETURNED, Verdict.NONE
+_DISPATCH, _RETURNED, _NO_VERDICT, _HELD = Cause.DISPATCH, Cause.RETURNED, Verdict.NONE, Locks.HELD
 
 
 class Mood(Enum):
@@ -337,30 +337,30 @@ class Plan(Deciding):
         """Submit what is ready, best first, while the pool has room."""
         if self.mood is not Mood.RUNNING:
             return
-        ready, tasks, follows = self._ready, self.tasks, self._follows
+        tasks, best, follows = self.tasks, self._ready.pop, self._follows
         states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
-        apply, decided, submit = self.apply, self._decisions.append, self._commands.append
+        apply, decided, submit, parents = self.apply, self._decisions.append, self._commands.append, self.parents
         self._take_offers()
-        while self._room > 0 and ready:
-            number = ready.pop()
+        while self._room > 0 and (number := best()):
             if states[number] is not READY:
                 continue  # a stale entry
             after = follows.get(number, 0)
             holding = FREED
             needs_locks = requests[number]
             if needs_locks:
-                if tasks.locks[number] is FREED:
+                holding = tasks.locks[number]  # kept for this attempt, or
+                if holding is FREED:
                     if not self._may_take_locks(number):
                         continue
                     after = self._given  # any of these results may have freed what it takes
-                holding = _holding(tasks[number], dirty=tasks.locks[number] is Locks.DIRTY)
+                    holding = _HELD
             attempt = attempts[number] + 1
             dispatch = (number, attempt, READY, SUBMITTED, _DISPATCH, _NO_VERDICT, False, holding, None)
             transition = _new(Transition, dispatch)
             apply(transition)
             decided(transition)
             nth = attempt - withdrawn.get(number, 0)
-            submit(_new(Submit, (number, attempt, nth, self.parents(number), after)))
+            submit(_new(Submit, (number, attempt, nth, parents(number), after)))
             self._room -= 1
             if needs_locks:
                 self._take_offers()
@@ -368,16 +368,15 @@ class Plan(Deciding):
     def _may_take_locks(self, number: int) -> bool:
         """Whether the task can have its locks now. If not, they offer it again."""
         locks, tasks = self.locks, self.tasks
-        if locks.is_waiting(number):
-            return False
         if locks.may_take(number, tasks.requests[number], tasks.specs[number].priority):
             return True
         self._take_offers()
         return False
 
     def _take_offers(self) -> None:
-        for number in self.locks.take_offers():
-            self._ready.push(self.tasks.specs[number].priority, number)
+        if self.locks.offers:
+            for number in self.locks.take_offers():
+                self._ready.push(self.tasks.specs[number].priority, number)
 
     def _is_at_a_standstill(self) -> bool:
         return (
@@ -389,6 +388,10 @@ class Plan(Deciding):
         )
 
     def parents(self, number: int) -> tuple[int, ...]:
+        """Whose `shared` it gets, in the order in which they ended."""
+        spec = self.tasks.specs[number]
+        if not spec.requires and not spec.requires_all:
+            return ()
         parents = self.deps.parents(number)
         if len(parents) > 1:
             parents = sorted(set(parents), key=self.tasks.ranks.__getitem__)

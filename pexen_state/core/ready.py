@@ -28,6 +28,9 @@ class Ready:
             heappush(numbers, number)
 
     def pop(self) -> int:
+        """The best, 0 if there is none."""
+        if not self._priorities:
+            return 0
         best = self._priorities[0]
         numbers = self._of[best]
         number = heappop(numbers)

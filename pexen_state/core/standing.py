@@ -87,8 +87,8 @@ class Standing:
         if not 0 < number < len(states):
             raise IllegalTransition(f"there is no task {number}")
         latest = tasks.attempts[number]
-        expected = latest + 1 if new is SUBMITTED else latest
-        if states[number] is not old or attempt != expected or (old, new, cause) not in DECIDABLE:
+        opens = new is SUBMITTED
+        if states[number] is not old or attempt != latest + opens or (old, new, cause) not in DECIDABLE:
             raise IllegalTransition(
                 f"{tasks.specs[number].key}: {old.word} -> {new.word} ({cause.word}, attempt {attempt}) "
                 f"is illegal: it is {tasks.states[number].word} in attempt {latest}"
@@ -102,7 +102,7 @@ class Standing:
             tasks.reasons.pop(number, None)
         if self._story is not None:
             self._tell(number, old, new, cause)
-        if new is SUBMITTED:
+        if opens:
             tasks.attempts[number] = attempt
             tasks.fresh[number] = False
             self.in_flight.add(number)
