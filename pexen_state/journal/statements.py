@@ -35,6 +35,11 @@ INSERT_TRANSITION = _insert("transition", _TRANSITION)
 # Transitions that differ by their task alone: the JSON is an array of those.
 INSERT_ALIKE = f"INSERT INTO transition({_TRANSITION}) SELECT ? + key, ? + value, ?,?,?,?,?,?,?,?,?,? FROM json_each(?)"
 
+# The same for tasks whose numbers follow each other, as those that are submitted together mostly do.
+INSERT_SERIES = (
+    f"INSERT INTO transition({_TRANSITION}) SELECT ? + id, id, ?,?,?,?,?,?,?,?,?,? FROM task WHERE id BETWEEN ? AND ?"
+)
+
 INSERT_EVENT = "INSERT INTO run_event(seq, run, kind, data, at_us) VALUES (?,?,?,?,?)"
 
 # The projection, by compare-and-swap: a task that is not where the decision says is not touched, and the number of
@@ -49,6 +54,10 @@ SUBMIT_ALIKE = (
     "UPDATE task SET state = 2, attempt = t.attempt, submitted = t.seq, locks = t.locks, reason = NULL"
     " FROM transition AS t"
     " WHERE t.seq BETWEEN ? AND ? AND task.id = t.task AND task.state IN (0, 1) AND task.attempt = t.attempt - 1"
+)
+SUBMIT_SERIES = (
+    "UPDATE task SET state = 2, attempt = ?, submitted = ? + id, locks = ?, reason = NULL"
+    " WHERE id BETWEEN ? AND ? AND state IN (0, 1) AND attempt = ?"
 )
 FINISH_ALIKE = (
     "UPDATE task SET state = t.new, verdict = t.verdict, provided = t.provided, locks = t.locks, reason = t.reason,"

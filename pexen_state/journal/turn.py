@@ -84,6 +84,19 @@ class Stretch(NamedTuple):
         old = self.step[_OLD - _ATTEMPT]
         return _LOWEST[old], _HIGHEST[old]
 
+    @property
+    def is_series(self) -> bool:
+        """Whether each task's number is one more than the one before."""
+        return self.tasks == list(range(self.tasks[0], self.tasks[0] + len(self.tasks)))
+
+    @property
+    def attempt(self) -> int:
+        return int(self.step[0])
+
+    @property
+    def locks(self) -> int:
+        return int(self.step[_LOCKS - _ATTEMPT])
+
     def as_json(self) -> str:
         return json.dumps(self.tasks)
 

@@ -304,12 +304,22 @@ class Journal:
 
     def _write_alike(self, stretch: Stretch, rows: Rows) -> int:
         """Transitions, and the projection that follows from them. Returns how many tasks were where they should be."""
+        if stretch.submits and stretch.is_series:
+            return self._submit_series(stretch, rows)
         said = (stretch.seq, rows.base, *stretch.step, rows.at_us, stretch.as_json())
         self._store.run(statements.INSERT_ALIKE, [said])
         places = (stretch.seq, stretch.last_seq)
         if stretch.submits:
             return self._store.run(statements.SUBMIT_ALIKE, [places])
         return self._store.run(statements.FINISH_ALIKE, [(*places, *stretch.old_range)])
+
+    def _submit_series(self, stretch: Stretch, rows: Rows) -> int:
+        """The same for tasks whose numbers follow each other, as their `seq` do: one is told from the other."""
+        ids = (rows.base + stretch.tasks[0], rows.base + stretch.tasks[-1])
+        ahead = stretch.seq - ids[0]
+        self._store.run(statements.INSERT_SERIES, [(ahead, *stretch.step, rows.at_us, *ids)])
+        said = (stretch.attempt, ahead, stretch.locks, *ids, stretch.attempt - 1)
+        return self._store.run(statements.SUBMIT_SERIES, [said])
 
     def _unlock(self, seq: int, unlocked: Unlocked) -> None:
         """Free the locks of tasks that had ended and have nothing else left to hold."""

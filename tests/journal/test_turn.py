@@ -102,6 +102,32 @@ def test_however_a_turn_is_divided_the_same_is_written(tmp_path: Path, monkeypat
     ]
 
 
+@pytest.mark.parametrize("step", [1, -1, 2])
+def test_many_are_submitted_at_once_whether_their_numbers_follow_each_other_or_not(
+    runner: Runner, path: Path, step: int
+) -> None:
+    numbers = [*range(len(KEYS))][::step]
+    first = {number: place for place, number in enumerate(numbers)}
+    runner.begin(*(spec(key, priority=first.get(number, 1000)) for number, key in enumerate(KEYS)), room=len(numbers))
+    runner.close()
+
+    assert check(path) == []
+    submitted = sql(path, "SELECT key, submitted, seq FROM transition t JOIN task k ON k.id = t.task ORDER BY seq")
+    assert [key for key, _, _ in submitted] == [KEYS[number] for number in numbers]
+    assert all(submitted == seq for _, submitted, seq in submitted)
+
+
+def test_one_that_is_not_there_to_be_submitted_among_many_is_found(runner: Runner, path: Path) -> None:
+    runner.begin(*map(spec, KEYS), room=0)
+    change(path, "UPDATE task SET attempt = 7 WHERE key = 't77'")
+    before = everything(path)
+
+    with pytest.raises(JournalConflict, match=r"^t77: decision \d+, ready -> submitted .* says: ready, attempt 7"):
+        runner.turn(PoolHasRoom(len(KEYS)))
+
+    assert everything(path) == before
+
+
 def test_one_among_many_that_is_not_where_it_should_be_is_named_and_nothing_is_written(
     runner: Runner, path: Path
 ) -> None:
