@@ -243,18 +243,19 @@ class Deps:
                 else:
                     gate.kept = [task]
                     for waiter in gate.any_waiters:
-                        unmet[waiter] -= 1
-                        if not unmet[waiter]:
+                        unmet[waiter] = left = unmet[waiter] - 1
+                        if not left:
                             freed.append(waiter)
             else:
                 gate.skipped += skipped
             if not gate.pending and (gate.all_waiters or not gate.kept):
                 self._all_have_ended(gate, freed, in_vain)
-        for gate in self._matching.get(task, ()):
-            gate.pending -= 1
-            if not gate.pending:
-                for waiter in gate.any_waiters:
-                    self._open(waiter, freed)
+        if self._matching:
+            for gate in self._matching.get(task, ()):
+                gate.pending -= 1
+                if not gate.pending:
+                    for waiter in gate.any_waiters:
+                        self._open(waiter, freed)
         return freed, in_vain
 
     def _all_have_ended(self, gate: Gate, freed: list[int], in_vain: list[int]) -> None:

@@ -208,9 +208,11 @@ class Plan(Deciding):
         """The attempt's ending is the task's ending: the caller is given its result."""
         tasks = self.tasks
         cause, verdict, _, _, reason = ending
-        provided, locks = (True, FREED) if cause is _RETURNED else promises_after(tasks.specs[number], ending)
-        if not tasks.requests[number]:
-            locks = FREED
+        provided, locks = True, FREED
+        if cause is not _RETURNED:
+            provided, locks = promises_after(tasks.specs[number], ending)
+            if not tasks.requests[number]:
+                locks = FREED
         attempt, state = tasks.attempts[number], tasks.states[number]
         end = (number, attempt, state, _END_STATE[cause], cause, verdict, provided, locks, reason)
         self._give(_new(Transition, end))
