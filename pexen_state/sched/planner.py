@@ -160,10 +160,8 @@ class Sched:
         self.shared.update(kwargs)
 
     def _specs_of(self, tasks: Iterable[Body]) -> list[TaskSpec]:
-        return [self._spec_of(task) for task in tasks]
-
-    def _spec_of(self, task: Body) -> TaskSpec:
-        return spec_of(task, key_of(task), self.defaults)
+        defaults = self.defaults
+        return [spec_of(task, key_of(task), defaults) for task in tasks]
 
     def _callables(self) -> Callables:
         """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
