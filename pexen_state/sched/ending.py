@@ -27,7 +27,7 @@ def _state(plan: Plan) -> RunState:
 
 def worst_verdict(plan: Plan) -> Verdict:
     """The run's verdict. A task that could not run is as bad as one that failed."""
-    verdicts = {task.verdict for task in plan.tasks.values()}
+    verdicts = set(plan.tasks.verdicts[1:])
     not_run = Verdict.NOT_RUN in verdicts
     worst = max(verdicts - {Verdict.NOT_RUN}, default=Verdict.NONE)
     return max(worst, Verdict.FAIL) if not_run else worst

@@ -92,6 +92,10 @@ def _own_frames(trace: types.TracebackType | None) -> types.TracebackType | None
     return trace
 
 
+#: What a function has that stands for another one, or says itself how it is called.
+_INSPECTED = {"__wrapped__", "__signature__"}
+
+
 def _says_by_its_code(body: Callable[..., Any]) -> TypeGuard[types.FunctionType]:
     """Whether a plain function's own parameters, and nothing else, tell how it is called."""
     if type(body) is not types.FunctionType:
@@ -100,9 +104,11 @@ def _says_by_its_code(body: Callable[..., Any]) -> TypeGuard[types.FunctionType]
     if not said:
         return True
     meta = said.get(ATTRIBUTE)
-    if "__wrapped__" in said or "__signature__" in said or (meta is not None and type(meta) is not SchedMeta):
+    if meta is None:
+        return said.keys().isdisjoint(_INSPECTED)
+    if type(meta) is not SchedMeta or meta.__dict__.get("kwargs"):
         return False
-    return meta is None or not meta.value("kwargs")
+    return len(said) == 1 or said.keys().isdisjoint(_INSPECTED)
 
 
 def takes_shared(body: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
@@ -124,6 +130,3 @@ def takes_shared(body: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
     if first.kind is first.POSITIONAL_ONLY:
         return True
     return first.kind is first.POSITIONAL_OR_KEYWORD and first.name not in kwargs
-
-
-_INSPECTED = {"__wrapped__", "__signature__"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.plan import Plan
@@ -13,8 +14,11 @@ from pexen_state.sched.executable import Executable
 from pexen_state.sched.pool.base import NO_LIMITS, Body, Context, Job, Limits
 from pexen_state.sched.shared import SharedStore
 
+ContextOf = Callable[[Job], Context]
+
 # Made for every task: without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
+_CONTEXT = Job._fields.index("context")
 
 
 class JobMaker:
@@ -31,6 +35,16 @@ class JobMaker:
         body = self._bodies[number]
         assert body is not None, "what is gone never runs"
         return _new(Job, (number, attempt, body, self._shared.input_of(parents), limits, None, None))
+
+
+class JournaledJob(Job):
+    """Has in the place of its context who makes it when somebody asks: a task in a thread is told nothing of it."""
+
+    __slots__ = ()
+
+    @property
+    def context(self) -> Context:
+        return cast(ContextOf, self[_CONTEXT])(self)
 
 
 class JournaledJobMaker:
@@ -51,29 +65,38 @@ class JournaledJobMaker:
         capture: bool,
     ) -> None:
         self._specs = plan.tasks.specs  # grows with the plan
+        self._withdrawn = plan.tasks.withdrawn
         self._bodies = bodies
-        self._shared = shared
+        self._input_of = shared.input_of
         self._run = str(run)
         self._run_dir = paths.run_dir(run)
         self._uuid = uuid
         self._capture = capture
+        self._says_who = self._context_of  # one for all jobs
 
     def __call__(self, submit: Submit) -> Job:
         number, attempt, nth, parents, _ = submit
-        spec = self._specs[number]
         body = self._bodies[number]
         assert body is not None, "what is gone never runs"
-        cookie = f"{self._uuid}-{number}-{attempt}"
-        key = _as_environment_holds(spec.key)
-        directory = data = output = None
+        output = None
         # No directory for a task that writes nothing there: there may be a million of them.
         if self._capture or isinstance(body, Executable):
-            task = os.path.join(self._run_dir, component(spec.key, number))
+            output = output_in(attempt_dir_in(self._task_dir(number), nth))
+        limits = _limits_of(self._specs[number])
+        return _new(JournaledJob, (number, attempt, body, self._input_of(parents), limits, self._says_who, output))
+
+    def _task_dir(self, number: int) -> str:
+        return os.path.join(self._run_dir, component(self._specs[number].key, number))
+
+    def _context_of(self, job: Job) -> Context:
+        number, attempt = job.task, job.attempt
+        nth = attempt - self._withdrawn.get(number, 0)  # as it was decided: only what is not in flight is withdrawn
+        directory = data = None
+        if job.output is not None:
+            task = self._task_dir(number)
             directory, data = attempt_dir_in(task, nth), data_dir_in(task)
-            output = output_in(directory)
-        context = _new(Context, (self._run, key, cookie, nth, directory, data))
-        shared = self._shared.input_of(parents)
-        return _new(Job, (number, attempt, body, shared, _limits_of(spec), context, output))
+        key = _as_environment_holds(self._specs[number].key)
+        return Context(self._run, key, f"{self._uuid}-{number}-{attempt}", nth, directory, data)
 
 
 def _limits_of(spec: TaskSpec) -> Limits:

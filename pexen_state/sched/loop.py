@@ -181,9 +181,10 @@ class Loop:
         """Tell who keeps `shared` what became of the tasks."""
         for decision in decisions:
             if type(decision) is Transition:
-                task, _, _, new = decision[:4]
+                new = decision[3]
                 if new is _SUBMITTED:
                     continue  # as half of them are
+                task = decision[0]
                 if new in _FINAL:
                     left = self._ended.get(task)
                     self._shared.ended(task, left.shared if left is not None else None)

@@ -160,10 +160,8 @@ class Sched:
         self.shared.update(kwargs)
 
     def _specs_of(self, tasks: Iterable[Body]) -> list[TaskSpec]:
-        return [self._spec_of(task) for task in tasks]
-
-    def _spec_of(self, task: Body) -> TaskSpec:
-        return spec_of(task, key_of(task), self.defaults)
+        defaults = self.defaults
+        return [spec_of(task, key_of(task), defaults) for task in tasks]
 
     def _callables(self) -> Callables:
         """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
@@ -302,10 +300,11 @@ def warn_of_what_is_left(plan: Plan) -> None:
     """At the end of a run: a PexenWarning each for tasks that could not run and for locks that nobody freed."""
     if not plan.is_over:
         return
-    not_run = [task for task in plan.tasks.values() if task.verdict is Verdict.NOT_RUN]
     # What was left out when the run was given up was meant to be: who set the limit knows.
     unmet = sum(
-        task.number in plan.deps.lost and (plan.given_up is None or task.reason != plan.given_up) for task in not_run
+        plan.tasks.verdicts[task] is Verdict.NOT_RUN
+        and (plan.given_up is None or plan.tasks.reasons.get(task) != plan.given_up)
+        for task in plan.deps.lost
     )
     if unmet:
         warnings.warn(f"{unmet} tasks skipped due to unmet deps", PexenWarning, stacklevel=3)

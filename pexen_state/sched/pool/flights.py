@@ -28,9 +28,10 @@ class Flight:
 def flight_of(job: Job, serial: int, body: int | str, shared: bytes | None) -> Flight:
     """With the order for the worker, who finds the body by that reference."""
     mark = mark_of(job.task, job.attempt)
-    context = tuple(job.context) if job.context is not None else None
+    context = job.context
+    who = tuple(context) if context is not None else None
     # An `Order`, as it travels: without its class.
-    return Flight(job, mark, (serial, mark, body, shared, tuple(job.limits), context, job.output), serial)
+    return Flight(job, mark, (serial, mark, body, shared, tuple(job.limits), who, job.output), serial)
 
 
 class Flights:

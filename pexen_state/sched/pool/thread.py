@@ -199,12 +199,15 @@ class ThreadWorkerPool(WorkerPool):
                 self._nudge()
 
     def _run_here(self, member: _Member, job: Job) -> Ended:
+        task, attempt, body, shared = job[:4]
         began_us = time.time_ns() // 1000
-        shared = job.shared
         before = results.texts_of(shared) if shared and self._journaled else {}
-        call = invoke(job.body, shared)
+        call = invoke(body, shared)
+        if call is RETURNED_NONE and not shared and not before:  # nearly always
+            seconds = time.monotonic() - member.began
+            return _new(Ended, (task, attempt, call[0], Outcome(member.index, self._pid, began_us, seconds, shared)))
         kept = None
-        if self._journaled and (call is not RETURNED_NONE or shared or before):
+        if self._journaled:
             kept = results.keep(call, before, shared)
             call = kept.call
             shared = results.as_decoded(shared, before, kept) if shared or before else shared
@@ -213,7 +216,7 @@ class ThreadWorkerPool(WorkerPool):
         outcome = Outcome(member.index, self._pid, began_us, seconds, shared, ret, excinfo)
         if kept is not None:
             outcome.ret_json, outcome.shared_json, outcome.error_json = kept.ret_json, kept.shared_json, kept.error_json
-        return _new(Ended, (job.task, job.attempt, ending, outcome))
+        return Ended(task, attempt, ending, outcome)
 
     def _tell(self, report: Report) -> None:
         """From any thread: here is news for whoever waits."""
