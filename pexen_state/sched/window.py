@@ -92,6 +92,10 @@ class Window:
             return None
         return Hold(ends, seconds)
 
+    def caller_is_next(self) -> None:
+        """It is given the results of a turn from now on: what went before was no time of its own."""
+        self._last_look = time.perf_counter()
+
     def caller_is_slow(self) -> bool:
         """Whether the caller kept the last result for long. Asked between results."""
         now = time.perf_counter()
