@@ -220,6 +220,7 @@ class Loop:
         result_of, check, slow = self._result, self.owner.check, self._window.caller_is_slow
         self.owes = bool(results)
         last = len(results) - 1
+        self._window.caller_is_next()
         for given, (number, _) in enumerate(results):
             if given and self._waiting and slow():
                 self._busy_the_idle(given)

@@ -21,6 +21,9 @@ MOST = 2048
 #: A turn is not held back for longer than this many turns take: a task that takes its time is not waited for.
 TURNS_HELD = 4
 
+#: All that is there is waited for until so many times what it should take: one of the tasks may be a long one.
+STRAGGLERS = 2
+
 #: And in no case for longer than this many seconds: what has ended is neither durable nor shown meanwhile, and one
 #: turn for which the disk stood still is no reason for the next ones to be held.
 MOST_HELD = 0.1
@@ -53,6 +56,7 @@ class Window:
         self._turn_seconds = 0.0
         self._turns = 0
         self._round = 0  # how many tasks the pool had after the last turn
+        self._is_short = False  # it would have taken more than there were
         self._last_look = time.perf_counter()
         if pool.spare is None:
             pool.window = self.size()  # it may have had another run
@@ -63,6 +67,7 @@ class Window:
             self._turns += 1
             self._turn_seconds += (seconds - self._turn_seconds) * max(NEWEST, 1 / self._turns)
         self._round = in_pool
+        self._is_short = in_pool < self._pool.limit
         if self._pool.spare is None:
             self._pool.window = self.size()
 
@@ -83,14 +88,23 @@ class Window:
     def hold(self, in_pool: int) -> Hold | None:
         """Whether the next turn is worth waiting for, with so many tasks in the pool that have not ended.
 
-        Not if a worker might have nothing to do, or half of what was there after the last turn is done.
+        Not if a worker might have nothing to do, or half of what was there after the last turn is done. But if there
+        was nothing more to run, for locks or for order, and all of it ends sooner than a turn takes, then two turns
+        that share it take longer than one with all of it.
         """
         workers = self._pool.workers
+        all_seconds = -(-in_pool // workers) * self._task_seconds
+        if self._is_short and 0 < all_seconds < self._turn_seconds:
+            return Hold(in_pool, min(MOST_HELD, STRAGGLERS * all_seconds))
         ends = in_pool - max(workers, self._round // 2)
         seconds = min(MOST_HELD, TURNS_HELD * self._turn_seconds)
         if ends <= 0 or ends * self._task_seconds / workers >= seconds:
             return None
         return Hold(ends, seconds)
+
+    def caller_is_next(self) -> None:
+        """It is given the results of a turn from now on: what went before was no time of its own."""
+        self._last_look = time.perf_counter()
 
     def caller_is_slow(self) -> bool:
         """Whether the caller kept the last result for long. Asked between results."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.sched import loop as loop_module
+from pexen_state.sched import window as window_module
 from pexen_state.sched.common import TaskRes
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.loop import Loop
@@ -130,6 +132,21 @@ def test_idle_workers_get_what_does_not_follow_from_a_result_that_was_not_given_
 
     assert session.story[-4:] == ["give 1", "hand over 3", "hand over 4", "give 2"]
     list(run)
+
+
+def test_a_caller_is_not_slow_because_the_disk_is(monkeypatch):
+    session = Session(*tasks(4), workers=2, spare=0)
+    session.pool.script = session.pool.end_all
+    began = time.perf_counter()
+    # A commit takes a second, and nothing else takes any time.
+    monkeypatch.setattr(
+        window_module.time, "perf_counter", lambda: began + sum(line.startswith("commit") for line in session.story)
+    )
+
+    list(session.run())
+    handed = session.story.index("hand over 3")
+
+    assert session.story[handed - 2 : handed] == ["give 1", "give 2"]
 
 
 def test_what_follows_from_a_later_result_waits_for_it(monkeypatch):

@@ -6,9 +6,11 @@ from pexen_state.sched.window import MOST, Hold, Window
 from tests.fakes import FakePool
 
 
-def measured(pool: FakePool, *, turn: float, task: float, in_pool: int) -> Window:
-    """After a turn and some tasks that took so many seconds, with so many left in the pool."""
+def measured(pool: FakePool, *, turn: float, task: float, in_pool: int, room: int = 0) -> Window:
+    """After a turn and some tasks that took so many seconds, with so many left in the pool, and room for more."""
     window = Window(pool)
+    if pool.spare is None:
+        pool.window = in_pool + room
     window.tasks_took(10 * task, 10)
     window.turn_took(turn, in_pool)
     return window
@@ -88,3 +90,23 @@ def test_one_turn_for_which_the_disk_stood_still_is_no_reason_to_hold_back_the_n
     window = measured(FakePool(workers=2, spare=None), turn=60, task=0.0001, in_pool=100)
 
     assert window.hold(90) == Hold(40, 0.1)
+
+
+def test_where_there_is_nothing_more_to_run_a_turn_waits_for_all_that_ends_sooner_than_a_turn_takes():
+    window = measured(FakePool(workers=2, spare=None), turn=0.005, task=0.0005, in_pool=10, room=50)
+
+    assert window.hold(9) == Hold(9, 2 * 5 * 0.0005)
+    assert window.hold(1) == Hold(1, 2 * 0.0005)
+    assert window.hold(0) is None
+
+
+def test_where_there_is_more_to_run_workers_are_not_left_with_nothing_to_do():
+    window = measured(FakePool(workers=2, spare=None), turn=0.005, task=0.0005, in_pool=10)
+
+    assert window.hold(5) is None
+
+
+def test_where_all_that_is_there_takes_longer_than_a_turn_it_is_not_waited_for():
+    window = measured(FakePool(workers=2, spare=None), turn=0.005, task=0.002, in_pool=10, room=50)
+
+    assert window.hold(5) is None
