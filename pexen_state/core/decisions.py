@@ -5,6 +5,7 @@ Decisions are NamedTuples because millions are made (a frozen dataclass costs mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pexen_state.core.spec import Name, TaskSpec
@@ -74,3 +75,20 @@ class Restored(NamedTuple):
     locks: Locks = Locks.FREED  #: FREED also for a lock that was unlocked since
     reason: str | None = None
     is_fresh: bool = False  #: it was sent back, and not submitted since; without an attempt it is fresh anyway
+
+
+class AllRestored(NamedTuple):
+    """The same of tasks that ended one after the other, and differ in nothing. They keep no lock, and no attempt of
+    theirs failed, or took its worker with it, or never began.
+    """
+
+    tasks: Sequence[int]  #: as they ended
+    state: State
+    attempt: int
+    verdict: Verdict
+    provided: bool
+    is_fresh: bool = False
+
+
+#: What a journal says of a run that is to go on: where tasks stood, and what was decided about it otherwise.
+Saved = Restored | AllRestored | Unlocked | Cancelled | GivenUp

@@ -258,6 +258,20 @@ class Deps:
                         self._open(waiter, freed)
         return freed, in_vain
 
+    def end_all(self, tasks: Sequence[int], provided: bool, skipped: bool) -> tuple[list[int], list[int]]:
+        """The same of several that ended one after the other in the same way."""
+        freed: list[int] = []
+        in_vain: list[int] = []
+        specs, ended, matching = self.specs, self.ended, self._matching
+        for task in tasks:
+            if specs[task].provides or matching:
+                some_freed, some_in_vain = self.end(task, provided, skipped)
+                freed += some_freed
+                in_vain += some_in_vain
+            else:
+                ended[task] = True
+        return freed, in_vain
+
     def _all_have_ended(self, gate: Gate, freed: list[int], in_vain: list[int]) -> None:
         if not gate.kept:
             for waiter in gate.any_waiters:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.core.commands import Command, Kill, Submit, Yield
 from pexen_state.core.deciding import Deciding, left
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Saved, Transition, Unlocked
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -120,7 +120,7 @@ class Plan(Deciding):
     def restored(
         cls,
         specs: Iterable[TaskSpec],
-        saved: Iterable[Restored | Unlocked | Cancelled | GivenUp],
+        saved: Iterable[Saved],
         *,
         max_fail: int | None = None,
         record: bool = False,
@@ -162,6 +162,8 @@ class Plan(Deciding):
     def _on_opened(self, _: RunOpened) -> None:
         if self.mood is Mood.CLOSED:  # not if somebody said stop meanwhile
             self.mood = Mood.RUNNING
+            if self._ended:
+                self._ready.sweep(self.tasks.states)
 
     def _on_room(self, room: PoolHasRoom) -> None:
         self._room = room.count

@@ -6,7 +6,10 @@ there are few priorities.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from collections.abc import Sequence
+from heapq import heapify, heappop, heappush
+
+from pexen_state.core.states import State
 
 
 class Ready:
@@ -38,3 +41,13 @@ class Ready:
             del self._of[best]
             heappop(self._priorities)
         return number
+
+    def sweep(self, states: Sequence[State]) -> None:
+        """Drop all that are not ready any more, if they are many: at once is faster than one by one."""
+        ready = State.READY
+        for priority, numbers in list(self._of.items()):
+            self._of[priority] = kept = [number for number in numbers if states[number] is ready]
+            heapify(kept)
+            if not kept:
+                del self._of[priority]
+        self._priorities = sorted(self._of)

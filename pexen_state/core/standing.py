@@ -11,7 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Restored, Transition, Unlocked
+from pexen_state.core.decisions import (
+    Added,
+    AllRestored,
+    Cancelled,
+    Decision,
+    GivenUp,
+    Paused,
+    Restored,
+    Transition,
+    Unlocked,
+)
 from pexen_state.core.deps import Deps
 from pexen_state.core.locks import LockTable
 from pexen_state.core.ready import Ready
@@ -70,7 +80,7 @@ class Standing:
 
     # == apply: evolve ===================================================================================
 
-    def apply(self, decision: Decision | Restored) -> None:
+    def apply(self, decision: Decision | Restored | AllRestored) -> None:
         """Change the state of the run by one decision: the only place where it changes.
 
         Raises IllegalTransition, and changes nothing, if the decision does not fit.
@@ -78,6 +88,8 @@ class Standing:
         if not isinstance(decision, Transition):
             if isinstance(decision, Restored):
                 self._restore(decision)
+            elif isinstance(decision, AllRestored):
+                self._restore_all(decision)
             else:
                 self._happen(decision)
             return
@@ -262,6 +274,28 @@ class Standing:
             self.in_flight.add(number)
         elif state is READY:
             self._ready.push(tasks.specs[number].priority, number)
+
+    def _restore_all(self, saved: AllRestored) -> None:
+        numbers, state, attempt, verdict, provided, is_fresh = saved
+        tasks, ended = self.tasks, self.deps.ended
+        states, attempts, ranks = tasks.states, tasks.attempts, tasks.ranks
+        if not numbers or state not in FINAL or not 0 < min(numbers) <= max(numbers) < len(states):
+            raise IllegalTransition(f"there are no tasks {numbers} to be {state.word}")
+        twice = [number for number in numbers if attempts[number] or ended[number]]
+        if twice or len(set(numbers)) < len(numbers):
+            raise IllegalTransition(f"{[tasks.specs[number].key for number in twice or numbers]} were restored twice")
+        is_fresh = is_fresh or not attempt
+        rank = self._ended
+        for number in numbers:
+            rank += 1
+            states[number], attempts[number], ranks[number] = state, attempt, rank
+            tasks.verdicts[number], tasks.provided[number], tasks.fresh[number] = verdict, provided, is_fresh
+        self._ended = rank
+        self.unfinished -= len(numbers)
+        self.failed += len(numbers) * _counts_as_failed(state, verdict)
+        freed, in_vain = self.deps.end_all(numbers, provided, verdict is SKIP)
+        self._in_vain += in_vain
+        self._wake(freed, Cause.PROVIDED)
 
     # == looking =========================================================================================
 

@@ -17,7 +17,6 @@ from pexen_state.journal.specs import spec_from_json
 STATES = list(State)
 VERDICTS = list(Verdict)
 LOCKS = list(Locks)
-_new = tuple.__new__  # of what every task has one: without the python function that a NamedTuple has for a constructor
 
 
 class RunState(Word):
@@ -217,6 +216,7 @@ class TaskEnding(NamedTuple):
     locks: Locks
     is_fresh: bool  #: it was sent back, and not submitted since
     has_result: bool  #: an attempt ended it
+    has_more: bool  #: there is more to say of where it stands: a reason, counts
 
 
 class _Endings(dict[int, TaskEnding]):
@@ -228,6 +228,7 @@ class _Endings(dict[int, TaskEnding]):
             LOCKS[number >> 17 & 7],
             bool(number >> 20 & 1),
             bool(number >> 21 & 1),
+            bool(number >> 22 & 1),
         )
         return ending
 
@@ -240,26 +241,21 @@ class EndedTask(NamedTuple):
     """A task that has ended, and what the attempt that ended it left."""
 
     number: int
-    ending_number: int
+    ending: TaskEnding
     attempt: int
-    withdrawn: int
-    counts: int  #: failures, and crashes << 31
-    reason: str | None
     ended_seq: int  #: `seq` of the transition that ended it
+    seconds: float | None
+    withdrawn: int
+    failures: int
+    crashes: int
+    reason: str | None
     ret: str | None  #: JSON
     shared: str | None  #: JSON
     error: str | None  #: JSON
-    seconds: float | None
     output: str | None
 
     @property
-    def ending(self) -> TaskEnding:
-        return ENDINGS[self.ending_number]
-
-    @property
     def restored(self) -> Restored:
-        state, verdict, provided, locks, is_fresh, _ = ENDINGS[self.ending_number]
-        counts = self.counts
-        failures, crashes = (counts & 0x7FFFFFFF, counts >> 31) if counts else (0, 0)
-        at_end = (verdict, provided, locks, self.reason, is_fresh)
-        return _new(Restored, (self.number, state, self.attempt, self.withdrawn, failures, crashes, *at_end))
+        state, verdict, provided, locks, is_fresh, *_ = self.ending
+        counts = (self.withdrawn, self.failures, self.crashes)
+        return Restored(self.number, state, self.attempt, *counts, verdict, provided, locks, self.reason, is_fresh)

@@ -6,7 +6,7 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -45,6 +45,12 @@ def spec_to_json(spec: TaskSpec) -> str | None:
             text = _written(to_json(int(value) if name == "declared" else value, where))
         parts.append(f'"{name}":{text}')
     return f"{{{','.join(parts)}}}"
+
+
+def specs_to_json(specs: Sequence[TaskSpec]) -> list[str]:
+    """Of many tasks: most have nothing but a key, which is the empty text."""
+    exact = "".join([spec.key for spec in specs]).isascii()
+    return ["" if exact and spec[1:] == _DEFAULTS else spec_to_json(spec) or "" for spec in specs]
 
 
 def _text_of(name: Hashable, where: str) -> str:

@@ -14,11 +14,12 @@ from typing import TypeVar
 from pexen_state.core.decisions import Cancelled, Restored, Unlocked
 from pexen_state.core.plan import Plan
 from pexen_state.journal import restore
+from pexen_state.journal.ended import EndedPage
 from pexen_state.journal.queries import NotFound
-from pexen_state.journal.records import EndedTask, SavedTask
+from pexen_state.journal.records import SavedTask
 from pexen_state.journal.restore import Intervention
 
-T = TypeVar("T", SavedTask, EndedTask)
+T = TypeVar("T", SavedTask, EndedPage)
 
 _IS_THERE = "SELECT 1 FROM run WHERE id = ?"
 
@@ -65,7 +66,7 @@ def woven(
     ended: Iterable[T], under_way: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]
 ) -> Iterator[T | SavedTask | Intervention]:
     """Tasks in the order in which they ended, with each lock that a person freed at its place among them, and then the
-    others.
+    others. Pages of tasks have to end at these places.
 
     All else that was done to the run comes last: what was cancelled is about tasks that are in flight still, and a run
     that was given up is so from then on.

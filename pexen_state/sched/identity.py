@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.meta import ATTRIBUTE, DECLARED, Task, find_meta
+from pexen_state.sched.meta import ATTRIBUTE, DECLARED, SchedMeta, Task, find_meta
 
 CALLPATH = "__pexen_callpath__"  #: where a factory found the task: a list of names
 KEY = "__pexen_key__"  #: what a factory says the key is, where the callpath alone would not do
@@ -53,6 +53,14 @@ def is_silent(task: Task) -> bool:
         and getattr(task, DECLARED, None) is None
         and getattr(task, "declared", None) is None
     )
+
+
+def only_name_of(task: Task) -> str | None:
+    """The name of a function that says nothing but its name. None: it says more, or less."""
+    meta = getattr(task, ATTRIBUTE, None) if type(task) is types.FunctionType else None
+    if type(meta) is not SchedMeta or len(task.__dict__) != 1 or len(said := meta.__dict__) != 1:
+        return None
+    return said.get("name")
 
 
 def where_defined(task: Task) -> str:
@@ -94,6 +102,24 @@ class Fingerprints:
             return _digest(self._parts(task))
         function = None if isinstance(task, Executable) else _function_of(task)
         return _digest(self._parts(task)) if function is None else self._code_of(function).fingerprint
+
+    def of_all(self, tasks: Iterable[Task]) -> list[bytes]:
+        """One by one. Neighbours are often closures of one function: that is seen at a glance."""
+        found: list[bytes] = []
+        code = names = None
+        latest = b""
+        for task in tasks:
+            if (
+                type(task) is not types.FunctionType
+                or task.__code__ is not code
+                or task.__globals__ is not names
+                or getattr(task, "__wrapped__", None) is not None
+            ):
+                latest = self(task)
+                alike = type(task) is types.FunctionType and getattr(task, "__wrapped__", None) is None
+                code, names = (task.__code__, task.__globals__) if alike else (None, None)
+            found.append(latest)
+        return found
 
     def _parts(self, task: Task) -> Iterator[bytes]:
         while isinstance(task, functools.partial):

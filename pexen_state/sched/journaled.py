@@ -125,7 +125,8 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             asked.announce(_opened(run, match, left))
         if match.is_resumed:
             past = journal.resuming()
-            told = woven(past.ended(), past.under_way(), journal.interventions())
+            done = journal.interventions()
+            told = woven(past.ended(done), match.under_way, done)
             yield from _while_ours(replay(plan, told, shared, match.bodies, match.sent_back), loop.owner)
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
@@ -175,7 +176,8 @@ def _begin_or_match(
         if not (callables.all_would_run and match.is_as_recorded):
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
-        return record, match, cut_off(past.under_way(), marks, record.id)
+        match.under_way = past.under_way()
+        return record, match, cut_off(match.under_way, marks, record.id)
     if not callables.all_would_run:
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:

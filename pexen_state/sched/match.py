@@ -11,19 +11,22 @@ import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from operator import itemgetter
 
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import State
-from pexen_state.journal.records import STATES, NewTask, RecordedTask
+from pexen_state.journal.recorded import RecordedPage
+from pexen_state.journal.records import NewTask, RecordedTask, SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
+
+_KEY = itemgetter(TaskSpec._fields.index("key"))  # a million times: faster than by the attribute
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Match:
     is_as_recorded: bool = True  #: exactly the caller's tasks, and what they say now is what the run recorded
     finished: int = 0  #: how many had ended
     superseded: int | None = None  #: the unfinished run that this new one takes the place of
+    under_way: list[SavedTask] = field(default_factory=list)  #: what has begun and not ended
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
     added: list[NewTask] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)  #: tasks that had ended without
@@ -50,7 +54,7 @@ class Match:
 
 def check_keys(specs: Sequence[TaskSpec]) -> None:
     """Under a journal a task is known by its key alone. Raises SchedulerError if two tasks have the same."""
-    if len({spec.key for spec in specs}) == len(specs):
+    if len(set(map(_KEY, specs))) == len(specs):
         return
     keys = Counter(spec.key for spec in specs)
     twice = next(key for key, count in keys.items() if count > 1)
@@ -62,7 +66,7 @@ def check_keys(specs: Sequence[TaskSpec]) -> None:
 
 def match_tasks(
     callables: Callables,
-    recorded: Iterable[Sequence[RecordedTask]],
+    recorded: Iterable[RecordedPage],
     overrides: Collection[str] = (),
     rerun_changed: bool = False,
 ) -> Match:
@@ -92,29 +96,18 @@ class _Matching:
         self._gone: list[str] = []
         self._again: list[str] = []
 
-    def take_page(self, page: Sequence[RecordedTask]) -> bool:
-        """Take tasks that are, one by one, the caller's next ones, in code and in words; False: some are not.
-
-        Nearly all are, and columns are compared in much less time than rows.
-        """
+    def take_page(self, page: RecordedPage) -> bool:
+        """Take tasks that are, one by one, the caller's next ones, in code and in words; False: some are not."""
         if self._others is not None or self._overrides:
             return False
         match, first, last = self._match, self._in_order, self._in_order + len(page)
-        numbers, keys, fingerprints, states, _, texts = zip(*page, strict=True)
         bodies, specs = self._callables.bodies[first:last], self._callables.specs[first:last]
-        if (
-            None in fingerprints
-            or keys != tuple([spec[0] for spec in specs])
-            or texts != tuple(map(spec_to_json, specs))
-            or fingerprints != tuple(map(self._fingerprint, bodies))
-        ):
+        if not page.is_of(specs, self._fingerprint.of_all(bodies)):
             return False
         match.specs += specs
         match.bodies += bodies
-        for state, count in Counter(states).items():
-            match.finished += count * STATES[state].is_final
-        if State.SKIPPED in states:
-            match.skipped.update(compress(numbers, map(State.SKIPPED.__eq__, states)))
+        match.finished += page.finished
+        match.skipped |= page.skipped()
         self._in_order = last
         self._there += len(page)
         return True

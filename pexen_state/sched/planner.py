@@ -11,7 +11,6 @@ import warnings
 import weakref
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import repeat
 from typing import Any
 
 from pexen_state.core.check import Rehearsal, required_names
@@ -30,7 +29,7 @@ from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Body, Pool
 from pexen_state.sched.shared import SharedStore
-from pexen_state.sched.specs import Callables, Defaults, says_still, spec_of
+from pexen_state.sched.specs import Callables, Defaults, say_still, spec_of
 from pexen_state.util import PexenWarning
 
 
@@ -166,8 +165,7 @@ class Sched:
     def _callables(self) -> Callables:
         """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
         bodies = list(self._tasks.values())
-        # One by one: a second list of specs would be the largest thing that a large run ever holds.
-        if all(map(says_still, bodies, self._specs, repeat(self.defaults))):
+        if say_still(bodies, self._specs, self.defaults):
             return Callables(bodies, self._specs, self._all_would_run)
         specs = self._specs_of(bodies)
         check_locks(bodies, specs)

@@ -1,7 +1,7 @@
 """What an earlier session left: the plan as the journal tells it, and its results, one by one.
 
-The plan is restored in the order in which its tasks ended, and each result is given on the way; so `shared`
-is kept only for as long as a child that has not ended needs it, as when the run was live.
+The plan is restored in the order in which its tasks ended, page by page, and each result is given on the way; so
+`shared` is kept only for as long as a child that has not ended needs it, as when the run was live.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from pexen_state.core.inputs import Input, Lost
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal import codec
+from pexen_state.journal.ended import NO_MORE, EndedPage
 from pexen_state.journal.excinfo import decode_error
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.records import AttemptEnd, EndedTask, SavedTask
+from pexen_state.journal.records import AttemptEnd, SavedTask
 from pexen_state.journal.restore import Intervention
 from pexen_state.sched.common import ExceptionInfo, TaskRes, task_result
 from pexen_state.sched.pool.base import Body
@@ -28,52 +29,63 @@ from pexen_state.sched.shared import Shared, SharedStore
 
 def replay(
     plan: Plan,
-    told: Iterable[EndedTask | SavedTask | Intervention],
+    told: Iterable[EndedPage | SavedTask | Intervention],
     shared: SharedStore,
     bodies: Sequence[Body | None],
     sent_back: Container[int] = (),
 ) -> Iterator[TaskRes]:
     """Restore the plan, and give the result of each task that ended by an attempt.
 
-    Those that have ended are told of first, in the order in which they did. Of tasks that are `sent_back` no result is
-    given: they will have another.
+    Those that have ended are told of first, in the order in which they did: the plan is a page ahead of the results.
+    Of tasks that are `sent_back` no result is given: they will have another.
     """
-    specs = plan.tasks.specs
     for one in told:
-        if not isinstance(one, EndedTask):
+        if isinstance(one, EndedPage):
+            for decision in one.restored():
+                plan.apply(decision)
+            yield from _results(one, plan, shared, bodies, sent_back)
+        else:
             plan.apply(one.restored if isinstance(one, SavedTask) else one)
-            continue
-        plan.apply(one.restored)
-        number = one.number
-        if not one.ending.has_result:
-            shared.ended(number, None)
-            continue
-        spec = specs[number]
-        parents = plan.parents(number) if spec.requires or spec.requires_all else ()
-        left = after_changes(shared.input_of(parents), one.shared)
-        shared.ended(number, left)
-        if number not in sent_back:
-            yield _task_result(spec.key, one, bodies[number], left)
 
 
-def _task_result(key: str, ended: EndedTask, body: Body | None, left: Shared) -> TaskRes:
-    excinfo = None
-    if ended.error is not None:
-        error = decode_error(ended.error)
-        excinfo = ExceptionInfo(type(error), error, None)
-    ret = codec.decode(ended.ret) if ended.ret is not None else None
-    state, verdict, *_ = ended.ending
-    attributes = {
-        "key": key,
-        "attempt": ended.attempt - ended.withdrawn,
-        "state": state.word,
-        "verdict": verdict.word,
-        "reason": ended.reason,
-        "seconds": ended.seconds,
-        "output": ended.output,
-        "replayed": True,
-    }
-    return task_result(body, left, ret, excinfo, attributes)
+def _results(
+    page: EndedPage, plan: Plan, shared: SharedStore, bodies: Sequence[Body | None], sent_back: Container[int]
+) -> Iterator[TaskRes]:
+    specs = plan.tasks.specs
+    nothing_flows = shared.is_unused and not any(more.shared for more in page.more.values())
+    for ending, attempt, rows in page.stretches:
+        if nothing_flows:
+            shared.over([number for _, number, *_ in rows])
+        state, verdict = ending.state.word, ending.verdict.word
+        for _, number, _, _, took_us in rows:
+            if not ending.has_result:
+                if not nothing_flows:
+                    shared.ended(number, None)
+                continue
+            withdrawn, _, _, reason, ret, changes, error, output = page.more.get(number, NO_MORE)
+            left: Shared = {}
+            if not nothing_flows:
+                left = after_changes(shared.input_of(plan.parents(number)), changes)
+                shared.ended(number, left)
+            if number in sent_back:
+                continue
+            attributes = {
+                "key": specs[number].key,
+                "attempt": attempt - withdrawn,
+                "state": state,
+                "verdict": verdict,
+                "reason": reason,
+                "seconds": None if took_us is None else took_us / 1e6,
+                "output": output,
+                "replayed": True,
+            }
+            returned = None if ret is None else codec.decode(ret)
+            yield task_result(bodies[number], left, returned, None if error is None else _raised(error), attributes)
+
+
+def _raised(error_json: str) -> ExceptionInfo:
+    error = decode_error(error_json)
+    return ExceptionInfo(type(error), error, None)
 
 
 class CutOff(NamedTuple):

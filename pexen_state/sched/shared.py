@@ -36,6 +36,15 @@ class SharedStore:
     def __len__(self) -> int:
         return len(self._left)
 
+    @property
+    def is_unused(self) -> bool:
+        """Nothing was set for everybody, and no task has left anything: so far there is nothing to get."""
+        return not (self._base or self._left or self._again)
+
+    def over(self, tasks: Iterable[int]) -> None:
+        """As `ended`, of tasks that left nothing; while the store is unused."""
+        self._over.update(tasks)
+
     def input_of(self, parents: Iterable[int]) -> Shared:
         """What a task gets that has these parents, in the order in which they ended."""
         if not self._left and not self._base:

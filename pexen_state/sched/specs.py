@@ -5,13 +5,13 @@ The same metadata always gives the same spec: names come in one order, whatever 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pexen_state.core.spec import NOBODY, Declared, TaskSpec
 from pexen_state.core.states import RETRIED, Cause
 from pexen_state.sched.fields import RETRYABLE
-from pexen_state.sched.identity import is_silent, key_of, where_defined
+from pexen_state.sched.identity import is_silent, key_of, only_name_of, where_defined
 from pexen_state.sched.meta import Task, declared_of, find_meta
 
 
@@ -32,42 +32,57 @@ class Callables(NamedTuple):
     all_would_run: bool  #: if nothing failed; False: or nobody has looked
 
 
-_NO_DEFAULTS = Defaults()
 _SAYS_NOTHING = NOBODY[1:]
-_NOT_PLANNED_WITH = frozenset({"name", "kwargs", "tags", "summary"})
+_PLACES = {field: place for place, field in enumerate(TaskSpec._fields)}
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
 _AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeout", "idle_timeout"})
 
 
 def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
     """The spec of a task that is known as `key`. What nobody said is left to `TaskSpec`: most say next to nothing."""
+    told = [key, *_SAYS_NOTHING] if defaults is None else _told_by(key, defaults)
     meta = find_meta(task)
-    told: dict[str, Any] = {} if defaults is None or defaults == _NO_DEFAULTS else defaults._asdict()
     if meta is not None:
         for field, value in vars(meta).items():
-            if field in _NOT_PLANNED_WITH:
-                continue
             if field in _NAMES:
-                told[field] = _in_order(value)
+                told[_PLACES[field]] = _in_order(value)
             elif field in _AS_THEY_ARE:
-                told[field] = value
+                told[_PLACES[field]] = value
             elif field == "after":
-                told[field] = tuple(sorted(value))
+                told[_PLACES[field]] = tuple(sorted(value))
             elif field == "retry_on":
-                told[field] = _retried(value)
+                told[_PLACES[field]] = _retried(value)
             elif field == "on_fail":
-                told["on_fail_locks"], told["on_fail_deps"] = value.get("locks"), value.get("deps")
+                told[_PLACES["on_fail_locks"]] = value.get("locks")
+                told[_PLACES["on_fail_deps"]] = value.get("deps")
     declared = declared_of(task)
     if declared is not Declared.CALLABLE:
-        told["declared"] = declared
-    return TaskSpec(key, **told) if told else TaskSpec(key)
+        told[_PLACES["declared"]] = declared
+    return TaskSpec._make(told)
 
 
-def says_still(task: Task, spec: TaskSpec, defaults: Defaults | None = None) -> bool:
-    """Whether the spec of a task is what it was. Of one that says nothing of itself, none is made to find out."""
-    if defaults is None and is_silent(task):
-        return spec[1:] == _SAYS_NOTHING and where_defined(task) == spec[0]
-    return spec_of(task, key_of(task), defaults) == spec
+def _told_by(key: str, defaults: Defaults) -> list[Any]:
+    told = [key, *_SAYS_NOTHING]
+    for field, value in zip(Defaults._fields, defaults, strict=True):
+        told[_PLACES[field]] = value
+    return told
+
+
+def say_still(tasks: Iterable[Task], specs: Iterable[TaskSpec], defaults: Defaults | None = None) -> bool:
+    """Whether the specs of tasks are what they were. One by one, and of a function that says no more than its name
+    none is made to find out: a second list of specs would be the largest thing that a large run ever holds.
+    """
+    usual = TaskSpec("", *_SAYS_NOTHING) if defaults is None else TaskSpec._make(_told_by("", defaults))
+    others = usual[1:]
+    for task, spec in zip(tasks, specs, strict=True):
+        if spec[1:] == others and only_name_of(task) == spec[0]:
+            continue
+        if is_silent(task):
+            if spec[1:] != others or where_defined(task) != spec[0]:
+                return False
+        elif spec_of(task, key_of(task), defaults) != spec:
+            return False
+    return True
 
 
 def _in_order(names: Collection[Hashable]) -> tuple[Hashable, ...]:

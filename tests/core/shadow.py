@@ -5,11 +5,12 @@ It shares no code with the plan. It is slow: everything is looked up anew by wal
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import groupby
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, AllRestored, Cancelled, Decision, GivenUp, Restored, Transition, Unlocked
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Cause, Locks, State, Verdict
 
@@ -232,3 +233,21 @@ def _normal(name: Name) -> Name:
     if isinstance(name, str) and name.startswith("/"):
         return "/" + "/".join(part for part in name.split("/") if part)
     return name
+
+
+def together(
+    projection: Iterable[Restored | Unlocked | Cancelled | GivenUp],
+) -> Iterator[Restored | AllRestored | Unlocked | Cancelled | GivenUp]:
+    """The same, with tasks that ended side by side in the same way told of at once."""
+    for ended, some in groupby(projection, _how_it_ended):
+        if ended is None:
+            yield from some
+        else:
+            yield AllRestored([one.task for one in some if isinstance(one, Restored)], *ended)
+
+
+def _how_it_ended(one: object) -> tuple[State, int, Verdict, bool, bool] | None:
+    if not isinstance(one, Restored) or not one.state.is_final or one.locks.kept or one.reason is not None:
+        return None
+    counted = one.withdrawn or one.failures or one.crashes
+    return None if counted else (one.state, one.attempt, one.verdict, one.provided, one.is_fresh)

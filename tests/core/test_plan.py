@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pexen_state.core.commands import Kill, Submit, Yield
-from pexen_state.core.decisions import Added, Paused, Restored, Transition, Unlocked
+from pexen_state.core.decisions import Added, AllRestored, Paused, Restored, Transition, Unlocked
 from pexen_state.core.inputs import (
     PauseAsked,
     PoolHasRoom,
@@ -326,6 +326,21 @@ def test_a_task_is_restored_once() -> None:
 
     with pytest.raises(IllegalTransition, match="a was restored twice"):
         Plan.restored([spec("a")], [one, one])
+
+
+def test_tasks_that_ended_alike_are_restored_at_once_and_each_of_them_once() -> None:
+    specs = [spec("a", provides={"x"}), spec("b", requires={"x"}), spec("c", requires={"x"}), spec("d")]
+    ended = AllRestored([1, 3], State.SUCCEEDED, 1, Verdict.PASS, True)
+
+    plan = Plan.restored(specs, [ended])
+
+    assert isinstance(plan, Plan)
+    assert plan.submits(RunOpened(), PoolHasRoom(9)) == ["b", "d"]
+    for twice in (ended, ended._replace(tasks=[4, 4]), Restored(3, State.SUCCEEDED, 1, 0, 0, 0)):
+        with pytest.raises(IllegalTransition, match="restored twice"):
+            Plan.restored(specs, [ended, twice])
+    with pytest.raises(IllegalTransition, match="no tasks"):
+        Plan.restored(specs, [ended._replace(tasks=[4, 5])])
 
 
 def test_plans_of_different_runs_are_different() -> None:

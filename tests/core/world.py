@@ -29,7 +29,7 @@ from pexen_state.core.inputs import (
 from pexen_state.core.plan import Mood, Turn
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Locks, State
-from tests.core.shadow import Shadow, conflict
+from tests.core.shadow import Shadow, conflict, together
 from tests.stories import VERDICT, Plan
 
 LOCKS = ("/", "/a", "/a/b", "/a/c", "flat", 7)
@@ -305,6 +305,7 @@ class Run:
         restored = Plan.restored(known, self.shadow.projection(), max_fail=self.max_fail)
         restored.validate()
         assert restored == live
+        assert Plan.restored(known, together(self.shadow.projection()), max_fail=self.max_fail) == live
         assert isinstance(restored, Plan)
         restored.decided = live.decided
         self.plan, self.is_opened, self.queued_since = restored, False, {}

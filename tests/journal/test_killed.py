@@ -69,7 +69,8 @@ def test_nothing_that_was_said_to_be_written_is_lost(tmp_path: Path, seed: int) 
     with RunLock.acquire(path) as lock:
         journal = Journal.open(lock)
         found = {task.number for task in journal.saved_tasks(1) if task.restored.state is State.SUCCEEDED}
-        results = {result.number: result.ret for result in journal.resuming(1).ended() if result.ending.has_result}
+        ended = [result for page in journal.resuming(1).ended() for result in page]
+        results = {result.number: result.ret for result in ended if result.ending.has_result}
         journal.close()
     assert said <= found
     assert results == {number: str(number) for number in found}

@@ -34,7 +34,8 @@ def test_a_page_is_read_when_the_one_before_was_taken(path: Path, monkeypatch: p
                 read.append(len(rows))
             return rows
 
-        ended = resuming.Resuming(fetch, 1, "", nullcontext).ended()
+        pages = resuming.Resuming(fetch, 1, "", nullcontext).ended()
+        ended = (one for page in pages for one in page)
         first = [next(ended) for _ in range(PAGE)]
         assert read == [PAGE]
         rest = list(ended)
@@ -53,7 +54,7 @@ def test_who_the_tasks_are_is_read_in_pages_too(path: Path, monkeypatch: pytest.
             rows: list[Any] = connection.execute(query, params).fetchall()
             return rows
 
-        pages = list(resuming.Resuming(fetch, 1, "", nullcontext).recorded())
+        pages = [list(page) for page in resuming.Resuming(fetch, 1, "", nullcontext).recorded()]
 
     assert [len(page) for page in pages] == [PAGE, PAGE, TASKS - 2 * PAGE]
     assert [(task.number, task.key) for page in pages for task in page] == [(n + 1, f"t{n}") for n in range(TASKS)]

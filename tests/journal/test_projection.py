@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pexen_state.core.decisions import Added
+from pexen_state.core.decisions import Added, AllRestored, Restored
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -28,9 +28,11 @@ from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import FAILURES, RETRIED, Cause, State
 from pexen_state.journal import turn
 from pexen_state.journal.care.check import check, replay
+from pexen_state.journal.ended import EndedPage
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
-from pexen_state.journal.records import EndedTask, NewTask, SavedTask
+from pexen_state.journal.records import NewTask, SavedTask
+from pexen_state.journal.restore import Intervention
 from pexen_state.journal.standing import in_order, standing, woven
 from pexen_state.journal.writer import Journal
 from tests.stories import VERDICT, Plan
@@ -137,9 +139,15 @@ class JournaledPlan:
     def resumed(self, specs: list[TaskSpec]) -> Plan:
         """The same, read as a resume reads it."""
         past = self.journal.resuming(self.id)
-        told = woven(past.ended(), past.under_way(), self.journal.interventions(self.id))
+        done = self.journal.interventions(self.id)
+        told = woven(past.ended(done), past.under_way(), done)
         assert [task.spec for page in past.recorded() for task in page] == specs
-        decisions = [one.restored if isinstance(one, EndedTask | SavedTask) else one for one in told]
+        decisions: list[Restored | AllRestored | Intervention] = []
+        for one in told:
+            if isinstance(one, EndedPage):
+                decisions += one.restored()
+            else:
+                decisions.append(one.restored if isinstance(one, SavedTask) else one)
         return Plan.restored(specs, decisions, max_fail=self.max_fail)
 
     def compare(self) -> None:

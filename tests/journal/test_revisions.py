@@ -126,7 +126,8 @@ def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(wr
             "last": "submitted",
         }
         ended = [task.number for task in saved if task.key in ("first", "second")]
-        assert [result.number for result in journal.resuming(record.id).ended() if result.ending.has_result] == ended
+        results = [result for page in journal.resuming(record.id).ended() for result in page]
+        assert [result.number for result in results if result.ending.has_result] == ended
         journal.close()
     assert check(written) == []
 

@@ -11,9 +11,13 @@ from pexen_state.core.inputs import CancelAsked, PauseAsked, PoolHasRoom, TasksA
 from pexen_state.core.spec import Declared
 from pexen_state.core.states import Cause, Locks, State, Verdict
 from pexen_state.journal.errors import JournalConflict, JournalWriteError
-from pexen_state.journal.records import AttemptBegan, AttemptEnd, NewTask
+from pexen_state.journal.records import AttemptBegan, AttemptEnd, EndedTask, NewTask
 from tests.journal.telling import MIDNIGHT_US, Runner, change, sql
 from tests.stories import cancel, raised, returned, runner_died, spec, started, was_cancelled, withdrawn, worker_died
+
+
+def ended(runner: Runner) -> list[EndedTask]:
+    return [one for page in runner.journal.resuming().ended() for one in page]
 
 
 def transitions(path: Path) -> list[tuple[object, ...]]:
@@ -135,7 +139,7 @@ def test_withdrawn_attempts_are_in_no_count_that_people_see(runner: Runner, path
     assert sql(path, "SELECT attempts FROM tasks") == [(1,)]
     assert sql(path, "SELECT attempt, state FROM attempts") == [(1, "succeeded")]
     assert {attempt for _, attempt, *_ in transitions(path)} == {1}
-    (result,) = runner.journal.resuming().ended()
+    (result,) = ended(runner)
     (saved,) = runner.journal.saved_tasks()
     assert (saved.attempt, saved.withdrawn, result.ret) == (3, 2, "1")
 
@@ -163,7 +167,7 @@ def test_what_an_attempt_left_is_kept(runner: Runner, path: Path) -> None:
             "journal.d/run-1/first-1/1/output.log",
         )
     ]
-    (result,) = runner.journal.resuming().ended()
+    (result,) = ended(runner)
     assert (result.shared, result.error, result.seconds, result.output) == (end.shared_json, "{}", 8.25, output)
 
 
@@ -248,7 +252,7 @@ def test_finished_tasks_come_in_the_order_in_which_they_ended(runner: Runner) ->
     runner.turn(returned("b"), returned("a"))
 
     assert [task.key for task in runner.journal.saved_tasks()] == ["c", "b", "a", "d"]
-    assert [one.number for one in runner.journal.resuming().ended() if one.ending.has_result] == [3, 2, 1]
+    assert [one.number for one in ended(runner) if one.ending.has_result] == [3, 2, 1]
 
 
 def test_a_task_that_was_cancelled_before_its_next_attempt_has_the_result_of_what_ran(runner: Runner) -> None:
@@ -256,9 +260,7 @@ def test_a_task_that_was_cancelled_before_its_next_attempt_has_the_result_of_wha
     runner.turn(raised("again"), left={"again": AttemptEnd(error_json="{}")})
     runner.turn(CancelAsked())
 
-    assert [(one.number, one.error) for one in runner.journal.resuming().ended() if one.ending.has_result] == [
-        (1, "{}")
-    ]
+    assert [(one.number, one.error) for one in ended(runner) if one.ending.has_result] == [(1, "{}")]
     assert [task.state.word for task in runner.journal.saved_tasks()] == ["cancelled", "cancelled"]
     assert Cancelled((), True) in list(runner.journal.decisions())
 
@@ -284,7 +286,7 @@ def test_only_tasks_that_an_attempt_ended_have_a_result(runner: Runner) -> None:
         "never",
     }
     words = {task.number: (task.key, task.state.word) for task in runner.journal.saved_tasks()}
-    assert [words[result.number] for result in runner.journal.resuming().ended() if result.ending.has_result] == [
+    assert [words[result.number] for result in ended(runner) if result.ending.has_result] == [
         ("good", "succeeded"),
         ("crashed", "failed"),
         ("bad", "failed"),

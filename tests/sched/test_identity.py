@@ -118,6 +118,23 @@ def test_closures_of_one_code_are_looked_at_once_and_all_as_of_one_moment(edited
     assert fingerprint(module.make(2)) != first
 
 
+def test_the_fingerprints_of_neighbours_are_those_that_each_has_alone(edited):
+    module = edited("def make(n):\n    def t():\n        return n\n    return t\ndef other(): pass\n")
+    wrapped = functools.wraps(module.other)(module.make(3))
+    tasks = [
+        module.make(1),
+        module.make(2),
+        wrapped,
+        module.make(4),
+        functools.partial(body, 1),
+        body,
+        len,
+        module.other,
+    ]
+
+    assert Fingerprints().of_all(tasks) == [fingerprint(task) for task in tasks]
+
+
 def test_a_partial_counts_its_plain_arguments_and_no_addresses():
     assert fingerprint(functools.partial(body, 1)) != fingerprint(functools.partial(body, 2))
     assert fingerprint(functools.partial(body, object())) == fingerprint(functools.partial(body, object()))
