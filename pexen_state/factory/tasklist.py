@@ -32,10 +32,11 @@ _SETS = ("requires", "requires_all", "provides", "uses", "claims")
 class TaskListFactory(BaseFactory):
     """Reads a task list and gives a task for each command in it, in the order of the list.
 
-    A line is a command for `/bin/sh -c`, with `name: ` before it if it is to have a name of its own; or a
-    JSON object with the keys of KEYS, whose `cmd` is such a command or a list of words. Empty lines and
-    lines that begin with `#` are left out. The key of a task is its name, else its command; when one comes
-    again, it is followed by `#2`, `#3`. Bytes that are not UTF-8 are kept as they are.
+    A line is a command for `/bin/sh -c` (left out where all it could do is start one program), with `name: `
+    before it if it is to have a name of its own; or a JSON object with the keys of KEYS, whose `cmd` is such a
+    command or a list of words. Empty lines and lines that begin with `#` are left out. The key of a task is its
+    name, else its command; when one comes again, it is followed by `#2`, `#3`. Bytes that are not UTF-8 are kept
+    as they are.
 
     Arguments:
         shell    - instead of /bin/sh

@@ -100,6 +100,8 @@ class Runs:
         ]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         environment.pop("PEXEN_JOURNAL", None)
+        # Whoever has installed a package, peers included, has it compiled; a checkout is compiled by its first run.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         if self._environments.shim is not None:
             environment |= {"LD_PRELOAD": str(self._environments.shim), "SLOW_DISK_US": str(case.flush_us)}
         began = time.perf_counter()

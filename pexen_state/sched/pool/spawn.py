@@ -21,6 +21,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
+from pexen_state.sched.pool import shell
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.interpreter import why_not_there
 from pexen_state.sched.pool.output import last_line
@@ -83,24 +84,44 @@ def _run_by_spawn(
 ) -> subprocess.CompletedProcess[Any]:
     """By posix_spawn: it neither copies this process's page tables nor runs any python in between."""
     words = [executable.argv] if isinstance(executable.argv, str) else [os.fspath(word) for word in executable.argv]
-    if executable.shell:
-        words = ["/bin/sh", "-c", *words]
+    # It has no argument for a working directory. This worker has one thread, and no other task.
+    with _Inside(executable.cwd, around.directory):
+        pid = None
+        if executable.shell:
+            pid = _spawn_plain(words, executable, around, environment)
+            words = [shell.SHELL, "-c", *words]
+        if pid is None:
+            pid = _spawn(executable.executable or words[0], words, around, environment)
+    around.started(pid)
+    return subprocess.CompletedProcess(executable.argv, os.waitstatus_to_exitcode(_wait_for(pid)))
+
+
+def _spawn_plain(
+    words: list[str], executable: Executable, around: Surroundings, environment: dict[bytes, bytes]
+) -> int | None:
+    """Start what a shell would only pass on, if this is such a command."""
+    plain = shell.plain_words(words[0]) if len(words) == 1 and executable.executable is None else None
+    if plain is None:
+        return None
+    try:
+        return _spawn(plain[0], plain, around, shell.with_pwd(environment))
+    except OSError:
+        return None  # why not, the shell says in the words and by the exit status that people know
+
+
+def _spawn(program: str, words: list[str], around: Surroundings, environment: dict[bytes, bytes]) -> int:
     actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)]
     if around.output is not None:
         actions += [(os.POSIX_SPAWN_DUP2, around.output, 1), (os.POSIX_SPAWN_DUP2, around.output, 2)]
-    # It has no argument for a working directory. This worker has one thread, and no other task.
-    with _Inside(executable.cwd, around.directory):
-        pid = os.posix_spawnp(
-            executable.executable or words[0],
-            words,
-            environment,
-            file_actions=actions,
-            setsid=True,
-            setsigmask=(),
-            setsigdef=_restorable_signals(),
-        )
-    around.started(pid)
-    return subprocess.CompletedProcess(executable.argv, os.waitstatus_to_exitcode(_wait_for(pid)))
+    return os.posix_spawnp(
+        program,
+        words,
+        environment,
+        file_actions=actions,
+        setsid=True,
+        setsigmask=(),
+        setsigdef=_restorable_signals(),
+    )
 
 
 def _wait_for(pid: int) -> int:
