@@ -184,7 +184,7 @@ def _begin_or_match(
         raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
     before = journal.unfinished_run(asked.name) if asked.supersedes else None
     base = codec.encode(dict(asked.shared), "shared") if asked.shared else None
-    fingerprints = map(Fingerprints(), callables.bodies)
+    fingerprints = Fingerprints().of_all(callables.bodies)
     tasks = list(map(NewTask._make, zip(callables.specs, fingerprints, strict=True)))
     run_id = journal.begin_run(
         asked.name, asked.target, asked.options, tasks, base, asked.parent, supersedes=asked.supersedes
