@@ -15,7 +15,7 @@ from typing import Any
 from pexen_state.core import plan as core
 from pexen_state.core.commands import Kill, Submit, Yield
 from pexen_state.core.decisions import Decision
-from pexen_state.core.inputs import CancelAsked, Ending, Finished, Input, Lost, PoolHasRoom, Started, TaskGone
+from pexen_state.core.inputs import BoxDied, CancelAsked, Ending, Finished, Input, Lost, PoolHasRoom, Started, TaskGone
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
 
@@ -30,6 +30,7 @@ VERDICT = {
     Cause.EXITED: Verdict.FAIL,
     Cause.SIGNALLED: Verdict.ERROR,
     Cause.SKIPPED: Verdict.SKIP,
+    Cause.REBOOT_ASKED: Verdict.NONE,
     Cause.TIMED_OUT: Verdict.TIMEOUT,
     Cause.IDLE: Verdict.TIMEOUT,
 }
@@ -109,6 +110,10 @@ def timed_out(key: str, **how: Any) -> Said:
     return ended(key, Cause.TIMED_OUT, **how)
 
 
+def asks_for_reboot(key: str, **how: Any) -> Said:
+    return ended(key, Cause.REBOOT_ASKED, **how)
+
+
 def lost(key: str, cause: Cause, *, attempt: int | None = None, surely_dead: bool = True) -> Said:
     return Said(key, attempt, lambda task, latest: Lost(task, latest, cause, surely_dead))
 
@@ -166,6 +171,10 @@ class Plan(core.Plan):
             return one
         task = self.named(one.key)
         return one.about(task.number, task.attempt if one.attempt is None else one.attempt)
+
+    def box_died(self) -> BoxDied:
+        """All that is in flight, the latest first: nobody knows better."""
+        return BoxDied(tuple((number, self.tasks[number].attempt) for number in sorted(self.in_flight, reverse=True)))
 
     def named(self, key: str) -> core.Task:
         (task,) = (task for task in self.tasks.values() if task.spec.key == key)

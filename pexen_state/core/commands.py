@@ -32,4 +32,8 @@ class Kill(NamedTuple):
     cause: Cause
 
 
-Command = Submit | Yield | Kill
+class Reboot(NamedTuple):
+    """Reboot the box. Nothing is in flight but what survives that, or need not."""
+
+
+Command = Submit | Yield | Kill | Reboot

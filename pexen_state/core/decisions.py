@@ -58,7 +58,25 @@ class GivenUp(NamedTuple):
     reason: str  #: a sentence
 
 
-Decision = Transition | Added | Paused | Unlocked | Cancelled | GivenUp
+class Suspected(NamedTuple):
+    """The box crashed, and these were in flight: one after the other they run alone, until each came to an end.
+
+    Said anew whenever one is cleared; nobody is under suspicion after an empty one.
+    """
+
+    tasks: tuple[int, ...]  #: in the order in which they are tried
+
+
+class Rebooting(NamedTuple):
+    """The box is rebooted now, for all tasks that asked for it."""
+
+    box: str  #: which life of the box is to end (`RunOpened.box`)
+
+
+#: What was decided about the run and is no task's state, but tells how the run stands.
+Intervention = Unlocked | Cancelled | GivenUp | Suspected | Rebooting
+
+Decision = Transition | Added | Paused | Intervention
 
 
 class Restored(NamedTuple):
@@ -69,12 +87,13 @@ class Restored(NamedTuple):
     attempt: int
     withdrawn: int  #: how many of its attempts never began
     failures: int  #: how many were failures that were tried again
-    crashes: int  #: how many took their worker with them
+    crashes: int  #: how many took their worker, or the box, with them
     verdict: Verdict = Verdict.NONE
     provided: bool = False
     locks: Locks = Locks.FREED  #: FREED also for a lock that was unlocked since
     reason: str | None = None
     is_fresh: bool = False  #: it was sent back, and not submitted since; without an attempt it is fresh anyway
+    reboots: int = 0  #: how many it asked for, since it last began from its beginning
 
 
 class AllRestored(NamedTuple):
@@ -91,4 +110,4 @@ class AllRestored(NamedTuple):
 
 
 #: What a journal says of a run that is to go on: where tasks stood, and what was decided about it otherwise.
-Saved = Restored | AllRestored | Unlocked | Cancelled | GivenUp
+Saved = Restored | AllRestored | Intervention

@@ -11,6 +11,9 @@ from pexen_state.core.states import Cause, Verdict
 class RunOpened(NamedTuple):
     """A session began: from now on tasks may be submitted."""
 
+    box: str = ""  #: which life of the box it is: another one after every boot, also of a container
+    may_reboot: bool = False  #: the box may be rebooted for a task that asks for it
+
 
 class PoolHasRoom(NamedTuple):
     """The pool can take that many more tasks. The latest word counts."""
@@ -49,8 +52,8 @@ class Finished(NamedTuple):
 class Lost(NamedTuple):
     """An attempt is over without an ending of its own.
 
-    WORKER_DIED, RUNNER_DIED, STOPPED or CANCELLED; WITHDRAWN if it surely never began. `surely_dead` is
-    False if a process of it could not be killed.
+    WORKER_DIED, RUNNER_DIED, STOPPED, SHUT_DOWN or CANCELLED; WITHDRAWN if it surely never began. `surely_dead`
+    is False if a process of it could not be killed.
     """
 
     task: int
@@ -58,6 +61,22 @@ class Lost(NamedTuple):
     cause: Cause
     surely_dead: bool = True
     reason: str | None = None
+
+
+class BoxDied(NamedTuple):
+    """The box crashed or lost power, and there was a new boot since. These (task, attempt) were in flight."""
+
+    attempts: tuple[tuple[int, int], ...]  #: the most suspicious first
+
+
+class CameBack(NamedTuple):
+    """There was a new boot since somebody asked for a reboot."""
+
+
+class NotRebooted(NamedTuple):
+    """The box was to be rebooted, and was not."""
+
+    reason: str  #: a sentence
 
 
 class TasksAdded(NamedTuple):
@@ -104,6 +123,9 @@ Input = (
     | Started
     | Finished
     | Lost
+    | BoxDied
+    | CameBack
+    | NotRebooted
     | TasksAdded
     | TaskGone
     | TaskChanged

@@ -13,15 +13,16 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from pexen_state.core.commands import Command, Kill, Submit, Yield
-from pexen_state.core.deciding import Deciding, left
+from pexen_state.core.commands import Command, Submit
 from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Saved, Transition, Unlocked
 from pexen_state.core.inputs import (
+    BoxDied,
+    CameBack,
     CancelAsked,
-    Ending,
     Finished,
     Input,
     Lost,
+    NotRebooted,
     PauseAsked,
     PoolHasRoom,
     RunOpened,
@@ -32,35 +33,19 @@ from pexen_state.core.inputs import (
     TasksAdded,
     UnlockAsked,
 )
-from pexen_state.core.promises import promises_after
+from pexen_state.core.outages import Outages
 from pexen_state.core.sending_back import GONE
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, counts_as_failed
-from pexen_state.core.states import ATTEMPT_STATE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.states import Cause, Locks, Verdict
 from pexen_state.core.tasks import Task
 from pexen_state.core.validate import validate
 
 __all__ = ["IllegalTransition", "Mood", "Plan", "Task", "Turn"]
 
-
-def _holding(task: Task, *, dirty: bool) -> Locks:
-    """Of a task that has its locks for an attempt, or keeps them for the next one."""
-    if not task.requests:
-        return Locks.FREED
-    return Locks.DIRTY if dirty else Locks.HELD
-
-
-def _is_dirty(task: Task) -> bool:
-    """Whether an attempt before left its locks dirty; the one in flight has not come to an end."""
-    return task.locks is Locks.DIRTY
-
-
-#: What an ending makes of a task that is not tried again.
-_END_STATE = {**ATTEMPT_STATE, Cause.WORKER_DIED: State.FAILED}
-
 # Made for every task: positional, and without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
-_DISPATCH, _RETURNED, _NO_VERDICT, _HELD = Cause.DISPATCH, Cause.RETURNED, Verdict.NONE, Locks.HELD
+_DISPATCH, _NO_VERDICT, _HELD = Cause.DISPATCH, Verdict.NONE, Locks.HELD
 
 
 class Mood(Enum):
@@ -78,7 +63,7 @@ class Turn(NamedTuple):
     commands: Sequence[Command]
 
 
-class Plan(Deciding):
+class Plan(Outages):
     """All tasks of a run. `max_fail`: the run is given up when so many of its tasks have ended badly.
 
     `record=True` keeps every task's story, for tests.
@@ -89,15 +74,15 @@ class Plan(Deciding):
         self.mood = Mood.CLOSED
         self.paused_by: str | None = None  #: who paused this session
         self._room = 0
-        self._commands: list[Command] = []
-        self._given = 0  # results of this turn
-        self._follows: dict[int, int] = {}  # task -> how many of them it follows from
         self._handlers: dict[type, Callable[[Any], None]] = {
             RunOpened: self._on_opened,
             PoolHasRoom: self._on_room,
             Started: self._on_started,
             Finished: self._on_finished,
             Lost: self._on_lost,
+            BoxDied: self._on_box_died,
+            CameBack: self._on_came_back,
+            NotRebooted: self._on_not_rebooted,
             TasksAdded: self._on_added,
             TaskGone: self._on_gone,
             TaskChanged: self._on_changed,
@@ -149,17 +134,17 @@ class Plan(Deciding):
                 self._skip_what_does_not_apply()
         if self.given_up is None and self._is_enough():
             self._give_up()
+        if self.suspects:
+            self._clear_suspects()
         self._dispatch()
+        if self.mood is Mood.RUNNING:
+            self._reboot_if_due()
         while self._is_at_a_standstill() and self._give_up_what_cannot_run():
             self._dispatch()
         return Turn(self._decisions, self._commands)
 
-    def _woken(self, numbers: Sequence[int]) -> None:
-        if self._given:
-            for number in numbers:
-                self._follows[number] = self._given
-
-    def _on_opened(self, _: RunOpened) -> None:
+    def _on_opened(self, opened: RunOpened) -> None:
+        self.box, self.may_reboot = opened
         if self.mood is Mood.CLOSED:  # not if somebody said stop meanwhile
             self.mood = Mood.RUNNING
             if self._ended:
@@ -167,102 +152,6 @@ class Plan(Deciding):
 
     def _on_room(self, room: PoolHasRoom) -> None:
         self._room = room.count
-
-    def _on_started(self, started: Started) -> None:
-        task = self._current(started.task, started.attempt)
-        if task is not None and task.state is SUBMITTED:
-            self._decide(
-                Transition(task.number, task.attempt, State.SUBMITTED, State.RUNNING, Cause.STARTED, locks=task.locks)
-            )
-
-    def _current(self, number: int, attempt: int) -> Task | None:
-        """The task, if this is its attempt in flight. Whatever is said about an older one comes too late."""
-        if number not in self.in_flight or self.tasks.attempts[number] != attempt:
-            return None
-        return self.tasks[number]
-
-    def _on_finished(self, finished: Finished) -> None:
-        number, attempt, ending = finished
-        tasks = self.tasks
-        if number not in self.in_flight or tasks.attempts[number] != attempt:
-            return  # too late
-        if ending.cause in FAILURES and self._may_be_retried(number, ending.cause):
-            dirty = promises_after(tasks.specs[number], ending)[1] is Locks.DIRTY
-            self._decide(
-                Transition(
-                    number,
-                    attempt,
-                    tasks.states[number],
-                    State.READY,
-                    ending.cause,
-                    locks=_holding(tasks[number], dirty=dirty),
-                    reason=ending.reason,
-                )
-            )
-        else:
-            self._end(number, ending)
-
-    def _may_be_retried(self, number: int, cause: Cause) -> bool:
-        task = self.tasks[number]
-        return task.failures < task.spec.retries and cause in task.spec.retry_on and self._may_go_on(task)
-
-    def _end(self, number: int, ending: Ending) -> None:
-        """The attempt's ending is the task's ending: the caller is given its result."""
-        tasks = self.tasks
-        cause, verdict, _, _, reason = ending
-        provided, locks = True, FREED
-        if cause is not _RETURNED:
-            provided, locks = promises_after(tasks.specs[number], ending)
-            if not tasks.requests[number]:
-                locks = FREED
-        attempt, state = tasks.attempts[number], tasks.states[number]
-        end = (number, attempt, state, _END_STATE[cause], cause, verdict, provided, locks, reason)
-        self._give(_new(Transition, end))
-
-    def _give(self, transition: Transition) -> None:
-        self._given += 1
-        self.apply(transition)
-        self._decisions.append(transition)
-        self._commands.append(_new(Yield, transition[:2]))  # (task, attempt)
-
-    def _on_lost(self, lost: Lost) -> None:
-        task = self._current(lost.task, lost.attempt)
-        if task is None:
-            return
-        number, attempt, state = task.number, task.attempt, task.state
-        was_cancelled = number in self._cancelled
-        cause = lost.cause
-        if was_cancelled and cause is not Cause.WITHDRAWN:
-            cause = Cause.CANCELLED  # whatever came first, a person said stop
-        match cause:
-            case Cause.WITHDRAWN:
-                # Locks that it kept from an attempt before are kept on.
-                locks = _holding(task, dirty=_is_dirty(task)) if task.nth > 1 else Locks.FREED
-                self._decide(Transition(number, attempt, state, State.READY, cause, locks=locks))
-                if was_cancelled:
-                    self._cancel(task)
-                else:
-                    self._skip_if_given_up(task)
-            case Cause.CANCELLED:
-                dirty = _is_dirty(task) or not lost.surely_dead
-                locks = _holding(task, dirty=True) if dirty else Locks.FREED
-                reason = self._who_cancelled() + (f"; {lost.reason}" if lost.reason else "")
-                self._give(
-                    Transition(number, attempt, state, State.CANCELLED, cause, Verdict.ERROR, False, locks, reason)
-                )
-            case _:
-                crash = Ending(Cause.WORKER_DIED, Verdict.CRASH, reason=lost.reason)
-                dirty = _is_dirty(task) or not lost.surely_dead
-                if cause is Cause.WORKER_DIED:
-                    dirty = dirty or promises_after(task.spec, crash)[1] is Locks.DIRTY
-                locks = _holding(task, dirty=dirty)
-                self._decide(Transition(number, attempt, state, State.LOST, cause, locks=locks, reason=lost.reason))
-                budget = task.spec.max_crashes
-                too_often = budget is not None and task.crashes > budget
-                if cause is Cause.WORKER_DIED and (too_often or not self._may_go_on(task)):
-                    self._end(number, crash)
-                elif not self._skip_if_given_up(task):
-                    self._decide(Transition(number, attempt, State.LOST, State.READY, Cause.RETRY, locks=locks))
 
     def _on_added(self, added: TasksAdded) -> None:
         if added.specs:
@@ -288,7 +177,7 @@ class Plan(Deciding):
     def _on_stop(self, _: StopAsked) -> None:
         # No decision: a clean stop leaves the run as it is, and the session's end says why it ended.
         self.mood = Mood.DRAINING
-        self._kill(sorted(self.in_flight), Cause.STOPPED)
+        self._kill(sorted(self.in_flight), Cause.SHUT_DOWN if self.is_rebooting else Cause.STOPPED)
 
     def _on_cancel(self, asked: CancelAsked) -> None:
         if asked.task is None:
@@ -305,32 +194,6 @@ class Plan(Deciding):
             if not task.state.is_final and not task.state.in_flight:
                 self._cancel(task)
 
-    def _cancel(self, task: Task) -> None:
-        """A person ends a task that is not in flight. What ran before has a result, if none to be proud of."""
-        why = self._who_cancelled()
-        if task.nth and not task.is_fresh:
-            self._give(
-                Transition(
-                    task.number,
-                    task.attempt,
-                    task.state,
-                    State.CANCELLED,
-                    Cause.CANCELLED,
-                    Verdict.ERROR,
-                    locks=left(task),
-                    reason=why,
-                )
-            )
-        else:
-            self._never_runs(task, Cause.CANCELLED, why)
-
-    def _who_cancelled(self) -> str:
-        return f"a person cancelled {'the run' if self.is_cancelled else 'it'}"
-
-    def _kill(self, numbers: Iterable[int], cause: Cause) -> None:
-        for number in numbers:
-            self._commands.append(Kill(number, self.tasks[number].attempt, cause))
-
     def _on_unlock(self, asked: UnlockAsked) -> None:
         if self.locks.is_kept(asked.lock):
             self._decide(Unlocked(asked.lock))
@@ -339,9 +202,10 @@ class Plan(Deciding):
 
     def _dispatch(self) -> None:
         """Submit what is ready, best first, while the pool has room."""
-        if self.mood is not Mood.RUNNING:
+        if self.mood is not Mood.RUNNING or self._is_held_for_reboot():
             return
-        tasks, best, follows = self.tasks, self._ready.pop, self._follows
+        tasks, follows = self.tasks, self._follows
+        best = self._next_suspect if self.suspects else self._ready.pop
         states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
         apply, decided, submit, parents = self.apply, self._decisions.append, self._commands.append, self.parents
         self._take_offers()
@@ -389,6 +253,7 @@ class Plan(Deciding):
             and not self.in_flight
             and self.unfinished > 0
             and not self._ready
+            and not (self.awaiting or self.is_rebooting)
         )
 
     def parents(self, number: int) -> tuple[int, ...]:

@@ -47,6 +47,7 @@ class TaskSpec(NamedTuple):
     declared: Declared = Declared.CALLABLE
     on_fail_locks: str | None = None  #: "free" or "hold": instead of the table of promises
     on_fail_deps: str | None = None  #: "break" or "keep"
+    survives_reboot: bool = False  #: nobody need wait for its end before the box is rebooted
 
 
 #: Has the place 0 where lists are indexed by the numbers of tasks, which begin at 1.

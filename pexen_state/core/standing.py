@@ -18,19 +18,21 @@ from pexen_state.core.decisions import (
     Decision,
     GivenUp,
     Paused,
+    Rebooting,
     Restored,
+    Suspected,
     Transition,
     Unlocked,
 )
 from pexen_state.core.deps import Deps
 from pexen_state.core.locks import LockTable
 from pexen_state.core.ready import Ready
-from pexen_state.core.states import DECIDABLE, FAILURES, Cause, Locks, State, Verdict
+from pexen_state.core.states import CRASHES, DECIDABLE, FAILURES, Cause, Locks, State, Verdict
 from pexen_state.core.tasks import Task, Tasks
 
 # Every task passes these several times, and a global is found faster than a member of an enum.
 WAITING, READY, SUBMITTED, RUNNING, LOST = State.WAITING, State.READY, State.SUBMITTED, State.RUNNING, State.LOST
-CANCELLED = State.CANCELLED
+CANCELLED, REBOOTING = State.CANCELLED, State.REBOOTING
 FINAL = frozenset(state for state in State if state.is_final)
 FREED = Locks.FREED
 PASS, SKIP = Verdict.PASS, Verdict.SKIP
@@ -64,6 +66,9 @@ class Standing:
         self.failed = 0  #: tasks that ended badly; not those that a person ended
         self.is_cancelled = False  #: a person ended the whole run
         self.given_up: str | None = None  #: too many have failed: the sentence that says so
+        self.suspects: tuple[int, ...] = ()  #: may have crashed the box: they are tried alone, in this order
+        self.awaiting: set[int] = set()  #: tasks that asked for a reboot
+        self.rebooted: str | None = None  #: which life of the box was to end by the last reboot that was decided
         self.deps = Deps()
         self.locks = LockTable()
         self._story: dict[int, list[str]] | None = {} if record else None
@@ -126,12 +131,16 @@ class Standing:
             self._back_to_ready(number, cause)
         elif new is LOST:
             self.in_flight.discard(number)
-            if cause is Cause.WORKER_DIED:
+            if cause in CRASHES:
                 _one_more(tasks.crashes, number)
+        elif new is REBOOTING:
+            self.in_flight.discard(number)
+            self.awaiting.add(number)
+            _one_more(tasks.reboots, number)
         elif new is WAITING:
             self._back_to_waiting(number, old)
 
-    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp) -> None:
+    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp | Suspected | Rebooting) -> None:
         match event:
             case Added():
                 self._add(event)
@@ -144,6 +153,10 @@ class Standing:
                 self._cancelled.update(self.in_flight.intersection(tasks))
             case GivenUp(reason):
                 self.given_up = reason
+            case Suspected(tasks):
+                self.suspects = tasks
+            case Rebooting(box):
+                self.rebooted = box
             case Paused():
                 pass  # tells the next session what a person wanted; no task changes
 
@@ -154,8 +167,11 @@ class Standing:
             _one_more(tasks.withdrawn, number)
             if tasks.requests[number] and tasks.locks[number] is FREED:
                 self.locks.release(number)
+        elif cause is Cause.REBOOTED:
+            self.awaiting.discard(number)
         elif cause in FAILURES:
             _one_more(tasks.failures, number)
+            tasks.reboots.pop(number, None)
         self._ready.push(tasks.specs[number].priority, number)
 
     def _back_to_waiting(self, number: int, old: State) -> None:
@@ -165,6 +181,7 @@ class Standing:
         tasks.fresh[number] = True
         tasks.failures.pop(number, None)
         tasks.crashes.pop(number, None)
+        tasks.reboots.pop(number, None)
         shut: list[int] = []
         if old in FINAL:
             verdict = tasks.verdicts[number]
@@ -184,6 +201,8 @@ class Standing:
         self.in_flight.discard(number)
         if self._cancelled:
             self._cancelled.discard(number)
+        if self.awaiting:
+            self.awaiting.discard(number)
         self.unfinished -= 1
         self._ended += 1
         tasks.ranks[number] = self._ended
@@ -244,7 +263,9 @@ class Standing:
         )
 
     def _restore(self, saved: Restored) -> None:
-        number, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason, is_fresh = saved
+        number, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason, is_fresh, reboots = (
+            saved
+        )
         tasks = self.tasks
         if not 0 < number < len(tasks.states):
             raise IllegalTransition(f"there is no task {number}")
@@ -257,6 +278,8 @@ class Standing:
             tasks.failures[number] = failures
         if crashes:
             tasks.crashes[number] = crashes
+        if reboots:
+            tasks.reboots[number] = reboots
         if reason is not None:
             tasks.reasons[number] = reason
         if state is WAITING or (state is READY and not attempt):
@@ -272,6 +295,8 @@ class Standing:
             self._finish(number, verdict, provided)
         elif in_flight:
             self.in_flight.add(number)
+        elif state is REBOOTING:
+            self.awaiting.add(number)
         elif state is READY:
             self._ready.push(tasks.specs[number].priority, number)
 
@@ -328,6 +353,9 @@ class Standing:
             self.is_cancelled,
             self.given_up,
             self._cancelled,
+            self.suspects,
+            self.awaiting,
+            self.rebooted,
         )
 
     def still_held(self) -> Iterator[tuple[object, Task]]:

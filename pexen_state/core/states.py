@@ -100,6 +100,12 @@ class Cause(Word):
     RUNNER_DIED = 21  #: the runner was killed (same boot)
     STOPPED = 22  #: the runner was asked to stop, and stopped the attempt
     CANCELLED = 23  #: a person cancelled it
+    SHUT_DOWN = 24  #: the box was shut down, or rebooted for another task, while it ran
+    BOX_DIED = 25  #: the box crashed or lost power while it ran beside others
+    BOX_DIED_ALONE = 26  #: the box crashed or lost power while it alone was in flight: that counts against it
+    REBOOT_ASKED = 27  #: it asked for a reboot
+    REBOOTED = 28  #: the box was rebooted for it
+    NO_REBOOT = 29  #: it asked for a reboot, and there was none
 
     DOES_NOT_APPLY = 30  #: every task that could provide a required name was skipped
     UNMET = 31  #: a required name was lost: everything that could provide it ended without
@@ -123,6 +129,10 @@ ATTEMPT_STATE: dict[Cause, State] = {
     Cause.WORKER_DIED: State.LOST,
     Cause.RUNNER_DIED: State.LOST,
     Cause.STOPPED: State.LOST,
+    Cause.SHUT_DOWN: State.LOST,
+    Cause.BOX_DIED: State.LOST,
+    Cause.BOX_DIED_ALONE: State.LOST,
+    Cause.REBOOT_ASKED: State.REBOOTING,
     Cause.CANCELLED: State.CANCELLED,
 }
 
@@ -144,7 +154,10 @@ FAILURES = frozenset(
 #: not apply here, knew what it said.
 RETRIED = FAILURES - {Cause.FAILED, Cause.SKIPPED}
 
-_LOST = frozenset({Cause.WORKER_DIED, Cause.RUNNER_DIED, Cause.STOPPED})
+#: Deaths that count against `max_crashes`.
+CRASHES = frozenset({Cause.WORKER_DIED, Cause.BOX_DIED_ALONE})
+
+_LOST = frozenset(cause for cause, state in ATTEMPT_STATE.items() if state is State.LOST)
 _NEVER_RAN = frozenset({Cause.DOES_NOT_APPLY, Cause.UNMET, Cause.LOCKED, Cause.GONE, Cause.GIVEN_UP})
 
 
@@ -159,6 +172,7 @@ def _in_flight(old: State) -> dict[tuple[State, State], frozenset[Cause]]:
         (old, State.SKIPPED): frozenset({Cause.SKIPPED}),
         (old, State.CANCELLED): frozenset({Cause.CANCELLED}),
         (old, State.LOST): _LOST,
+        (old, State.REBOOTING): frozenset({Cause.REBOOT_ASKED}),
     }
 
 
@@ -177,9 +191,13 @@ LEGAL: dict[tuple[State, State], frozenset[Cause]] = {
     (State.RUNNING, State.READY): FAILURES,
     **_in_flight(State.RUNNING),
     (State.LOST, State.READY): frozenset({Cause.RETRY}),
-    (State.LOST, State.FAILED): frozenset({Cause.WORKER_DIED}),
+    (State.LOST, State.FAILED): CRASHES,
     (State.LOST, State.SKIPPED): frozenset({Cause.GONE, Cause.GIVEN_UP}),
     (State.LOST, State.CANCELLED): frozenset({Cause.CANCELLED}),
+    (State.REBOOTING, State.READY): frozenset({Cause.REBOOTED}),
+    (State.REBOOTING, State.FAILED): frozenset({Cause.NO_REBOOT}),
+    (State.REBOOTING, State.SKIPPED): frozenset({Cause.GONE, Cause.GIVEN_UP}),
+    (State.REBOOTING, State.CANCELLED): frozenset({Cause.CANCELLED}),
     **{(old, State.WAITING): frozenset({Cause.CHANGED}) for old in _SENT_BACK - {State.SKIPPED}},
     (State.SKIPPED, State.WAITING): frozenset({Cause.CHANGED, Cause.REOPENED}),
 }

@@ -30,6 +30,7 @@ class Tasks(Mapping[int, "Task"]):
         self.withdrawn: dict[int, int] = {}
         self.failures: dict[int, int] = {}
         self.crashes: dict[int, int] = {}
+        self.reboots: dict[int, int] = {}
         self.reasons: dict[int, str] = {}
 
     def add(self, specs: Sequence[TaskSpec]) -> None:
@@ -100,8 +101,13 @@ class Task:
 
     @property
     def crashes(self) -> int:
-        """How many workers it took with it."""
+        """How many workers it took with it, and how often the box, as far as that is sure."""
         return self._all.crashes.get(self.number, 0)
+
+    @property
+    def reboots(self) -> int:
+        """How many it asked for, since it last began from its beginning."""
+        return self._all.reboots.get(self.number, 0)
 
     @property
     def verdict(self) -> Verdict:
@@ -138,6 +144,7 @@ class Task:
             self.withdrawn,
             self.failures,
             self.crashes,
+            self.reboots,
             self.verdict,
             self.provided,
             self.locks,

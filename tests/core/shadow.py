@@ -10,13 +10,28 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
 
-from pexen_state.core.decisions import Added, AllRestored, Cancelled, Decision, GivenUp, Restored, Transition, Unlocked
+from pexen_state.core.decisions import (
+    Added,
+    AllRestored,
+    Cancelled,
+    Decision,
+    GivenUp,
+    Intervention,
+    Rebooting,
+    Restored,
+    Suspected,
+    Transition,
+    Unlocked,
+)
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Cause, Locks, State, Verdict
 
 Claim = tuple[Name, bool]  #: (name, whether it is claimed)
 
-OWN_ENDING = {State.SUBMITTED, State.RUNNING, State.LOST}
+OWN_ENDING = {State.SUBMITTED, State.RUNNING, State.LOST, State.REBOOTING}
+
+#: Back to `ready` without a failure of its own.
+NO_FAILURE = {Cause.RETRY, Cause.REBOOTED}
 
 
 def conflict(one: Claim, other: Claim) -> bool:
@@ -40,6 +55,7 @@ class ShadowTask:
     withdrawn: int = 0
     failures: int = 0
     crashes: int = 0
+    reboots: int = 0
     verdict: Verdict = Verdict.NONE
     provided: bool = False
     locks: Locks = Locks.FREED
@@ -68,6 +84,8 @@ class Shadow:
         self.tasks: list[ShadowTask] = [ShadowTask(one) for one in specs]
         self.log: list[Decision] = []
         self.given_up = False
+        self.suspects: set[int] = set()  # of whom nobody has heard since the crash
+        self.is_rebooting = False
 
     def task(self, number: int) -> ShadowTask:
         return self.tasks[number - 1]
@@ -124,6 +142,12 @@ class Shadow:
             case GivenUp():
                 assert not self.given_up, "the run was given up twice"
                 self.given_up = True
+            case Suspected(tasks):
+                assert len(set(tasks)) == len(tasks)
+                self.suspects = set(tasks)
+            case Rebooting():
+                assert any(task.state is State.REBOOTING for task in self.tasks), "nobody asked for a reboot"
+                self.is_rebooting = True
             case Unlocked(lock):
                 for task in self.tasks:
                     if task.ended_at is not None:
@@ -145,6 +169,8 @@ class Shadow:
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
             may = task.spec.always or task.has_failed or not self.given_up
             assert may, f"{key} was submitted, but the run was given up"
+            assert not self.is_rebooting, f"{key} was submitted, but the box is being rebooted"
+            self._runs_alone_if_suspected(told.task)
             task.attempt = told.attempt
             task.holds = task.wants
             task.fresh, task.submitted_at = False, len(self.log)
@@ -156,17 +182,20 @@ class Shadow:
             assert told.cause is Cause.REOPENED or told.old >= State.SUCCEEDED, key
             assert told.old is not State.CANCELLED, f"{key} was cancelled, and sent back"
             task.ended_at, task.verdict, task.provided, task.fresh = None, Verdict.NONE, False, True
-            task.failures = task.crashes = 0
+            task.failures = task.crashes = task.reboots = 0
         if told.new is State.READY:
             if told.cause is Cause.WITHDRAWN:
                 task.withdrawn += 1
-            elif told.cause is not Cause.RETRY:
+            elif told.cause not in NO_FAILURE:
                 task.failures += 1
+                task.reboots = 0
             assert told.locks.kept == (task.ran and bool(task.wants)), f"{key} keeps its locks for another attempt"
             if task.wants and told.cause in (Cause.TIMED_OUT, Cause.IDLE) and task.spec.on_fail_locks != "free":
                 assert told.locks is Locks.DIRTY, f"{key} is to be tried again, its locks are {told.locks.word}"
-        if told.cause is Cause.WORKER_DIED and told.new is State.LOST:
+        if told.cause in (Cause.WORKER_DIED, Cause.BOX_DIED_ALONE) and told.new is State.LOST:
             task.crashes += 1
+        if told.new is State.REBOOTING:
+            task.reboots += 1
         if told.new >= State.SUCCEEDED:
             if was_dirty and told.old not in OWN_ENDING:
                 assert told.locks is Locks.DIRTY, f"{key} frees what its last attempt left dirty"
@@ -177,6 +206,12 @@ class Shadow:
         if not told.locks.kept:
             task.holds = []
 
+    def _runs_alone_if_suspected(self, number: int) -> None:
+        in_flight = [one.spec.key for one in self.tasks if one.state.in_flight]
+        if self.suspects:
+            assert number in self.suspects, f"{self.task(number).spec.key} is not suspected, and others are"
+            assert not in_flight, f"{in_flight} run beside a suspect"
+
     # -- asked -------------------------------------------------------------------------------------------
 
     @property
@@ -185,10 +220,10 @@ class Shadow:
         bad = (Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.CRASH)
         return sum(task.verdict in bad and task.state is not State.CANCELLED for task in self.tasks)
 
-    def projection(self) -> list[Restored | Unlocked | Cancelled | GivenUp]:
+    def projection(self) -> list[Restored | Intervention]:
         """What a journal would say: those that ended first, as they ended, and what was unlocked at its place.
 
-        What was cancelled comes last: it is about tasks that are in flight still; and that the run was given up.
+        What was cancelled comes last: it is about tasks that are in flight still; and all else about the run.
         """
         places: list[tuple[int, Restored | Unlocked]] = []
         for number, task in enumerate(self.tasks, 1):
@@ -196,12 +231,12 @@ class Shadow:
                 place = len(self.log) + 1 if task.ended_at is None else task.ended_at
                 places.append((place, self._restored(number)))
         places += [(place, one) for place, one in enumerate(self.log, 1) if type(one) is Unlocked]
-        cancelled: list[Cancelled | GivenUp] = []
+        cancelled: list[Intervention] = []
         for place, one in enumerate(self.log, 1):
             if type(one) is Cancelled:
                 meant = [number for number in one.tasks if (self.task(number).submitted_at or place) < place]
                 cancelled.append(Cancelled(tuple(meant), one.whole_run))
-            elif type(one) is GivenUp:
+            elif isinstance(one, GivenUp | Suspected | Rebooting):
                 cancelled.append(one)
         return [*(one for _, one in sorted(places, key=lambda place: place[0])), *cancelled]
 
@@ -219,6 +254,7 @@ class Shadow:
             self._locks_as_stored(task),
             task.reason,
             task.fresh,
+            task.reboots,
         )
 
     def _locks_as_stored(self, task: ShadowTask) -> Locks:

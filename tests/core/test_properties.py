@@ -45,6 +45,7 @@ def a_spec(tape: Tape, key: str) -> TaskSpec:
         retry_on=(RETRIED, FAILURES, frozenset({Cause.FAILED}))[tape.below(3)],
         max_crashes=(1, 0, None)[tape.below(3)],
         declared=Declared(tape.below(3)),
+        survives_reboot=tape.below(4) == 3,
         on_fail_locks=(None, None, None, "free", "hold")[tape.below(5)],
         on_fail_deps=(None, None, None, "keep", "break")[tape.below(5)],
     )

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pexen_state.core.commands import Command, Kill, Submit, Yield
+from pexen_state.core.commands import Command, Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Decision, Transition
 from pexen_state.core.inputs import (
+    BoxDied,
+    CameBack,
     CancelAsked,
     Ending,
     Finished,
     Input,
     Lost,
+    NotRebooted,
     PauseAsked,
     PoolHasRoom,
     RunOpened,
@@ -75,6 +78,7 @@ class Run:
         self.turns = 0
         self.queued_since: dict[int, int] = {}  # task -> the turn from which on it waits for a lock
         self.is_opened = False
+        self.boots = 0
 
     # -- the whole story ---------------------------------------------------------------------------------
 
@@ -89,6 +93,8 @@ class Run:
                 break
             if not self.is_opened:
                 self.turn([RunOpened(), PoolHasRoom(self.workers)])
+            elif self.plan.awaits_reboot or self.plan.is_rebooting:
+                self.cut_off(new_boot=True)
             elif self.plan.mood is Mood.DRAINING and not self.plan.in_flight:
                 self.cut_off()
             else:
@@ -109,7 +115,7 @@ class Run:
 
     def _what_happens(self) -> Iterator[Input]:
         if not self.is_opened and self.tape.below(4):
-            yield RunOpened()
+            yield RunOpened(f"boot {self.boots}", bool(self.tape.below(2)))
         for _ in range(1 + self.tape.below(3)):
             yield from self._one_thing()
         room = self.workers - len(self.plan.in_flight)
@@ -150,8 +156,10 @@ class Run:
             yield CancelAsked(1 + self.tape.below(len(self.plan.tasks)))
         elif what == 22:
             yield (PauseAsked("pause"), StopAsked("stop"), CancelAsked())[self.tape.below(3)]
+        elif self.plan.is_rebooting and not self.tape.below(3):
+            yield NotRebooted("nothing happened")
         else:
-            self.cut_off()
+            self.cut_off(new_boot=bool(self.tape.below(2)))
 
     def _ends(self, task: int, cause: Cause) -> Input:
         flags = self.tape.below(4) if cause is Cause.FAILED else 3
@@ -186,6 +194,8 @@ class Run:
         turn = self.plan.handle(*inputs)
         self.turns += 1
         self.is_opened = self.is_opened or any(type(one) is RunOpened for one in inputs)
+        if any(type(one) is NotRebooted for one in inputs):
+            self.shadow.is_rebooting = False
         self._nobody_passes_a_writer(turn)
         needed = self._tell(turn)
         for command in turn.commands:
@@ -219,6 +229,10 @@ class Run:
         return needed
 
     def _check(self, command: Command, needed: dict[int, int]) -> None:
+        if isinstance(command, Reboot):
+            asked = [task for task in self.shadow.tasks if task.state.in_flight]
+            assert all(task.spec.survives_reboot for task in asked), "others are in flight"
+            return
         task = self.plan.tasks[command.task]
         match command:
             case Submit(number, attempt, nth, _, follows):
@@ -270,6 +284,11 @@ class Run:
         plan = self.plan
         if plan.mood is not Mood.RUNNING or plan._room <= 0:
             return
+        if plan.is_rebooting or (plan.awaiting and plan.may_reboot):
+            return
+        if plan.suspects:
+            assert plan.in_flight, "there are suspects, there is room, and none of them runs"
+            return
         waiters = plan.locks._waiters
         for number, task in plan.tasks.items():
             if task.state is not State.READY:
@@ -292,8 +311,8 @@ class Run:
 
     # -- cut off and resumed -----------------------------------------------------------------------------
 
-    def cut_off(self) -> None:
-        """The runner dies; whoever resumes has the journal alone."""
+    def cut_off(self, new_boot: bool = False) -> None:
+        """The runner dies, or its box does; whoever resumes has the journal alone."""
         live = self.plan
         known = [task.spec for task in live.tasks.values()]
         replayed = Plan(self.specs)
@@ -309,9 +328,23 @@ class Run:
         assert isinstance(restored, Plan)
         restored.decided = live.decided
         self.plan, self.is_opened, self.queued_since = restored, False, {}
-        over: list[Input] = []
-        for number in sorted(restored.in_flight):
-            task = restored.tasks[number]
+        self.shadow.is_rebooting = False
+        self.turn(self._after_a_boot() if new_boot else list(self._after_a_death()))
+
+    def _after_a_boot(self) -> list[Input]:
+        """By a crash, or in good order: then what was in flight need not have been the last to go."""
+        self.boots += 1
+        plan = self.plan
+        if self.tape.below(3):
+            attempts = [(number, plan.tasks[number].attempt) for number in plan.in_flight]
+            attempts.sort(key=lambda _: self.tape.below(256))
+            return [BoxDied(tuple(attempts)), CameBack()]
+        causes = (Cause.SHUT_DOWN, Cause.STOPPED)
+        ends = [Lost(number, plan.tasks[number].attempt, causes[self.tape.below(2)]) for number in plan.in_flight]
+        return [*ends, CameBack()]
+
+    def _after_a_death(self) -> Iterator[Input]:
+        for number in sorted(self.plan.in_flight):
+            task = self.plan.tasks[number]
             never_began = (number, task.attempt) not in self.began and self.tape.below(2)
-            over.append(Lost(number, task.attempt, Cause.WITHDRAWN if never_began else Cause.RUNNER_DIED))
-        self.turn(over)
+            yield Lost(number, task.attempt, Cause.WITHDRAWN if never_began else Cause.RUNNER_DIED)
