@@ -1,0 +1,95 @@
+"""What a kernel said before it went down, as far as anything has kept it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pexen_state.box.kernel_log import is_trouble
+
+#: Where panics are kept: by the firmware or in memory, and by systemd, which empties the first.
+PSTORES = (Path("/sys/fs/pstore"), Path("/var/lib/systemd/pstore"))
+
+_MOST_BYTES = 256 * 1024  # of a file, from its end
+_MOST_FILES = 50
+_LINES = 200
+_PATIENCE = 20.0
+
+_COMM = re.compile(r"\bPID: (\d+) (?:UID: \d+ )?Comm: (\S+)")
+
+
+class Words(NamedTuple):
+    """A text, and where it is from."""
+
+    source: str
+    text: str
+
+
+class Named(NamedTuple):
+    """A process that the kernel was busy with when it was in trouble."""
+
+    pid: int
+    name: str  #: as the kernel has it: 15 bytes at most
+
+
+def last_words(since_us: int, stores: Sequence[Path] = PSTORES) -> list[Words]:
+    """All that was kept since then (microseconds since 1970): the last boot's kernel log, and panics."""
+    return [*_journal_of_last_boot(), *_panics(since_us, stores)]
+
+
+def _panics(since_us: int, stores: Sequence[Path]) -> Iterator[Words]:
+    files = [path for store in stores for path in _files(store) if _changed_us(path) >= since_us]
+    for path in sorted(files)[:_MOST_FILES]:
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, os.fstat(file.fileno()).st_size - _MOST_BYTES))
+                text = file.read(_MOST_BYTES).decode("utf-8", "replace")
+        except OSError:
+            continue
+        yield Words(str(path), text)
+
+
+def _files(store: Path) -> list[Path]:
+    try:
+        return [path for path in store.rglob("*") if path.is_file() and not path.is_symlink()]
+    except OSError:
+        return []
+
+
+def _changed_us(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns // 1000
+    except OSError:
+        return 0
+
+
+def _journal_of_last_boot() -> Iterator[Words]:
+    words = ["journalctl", "-q", "-k", "-b", "-1", "-n", str(_LINES), "--no-pager", "-o", "short-monotonic"]
+    try:
+        said = subprocess.run(words, capture_output=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    if said.returncode == 0 and said.stdout.strip():
+        yield Words("the kernel's log of the last boot", said.stdout.decode("utf-8", "replace")[-_MOST_BYTES:])
+
+
+def named_in_trouble(texts: Sequence[Words]) -> list[Named]:
+    """Who the kernel named in or after a line of trouble."""
+    found: dict[Named, None] = {}
+    for words in texts:
+        is_in_trouble = False
+        for line in words.text.splitlines():
+            is_in_trouble = is_in_trouble or is_trouble(_without_its_beginning(line))
+            if is_in_trouble and (match := _COMM.search(line)) is not None:
+                found[Named(int(match[1]), match[2])] = None
+    return list(found)
+
+
+def _without_its_beginning(line: str) -> str:
+    """A line of a panic begins with `<4>[  12.3]`, one of the journal with `[  12.3] host kernel: `."""
+    line = re.sub(r"^<\d+>", "", line)
+    return re.sub(r"^\[[^\]]*\]\s+\S+\s+kernel: ", "", line)
