@@ -22,8 +22,9 @@ from pexen_state.journal.restore import Fetch
 # costs as much as a step of the replay.
 _STANDING = """
   k.state | (k.verdict << 8) | (k.provided << 16) | (k.locks << 17) | ((k.submitted IS NULL) << 20)
-    | ((e.cause <= 20 OR (e.cause = 23 AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn)) << 21)
-    | ((k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reason IS NOT NULL) << 22)
+    | ((e.cause <= 20 OR e.cause IN (26, 29)
+      OR (e.cause = 23 AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn)) << 21)
+    | ((k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reboots > 0 OR k.reason IS NOT NULL) << 22)
     | (k.attempt << 24)
 """
 _LEFT = "(a.ret IS NOT NULL OR a.shared IS NOT NULL OR a.error IS NOT NULL OR a.output IS NOT NULL)"
@@ -35,8 +36,8 @@ WHERE e.seq > ? AND e.seq <= ? AND e.new >= 6
 
 _ENDED = f"SELECT e.seq, e.task - ?, {_STANDING}, {_LEFT}, a.took_us {_WHICH} ORDER BY e.seq LIMIT ?"
 _MORE = f"""
-SELECT e.task - ?, k.withdrawn, k.failures, k.crashes, k.reason, a.ret, a.shared, a.error, a.output {_WHICH}
-  AND (k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reason IS NOT NULL OR {_LEFT})
+SELECT e.task - ?, k.withdrawn, k.failures, k.crashes, k.reboots, k.reason, a.ret, a.shared, a.error, a.output {_WHICH}
+  AND (k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reboots > 0 OR k.reason IS NOT NULL OR {_LEFT})
 """
 
 EndedRow = tuple[int, int, int, int, int | None]  #: (seq, number, standing, whether it left something, microseconds)
@@ -49,6 +50,7 @@ class More(NamedTuple):
     withdrawn: int = 0
     failures: int = 0
     crashes: int = 0
+    reboots: int = 0
     reason: str | None = None
     ret: str | None = None  #: JSON, as the two that follow
     shared: str | None = None

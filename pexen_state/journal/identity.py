@@ -9,19 +9,13 @@ import os
 import signal
 from typing import NamedTuple
 
-_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+from pexen_state.box.life import boot_id
 
 
 class ProcessIdentity(NamedTuple):
     pid: int
     start: int  #: clock ticks since the boot
     boot_id: str
-
-
-def boot_id() -> str:
-    """Changes with every boot of the kernel, but not when a container is started again."""
-    with open(_BOOT_ID, encoding="ascii") as file:
-        return file.read().strip()
 
 
 def process_identity(pid: int) -> ProcessIdentity | None:

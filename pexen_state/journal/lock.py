@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from pexen_state.box.life import boot_id
 from pexen_state.descriptors import above_standard
 from pexen_state.journal.errors import (
     JournalBusy,
@@ -24,7 +25,7 @@ from pexen_state.journal.errors import (
     JournalReadOnly,
     JournalWriteError,
 )
-from pexen_state.journal.identity import ProcessIdentity, boot_id, descendants, is_alive, kill, process_identity
+from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
 from pexen_state.journal.paths import JournalPaths
 
 _PATIENCE_S = 2.0  # with a live holder: a child forked a moment ago may hold the lock until it execs

@@ -49,6 +49,8 @@ class EventKind(Word):
     UNLOCKED = 3
     CANCELLED = 4
     GIVEN_UP = 5
+    SUSPECTED = 6
+    REBOOTING = 7
 
 
 class NewTask(NamedTuple):
@@ -104,6 +106,16 @@ class Left(Protocol):
     def shared_json(self) -> str | None: ...
     @property
     def error_json(self) -> str | None: ...
+    @property
+    def mark(self) -> str | None: ...
+
+
+class Checkpoint(NamedTuple):
+    """What a running attempt wants to find again, whatever happens."""
+
+    task: int
+    key: str
+    value: Any  #: of JSON
 
 
 class AttemptEnd(NamedTuple):
@@ -119,6 +131,7 @@ class AttemptEnd(NamedTuple):
     ret_json: str | None = None
     shared_json: str | None = None  #: what the task changed
     error_json: str | None = None
+    mark: str | None = None  #: what it wants to be told after the reboot that it asked for
 
 
 class RunRecord(NamedTuple):
@@ -156,6 +169,7 @@ class SavedTask(NamedTuple):
     ended_seq: int | None  #: `seq` of the transition that ended it
     spec_json: str | None
     submitted_seq: int | None = None  #: `seq` of its latest submission, None if it was sent back since
+    reboots: int = 0
 
     @property
     def spec(self) -> TaskSpec:
@@ -185,6 +199,7 @@ class SavedTask(NamedTuple):
             LOCKS[self.locks_number],
             self.reason,
             self.submitted_seq is None,
+            self.reboots,
         )
 
 
@@ -248,6 +263,7 @@ class EndedTask(NamedTuple):
     withdrawn: int
     failures: int
     crashes: int
+    reboots: int
     reason: str | None
     ret: str | None  #: JSON
     shared: str | None  #: JSON
@@ -257,5 +273,17 @@ class EndedTask(NamedTuple):
     @property
     def restored(self) -> Restored:
         state, verdict, provided, locks, is_fresh, *_ = self.ending
-        counts = (self.withdrawn, self.failures, self.crashes)
-        return Restored(self.number, state, self.attempt, *counts, verdict, provided, locks, self.reason, is_fresh)
+        return Restored(
+            self.number,
+            state,
+            self.attempt,
+            self.withdrawn,
+            self.failures,
+            self.crashes,
+            verdict,
+            provided,
+            locks,
+            self.reason,
+            is_fresh,
+            self.reboots,
+        )

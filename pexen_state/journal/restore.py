@@ -11,7 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
+from pexen_state.core.decisions import (
+    Added,
+    Cancelled,
+    Decision,
+    GivenUp,
+    Intervention,
+    Paused,
+    Rebooting,
+    Suspected,
+    Transition,
+    Unlocked,
+)
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.ids import ids_of, task_base
@@ -30,7 +41,14 @@ from pexen_state.journal.values import from_json
 
 Row = tuple[Any, ...]
 Fetch = Callable[[str, Row], list[Row]]
-Intervention = Unlocked | Cancelled | GivenUp  #: what was decided about a run and is no task's state
+
+_INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
+    EventKind.UNLOCKED: Unlocked,
+    EventKind.CANCELLED: Cancelled,
+    EventKind.GIVEN_UP: GivenUp,
+    EventKind.SUSPECTED: Suspected,
+    EventKind.REBOOTING: Rebooting,
+}
 
 _PAGE = 5000
 
@@ -43,7 +61,7 @@ FROM run
 
 TASKS = """
 SELECT id - ?, key, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
-  ended, spec, submitted
+  ended, spec, submitted, reboots
 FROM task WHERE id BETWEEN ? AND ?
 """
 
@@ -129,19 +147,9 @@ def numbered_decisions(fetch: Fetch, run: int) -> Iterator[tuple[int, Decision]]
 
 
 def interventions(fetch: Fetch, run: int) -> list[tuple[int, Intervention]]:
-    """What was decided about the run and is no task's state: locks freed, tasks cancelled, the run given up.
-
-    Each with its `seq`.
-    """
-    found: list[tuple[int, Intervention]] = []
-    for seq, kind, data in fetch(_EVENTS, (run,)):
-        if kind == EventKind.UNLOCKED:
-            found.append((seq, Unlocked(**_fields(data))))
-        elif kind == EventKind.CANCELLED:
-            found.append((seq, Cancelled(**_fields(data))))
-        elif kind == EventKind.GIVEN_UP:
-            found.append((seq, GivenUp(**_fields(data))))
-    return found
+    """What was decided about the run and is no task's state, each with its `seq`."""
+    rows = fetch(_EVENTS, (run,))
+    return [(seq, _INTERVENTIONS[kind](**_fields(data))) for seq, kind, data in rows if kind in _INTERVENTIONS]
 
 
 def _fields(data: str) -> dict[str, Any]:
@@ -182,11 +190,7 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             return Added(first, specs)
         case EventKind.PAUSED:
             return Paused(**said)
-        case EventKind.UNLOCKED:
-            return Unlocked(**said)
-        case EventKind.CANCELLED:
-            return Cancelled(**said)
-        case EventKind.GIVEN_UP:
-            return GivenUp(**said)
+        case _ if kind in _INTERVENTIONS:
+            return _INTERVENTIONS[kind](**said)
         case _:
             raise JournalError(f"run {run} holds a run event of an unknown kind, {kind}. A newer pexen wrote it.")

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
+from pexen_state.core.decisions import Intervention
 from pexen_state.journal.ended import EndedPage, read_page
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.recorded import RecordedPage, recorded_pages
 from pexen_state.journal.records import SavedTask
-from pexen_state.journal.restore import RANGES, TASKS, Fetch, Intervention, saved_from
+from pexen_state.journal.restore import RANGES, TASKS, Fetch, saved_from
 
 _PAGE = 5000
 

@@ -100,7 +100,7 @@ task = Table(
     _int("ended", null=True),  # seq of the transition that ended the task
     _int("withdrawn", default=0),  # attempts that never began
     _int("failures", default=0),  # that were tried again
-    _int("crashes", default=0),  # workers that it took with it
+    _int("crashes", default=0),  # workers that it took with it, and crashes of the box
     _int("verdict", default=0),
     _int("provided", default=0),
     _int("locks", default=0),
@@ -110,6 +110,7 @@ task = Table(
     Column("priority", Float, nullable=False, server_default="0"),
     _text("spec"),  # JSON of what is not the default
     Column("fingerprint", LargeBinary),
+    _int("reboots", default=0),  # that it asked for since it last began from its beginning; of the projection, too
 )
 
 transition = Table(
@@ -154,6 +155,8 @@ attempt = Table(
     _text("ret"),  # JSON
     _text("shared"),  # JSON: what the task changed
     _text("error"),  # JSON
+    _int("reboots", null=True),  # that the task had asked for before; NULL is none
+    _text("mark"),  # what it wanted to be told after the reboot that it asked for
 )
 
 result = Table(  # what a task reports about its parts

@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pexen_state.core.decisions import Cancelled, Restored, Unlocked
+from pexen_state.core.decisions import Cancelled, Intervention, Restored, Unlocked
 from pexen_state.core.plan import Plan
 from pexen_state.journal import restore
 from pexen_state.journal.ended import EndedPage
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.records import SavedTask
-from pexen_state.journal.restore import Intervention
 
 T = TypeVar("T", SavedTask, EndedPage)
 

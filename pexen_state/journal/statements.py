@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pexen_state.journal.lives import REBOOTS
+
 #: So many rows go into one statement, where there are that many: a call of the driver costs as much as a row, and at
 #: each one the workers' threads are let in.
 ROWS = 50
@@ -73,6 +75,7 @@ FINISH_TASK = (
 MOVE_TASK = (
     "UPDATE task SET state = ?, attempt = ?, submitted = coalesce(?, CASE WHEN ? THEN submitted END), ended = ?,"
     " withdrawn = withdrawn + ?, failures = failures * ? + ?, crashes = crashes * ? + ?,"
+    " reboots = reboots * ? + ?,"
     " verdict = ?, provided = ?, locks = ?, reason = ?"
     " WHERE id = ? AND state BETWEEN ? AND ? AND attempt = ?"
 )
@@ -84,12 +87,12 @@ SET_FINGERPRINT = "UPDATE task SET fingerprint = ? WHERE id = ?"
 BEGIN_ATTEMPT = _insert("attempt", "id, worker, pid, wait_us")
 INSERT_ATTEMPT = _insert("attempt", "id, ended, worker, pid, wait_us, took_us")
 INSERT_FULL_ATTEMPT = _insert(
-    "attempt", "id, ended, worker, pid, wait_us, took_us, exit_code, signal, output, ret, shared, error"
+    "attempt", "id, ended, worker, pid, wait_us, took_us, exit_code, signal, output, ret, shared, error, reboots, mark"
 )
 END_BEGUN_ATTEMPT = (
     "UPDATE attempt SET ended = ?, worker = coalesce(?, worker), pid = coalesce(?, pid),"
     " wait_us = coalesce(?, wait_us), took_us = ?, exit_code = ?, signal = ?, output = ?, ret = ?, shared = ?,"
-    " error = ? WHERE id = ?"
+    " error = ?, reboots = ?, mark = ? WHERE id = ?"
 )
 
 # Tasks that had ended, and kept locks, when a lock was unlocked.
@@ -119,9 +122,8 @@ REOPEN_RUN = "UPDATE run SET state = 0, verdict = 0, ended_us = NULL WHERE id = 
 # Whoever did not say how it ended is dead: only one runner at a time holds the journal. It lived at least until its
 # last decision.
 OPEN_SESSIONS = (
-    "SELECT id, boot_id, began_us, first_seq,"
-    " (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1)"
-    " FROM session WHERE how_ended IS NULL"
+    "SELECT id, boot_id, began_us, (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1),"
+    f" {REBOOTS} FROM session s WHERE how_ended IS NULL"
 )
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
 INSERT_SESSION = (
@@ -134,9 +136,16 @@ LAST_UUID = "SELECT uuid, id FROM run WHERE id = (SELECT run FROM session ORDER 
 
 # What the writer has to remember of a run that goes on.
 LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"
-WITHDRAWN = "SELECT id, withdrawn FROM task WHERE id BETWEEN ? AND ? AND withdrawn > 0"
+COUNTED = (
+    "SELECT k.id, k.withdrawn, k.reboots, a.mark FROM task k"
+    " LEFT JOIN attempt a ON a.id = k.submitted AND k.reboots > 0"
+    " WHERE k.id BETWEEN ? AND ? AND (k.withdrawn > 0 OR k.reboots > 0)"
+)
 IN_FLIGHT = (
     "SELECT k.id, k.attempt, t.seq, t.at_us, a.id FROM task k JOIN transition t ON t.seq = k.submitted"
     " LEFT JOIN attempt a ON a.id = t.seq"
     " WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)"
 )
+
+INSERT_CHECKPOINT = "INSERT INTO checkpoint(task, attempt, key, value, at_us) VALUES (?,?,?,?,?)"
+CHECKPOINT = "SELECT value FROM checkpoint WHERE task = ? AND key = ? ORDER BY id DESC LIMIT 1"

@@ -14,9 +14,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Transition, Unlocked
+from pexen_state.core.decisions import (
+    Added,
+    Cancelled,
+    Decision,
+    GivenUp,
+    Intervention,
+    Paused,
+    Rebooting,
+    Suspected,
+    Transition,
+    Unlocked,
+)
 from pexen_state.core.spec import Name
-from pexen_state.core.states import FAILURES, Cause, State
+from pexen_state.core.states import CRASHES, FAILURES, Cause, State
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.ids import task_base
 from pexen_state.journal.records import AttemptEnd, Beginning, EventKind, Left, NewTask
@@ -32,8 +43,8 @@ WORTH_A_STATEMENT = 8
 _PLAIN = list(range(256))  # _PLAIN[enum] is the int, in a third of the time of int(enum)
 _SUBMITTED, _RUNNING, _FINAL = int(State.SUBMITTED), int(State.RUNNING), int(State.SUCCEEDED)
 _READY, _LOST, _WAITING = int(State.READY), int(State.LOST), int(State.WAITING)
-_WITHDRAWN, _WORKER_DIED = int(Cause.WITHDRAWN), int(Cause.WORKER_DIED)
-_FAILURES = frozenset(map(int, FAILURES))
+_REBOOTING, _WITHDRAWN = int(State.REBOOTING), int(Cause.WITHDRAWN)
+_FAILURES, _CRASHES = frozenset(map(int, FAILURES)), frozenset(map(int, CRASHES))
 
 # Between `waiting` and `ready` a task goes by what others do. That is implied and has no row, so each of the two in a
 # transition may be either in the table.
@@ -41,7 +52,7 @@ _LOWEST = [_WAITING if state == _READY else state for state in range(len(State))
 _HIGHEST = [_READY if state == _WAITING else state for state in range(len(State))]
 
 _NOTHING = AttemptEnd()
-_NO_MORE = (None,) * 6  # beyond times
+_NO_MORE = (None,) * 7  # beyond times
 
 # Columns of a row of `transition`, by their place.
 _SEQ, _TASK, _ATTEMPT, _BEFORE, _OLD, _NEW, _CAUSE, _VERDICT, _PROVIDED, _LOCKS, _REASON, _AT = range(12)
@@ -57,6 +68,17 @@ class Memory:
     withdrawn: dict[int, int] = field(default_factory=dict)  #: of tasks that have any
     open: dict[int, Flight] = field(default_factory=dict)  #: attempts in flight, by task
     begun: set[int] = field(default_factory=set)  #: tasks in flight whose attempt has a row
+    reboots: dict[int, int] = field(default_factory=dict)  #: of tasks that asked for any
+    marks: dict[int, str] = field(default_factory=dict)  #: what those want to be told
+
+    def rebooted(self, task: int, left: Left | None) -> None:
+        """A task asked for a reboot."""
+        self.reboots[task] = self.reboots.get(task, 0) + 1
+        self.marks[task] = left.mark or "" if left is not None else ""
+
+    def begins_anew(self, task: int) -> None:
+        self.reboots.pop(task, None)
+        self.marks.pop(task, None)
 
 
 class Stretch(NamedTuple):
@@ -141,7 +163,7 @@ def lay_out(
     """Rows of one turn. Paths below `directory` become relative to it. Brings `memory` up to date."""
     rows = Rows(task_base(memory.run), at_us)
     stretches: list[Stretch] = []
-    withdrawn, flights, seq = memory.withdrawn, memory.open, memory.seq
+    withdrawn, reboots, flights, seq = memory.withdrawn, memory.reboots, memory.open, memory.seq
     how: Row | None = None  # what the stretch has in common
     before = 0  # how many of the task's attempts were withdrawn
     for decision in decisions:
@@ -167,6 +189,12 @@ def lay_out(
             _end(task, flights.pop(task), seq, ended.get(task), rows, memory, directory)
             if cause == _WITHDRAWN:
                 withdrawn[task] = before + 1
+            elif new == _REBOOTING:
+                memory.rebooted(task, ended.get(task))
+            elif reboots and new == _READY:  # a failure, that is to be tried again
+                memory.begins_anew(task)
+        elif reboots and new == _WAITING:  # sent back
+            memory.begins_anew(task)
     memory.seq = seq
     _divide(stretches, rows)
     _begin(began, rows, memory)
@@ -241,6 +269,7 @@ def _several(steps: Sequence[Row]) -> Row:
     withdrawn = sum(step[_CAUSE] == _WITHDRAWN for step in steps)
     if back:
         steps = steps[back[-1] :]
+    failed = [place for place, step in enumerate(steps) if step[_NEW] == _READY and step[_CAUSE] in _FAILURES]
     submitted = [step[_SEQ] for step in steps if step[_NEW] == _SUBMITTED]
     return (
         last[_NEW],
@@ -250,9 +279,11 @@ def _several(steps: Sequence[Row]) -> Row:
         last[_SEQ] if last[_NEW] >= _FINAL else None,
         withdrawn,
         kept,
-        sum(step[_NEW] == _READY and step[_CAUSE] in _FAILURES for step in steps),
+        len(failed),
         kept,
-        sum(step[_NEW] == _LOST and step[_CAUSE] == _WORKER_DIED for step in steps),
+        sum(step[_NEW] == _LOST and step[_CAUSE] in _CRASHES for step in steps),
+        kept and not failed,
+        sum(step[_NEW] == _REBOOTING for step in steps[failed[-1] if failed else 0 :]),
         last[_VERDICT],
         last[_PROVIDED],
         last[_LOCKS],
@@ -267,16 +298,18 @@ def _several(steps: Sequence[Row]) -> Row:
 def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, memory: Memory, directory: str) -> None:
     _, opened, opened_us = flight
     is_begun = task in memory.begun
+    reboots = memory.reboots.get(task) if memory.reboots else None
     if left is None:
-        if not is_begun:
+        if not is_begun and reboots is None:
             rows.ends.append((opened, seq, None, None, None, None))
             return
         left = _NOTHING
     began_us, seconds, output = left.began_us, left.seconds, left.output
     wait_us = None if began_us is None else began_us - opened_us
     took_us = None if seconds is None else round(seconds * 1_000_000)
-    more = (left.exit_code, left.signal, output, left.ret_json, left.shared_json, left.error_json)
-    if not is_begun and more == _NO_MORE:
+    more = (left.exit_code, left.signal, output, left.ret_json, left.shared_json, left.error_json, reboots)
+    mark = memory.marks.get(task) if left.mark is None else left.mark  # who crashed is told again
+    if not is_begun and mark is None and more == _NO_MORE:
         rows.ends.append((opened, seq, left.worker, left.pid, wait_us, took_us))
         return
     times = (seq, left.worker, left.pid, wait_us, took_us)
@@ -284,9 +317,9 @@ def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, mem
         more = (*more[:2], sql_text(output.removeprefix(directory)), *more[3:])
     if is_begun:
         memory.begun.remove(task)
-        rows.begun_ends.append((*times, *more, opened))
+        rows.begun_ends.append((*times, *more, mark, opened))
     else:
-        rows.full_ends.append((opened, *times, *more))
+        rows.full_ends.append((opened, *times, *more, mark))
 
 
 def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
@@ -298,25 +331,30 @@ def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
             rows.begins.append((opened, one.worker, one.pid, one.at_us - opened_us))
 
 
-def _event(decision: Added | Paused | Unlocked | Cancelled | GivenUp, rows: Rows, memory: Memory, at_us: int) -> None:
+def _event(decision: Added | Paused | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
     match decision:
         case Added(first, specs):
             count = len(specs)
             if memory.tasks != first + count - 1:
                 raise ValueError(f"tasks up to {first + count - 1} are decided, but add_tasks() gave {memory.tasks}")
             rows.events.append(added_event(memory, first, count, at_us))
-        case Paused():
-            rows.events.append(_event_row(memory, EventKind.PAUSED, _fields(decision), at_us))
-        case Cancelled():
-            rows.events.append(_event_row(memory, EventKind.CANCELLED, _fields(decision), at_us))
-        case GivenUp():
-            rows.events.append(_event_row(memory, EventKind.GIVEN_UP, _fields(decision), at_us))
-        case Unlocked(lock):
-            rows.events.append(_event_row(memory, EventKind.UNLOCKED, _fields(decision), at_us))
-            rows.unlocked.append((memory.seq, lock))
+        case _:
+            rows.events.append(_event_row(memory, _KINDS[type(decision)], _fields(decision), at_us))
+            if type(decision) is Unlocked:
+                rows.unlocked.append((memory.seq, decision.lock))
 
 
-def _fields(decision: Paused | Unlocked | Cancelled | GivenUp) -> dict[str, Any]:
+_KINDS: dict[type, EventKind] = {
+    Paused: EventKind.PAUSED,
+    Unlocked: EventKind.UNLOCKED,
+    Cancelled: EventKind.CANCELLED,
+    GivenUp: EventKind.GIVEN_UP,
+    Suspected: EventKind.SUSPECTED,
+    Rebooting: EventKind.REBOOTING,
+}
+
+
+def _fields(decision: Paused | Intervention) -> dict[str, Any]:
     return {name: to_json(value, f"{name} of {decision}") for name, value in decision._asdict().items()}
 
 

@@ -91,8 +91,8 @@ SELECT s.run AS run, k.key AS task, b.attempt - b.withdrawn AS attempt, s.id AS 
   a.pid AS pid, s.boot_id AS boot_id, {_iso("(b.at_us + a.wait_us)")} AS started_at, {_iso("e.at_us")} AS ended_at,
   a.took_us / 1e6 AS seconds,
   CASE WHEN e.seq IS NULL THEN {_word("k.state", State)} ELSE {_attempt_state("e.cause")} END AS state,
-  a.exit_code AS exit_code, a.signal AS signal, {_word("e.cause", Cause)} AS cause, NULL AS reboot_count,
-  a.output AS output
+  a.exit_code AS exit_code, a.signal AS signal, {_word("e.cause", Cause)} AS cause,
+  coalesce(a.reboots, 0) AS reboot_count, a.output AS output
 FROM session s
 JOIN transition b ON b.seq {_IN_SESSION} AND b.new = {int(State.SUBMITTED)}
 JOIN task k ON k.id = b.task

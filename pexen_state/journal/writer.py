@@ -20,17 +20,20 @@ from typing import Any, NoReturn
 from sqlalchemy.engine import Connection
 
 import pexen_state
-from pexen_state.core.decisions import Decision, Unlocked
+from pexen_state.box.life import boot_id
+from pexen_state.core.decisions import Decision, Intervention, Unlocked
 from pexen_state.core.locks import normal_name
 from pexen_state.core.states import State, Verdict
 from pexen_state.journal import restore, statements
 from pexen_state.journal.errors import JournalConflict, JournalError
-from pexen_state.journal.identity import boot_id, process_identity
+from pexen_state.journal.identity import process_identity
 from pexen_state.journal.ids import ids_of, task_base
+from pexen_state.journal.lives import how_it_ended
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.opening import open_journal
 from pexen_state.journal.records import (
     Beginning,
+    Checkpoint,
     HowEnded,
     Left,
     NewTask,
@@ -45,10 +48,6 @@ from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, jo
 from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
-
-_LAST_RUNNER = (
-    f"SELECT how_ended FROM session WHERE run = ? AND how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY id DESC LIMIT 1"
-)
 
 Clock = Callable[[], int]
 
@@ -142,15 +141,15 @@ class Journal:
         found = self._store.read(statements.LAST_UUID, ())
         return found[0][0] if found else None
 
-    def how_left(self, run_id: int) -> HowEnded | None:
-        """How the last session that ran the run ended; who only steered is passed over. None: cut off, or none yet."""
-        found = self._store.read(_LAST_RUNNER, (run_id,))
-        return None if not found or found[0][0] is None else HowEnded(found[0][0])
+    @property
+    def fetch(self) -> restore.Fetch:
+        """Runs a query for who only looks, and returns all of its rows."""
+        return self._store.read
 
     def begin_session(self, run_id: int, facts: Mapping[str, Any] | None = None) -> int:
         """From now on this process writes decisions of that run. Returns the session's id.
 
-        Sessions that never said how they ended are closed: `killed`, or `crashed` if the box booted since.
+        Sessions that never said how they ended are closed, as `lives.how_it_ended` finds out.
         """
         told = [(sql_text(name), _plain(value, name)) for name, value in (facts or {}).items()]
         with self._store.transaction():
@@ -189,8 +188,8 @@ class Journal:
         who = process_identity(os.getpid())
         assert who is not None
         last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
-        for session, its_boot, began_us, _, last_us in self._store.fetch(statements.OPEN_SESSIONS, ()):
-            how = HowEnded.KILLED if its_boot == boot else HowEnded.CRASHED
+        for session, its_boot, began_us, last_us, rebooted in self._store.fetch(statements.OPEN_SESSIONS, ()):
+            how = how_it_ended(None, its_boot == boot, bool(rebooted))
             ended_us = max(began_us, last_us or began_us)
             self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
         memory = self._memory
@@ -219,8 +218,13 @@ class Journal:
             raise JournalError(f"the journal {self.paths.db} has no run {run_id}. `pexen runs` lists them.")
         ids, base = ids_of(run_id), task_base(run_id)
         memory = Memory(run_id, seq, (self._store.fetch(statements.LAST_TASK, ids)[0][0] or base) - base)
-        for task, withdrawn in self._store.fetch(statements.WITHDRAWN, ids):
-            memory.withdrawn[task - base] = withdrawn
+        for task, withdrawn, reboots, mark in self._store.fetch(statements.COUNTED, ids):
+            if withdrawn:
+                memory.withdrawn[task - base] = withdrawn
+            if reboots:
+                memory.reboots[task - base] = reboots
+            if mark is not None:
+                memory.marks[task - base] = mark
         for task, attempt, opened, at_us, begun in self._store.fetch(statements.IN_FLIGHT, ids):
             memory.open[task - base] = (attempt, opened, at_us)
             if begun is not None:
@@ -254,6 +258,7 @@ class Journal:
         decisions: Sequence[Decision],
         began: Iterable[Beginning] = (),
         ended: Mapping[int, Left] | None = None,
+        checkpoints: Iterable[Checkpoint] = (),
     ) -> None:
         """Write a turn in one transaction, and wait for the disk.
 
@@ -269,8 +274,15 @@ class Journal:
         memory = self._of_run()
         self._store.look_around(len(decisions) * _DECISION_BYTES)
         with self._store.all_or_the_end():
-            rows = lay_out(decisions, began, ended or {}, memory, self._clock(), self._base)
-            self._write(rows)
+            now = self._clock()
+            kept = [row for one in checkpoints for row in _checkpoint_rows(one, memory, now)]
+            self._write(lay_out(decisions, began, ended or {}, memory, now, self._base))
+            self._store.run(statements.INSERT_CHECKPOINT, kept)
+
+    def checkpoint(self, task: int, key: str) -> Any:
+        """What a task of this run kept under that key last, None for nothing."""
+        found = self._store.read(statements.CHECKPOINT, (task_base(self._of_run().run) + task, sql_text(key)))
+        return json.loads(found[0][0]) if found else None
 
     def _write(self, rows: Rows) -> None:
         if self._added:
@@ -365,7 +377,7 @@ class Journal:
         """All that was decided, for a replay: what `append` was given, and `Added` for the tasks of `begin_run`."""
         return restore.decisions(self._store.read, self._which(run_id))
 
-    def interventions(self, run_id: int | None = None) -> list[tuple[int, restore.Intervention]]:
+    def interventions(self, run_id: int | None = None) -> list[tuple[int, Intervention]]:
         """(seq, decision) of each lock that a person freed, to be woven in by SavedTask.ended_seq, and of what was
         cancelled, which is about tasks that may be in flight still and so comes after all of them.
         """
@@ -382,6 +394,13 @@ class Journal:
 
     def _which(self, run_id: int | None) -> int:
         return self._of_run().run if run_id is None else run_id
+
+
+def _checkpoint_rows(one: Checkpoint, memory: Memory, at_us: int) -> Iterator[Row]:
+    """Those of attempts that are in flight: who is not can keep nothing more."""
+    if one.task in memory.open:
+        _, opened, _ = memory.open[one.task]
+        yield task_base(memory.run) + one.task, opened, sql_text(one.key), json.dumps(one.value), at_us
 
 
 def _for_people(target: Any) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pexen_state.core.decisions import Added, AllRestored, Restored
+from pexen_state.core.decisions import Added, AllRestored, Intervention, Restored
 from pexen_state.core.inputs import (
     CancelAsked,
     Ending,
@@ -32,7 +32,6 @@ from pexen_state.journal.ended import EndedPage
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import NewTask, SavedTask
-from pexen_state.journal.restore import Intervention
 from pexen_state.journal.standing import in_order, standing, woven
 from pexen_state.journal.writer import Journal
 from tests.stories import VERDICT, Plan

@@ -108,6 +108,7 @@ def _compare(run: int, saved: SavedTask, task: Task) -> Iterator[Finding]:
         task.locks,
         task.reason,
         task.is_fresh,
+        task.reboots,
     )
     for name, kept, found in zip(Restored._fields, saved.restored, replayed, strict=True):
         # waiting -> ready follows from what others did, and is not recorded.

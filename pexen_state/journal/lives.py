@@ -1,0 +1,85 @@
+"""How the sessions of a run ended: told by themselves, or found out by whoever comes after them.
+
+Read only, on any connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from pexen_state.core.states import Verdict
+from pexen_state.journal.ids import ids_of, task_base
+from pexen_state.journal.records import EventKind, HowEnded, SavedTask
+from pexen_state.journal.restore import Fetch
+
+#: A session that never said how it ended had the box rebooted, if that was the last that was heard of it.
+REBOOTS = f"EXISTS (SELECT 1 FROM run_event e WHERE e.seq >= s.first_seq AND e.kind = {int(EventKind.REBOOTING)})"
+
+_LIVES = f"""
+SELECT s.how_ended, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 9223372036854775807),
+  s.how_ended IS NULL AND {REBOOTS}
+FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC
+"""
+_ENDED_TASKS = "SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ? AND new >= 6)"
+
+_FLIGHTS = """
+SELECT k.id - ?, t.at_us + coalesce(a.wait_us, 0), a.pid
+FROM task k JOIN transition t ON t.seq = k.submitted LEFT JOIN attempt a ON a.id = t.seq
+WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)
+"""
+_BLAMED = f"SELECT key, count(*) FROM task WHERE verdict = {int(Verdict.CRASH)} AND id < ? GROUP BY key"
+
+_MARK = "SELECT mark FROM attempt WHERE id = ? AND mark IS NOT NULL"
+
+
+class Flight(NamedTuple):
+    """An attempt that the journal knows to be in flight."""
+
+    task: int
+    since_us: int  #: microseconds since 1970: when it began, or when it was submitted, if no more is known
+    pid: int | None  #: of its worker
+
+
+class Life(NamedTuple):
+    """A session that is over, of somebody who ran tasks."""
+
+    how_ended: HowEnded
+    boot_id: str
+    began_us: int  #: microseconds since 1970
+    ended_tasks: bool  #: a task came to its end in it; so does a culprit that was given up
+
+
+def lives(fetch: Fetch, run: int, boot: str) -> Iterator[Life]:
+    """The sessions of a run, the latest first. `boot` is the id of this one."""
+    for how, its_boot, began_us, first, last, rebooted in fetch(_LIVES, (run,)):
+        ended_tasks = bool(fetch(_ENDED_TASKS, (first, last))[0][0])
+        yield Life(how_it_ended(how, its_boot == boot, bool(rebooted)), its_boot, began_us, ended_tasks)
+
+
+def how_it_ended(said: int | None, is_same_boot: bool, rebooted: bool) -> HowEnded:
+    """What a session said; else what follows from the boot that it was in."""
+    if said is not None:
+        return HowEnded(said)
+    if is_same_boot:
+        return HowEnded.KILLED
+    return HowEnded.REBOOTED if rebooted else HowEnded.CRASHED
+
+
+def flights(fetch: Fetch, run: int) -> list[Flight]:
+    """What is in flight, as far as was written."""
+    return [Flight(*row) for row in fetch(_FLIGHTS, (task_base(run), *ids_of(run)))]
+
+
+def blamed(fetch: Fetch, run: int) -> dict[str, int]:
+    """How often tasks of that key crashed in earlier runs, of any suite."""
+    return dict(fetch(_BLAMED, (task_base(run),)))
+
+
+def marks_of(fetch: Fetch, run: int, under_way: Iterable[SavedTask]) -> dict[int, str]:
+    """What those of the tasks that asked for a reboot wanted to be told after it, by number."""
+    found: dict[int, str] = {}
+    for task in under_way:
+        if task.reboots and task.submitted_seq is not None:
+            found.update((task.number, mark) for (mark,) in fetch(_MARK, (task.submitted_seq,)))
+    return found
