@@ -66,6 +66,9 @@ class FakePool:
     ) -> None:
         pass
 
+    def answer(self, client: int, body: dict[str, object]) -> None:
+        self.story.append(f"answer {client}: {body}")
+
     def hand_over(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             self.jobs[job.task, job.attempt] = job

@@ -26,6 +26,8 @@ class Context(NamedTuple):
     nth: int
     directory: str | None  #: of this attempt: artifacts/, shared.json; None without a journal
     data: str | None  #: of this task, kept over its attempts
+    reboots: int = 0  #: that the task has asked for before
+    mark: str = ""  #: what it wanted to be told after the last one
 
 
 class Limits(NamedTuple):
@@ -71,6 +73,7 @@ class Outcome:
     ret_json: str | None = field(default=None, init=False)
     shared_json: str | None = field(default=None, init=False)
     error_json: str | None = field(default=None, init=False)
+    mark: str | None = field(default=None, init=False)  #: it asked for a reboot, and wants to be told this after it
 
 
 class Began(NamedTuple):
@@ -109,7 +112,16 @@ class Readable(NamedTuple):
     fd: int
 
 
-Report = Began | Ended | Dropped | Readable
+class Asks(NamedTuple):
+    """A running attempt asks for something that is durable when it is answered (`Pool.answer`)."""
+
+    client: int
+    task: int
+    attempt: int
+    body: dict[str, Any]
+
+
+Report = Began | Ended | Dropped | Readable | Asks
 
 
 class Pool(Protocol):
@@ -163,6 +175,9 @@ class Pool(Protocol):
 
         One that no worker began is Dropped(WITHDRAWN): it has not run.
         """
+
+    def answer(self, client: int, body: dict[str, Any]) -> None:
+        """Answer what was reported as `Asks`."""
 
     def withdraw(self) -> None:
         """Take back what no worker began; each comes back by `wait` as Dropped(WITHDRAWN)."""

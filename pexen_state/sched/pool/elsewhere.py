@@ -11,11 +11,12 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.pool.base import Began, Dropped, Ended, Job, OnKeeper, Report
+from pexen_state.sched.pool.base import Asks, Began, Dropped, Ended, Job, OnKeeper, Report
 from pexen_state.sched.pool.process import ProcessWorkerPool
 from pexen_state.sched.pool.slots import mark_of
 
@@ -30,7 +31,7 @@ class Elsewhere:
         on_keeper: OnKeeper,
         tell: Callable[[Report], None],
     ) -> None:
-        """Fork the keeper. `tell` is given what a waiting thread does not need: that an attempt has begun."""
+        """Fork the keeper. `tell` is given what a waiting thread does not need: what an attempt asks, that it began."""
         self.broken: str | None = None  #: why no executable can be run any more
         self._tell = tell
         self._known = {id(executable) for executable in executables}
@@ -87,6 +88,10 @@ class Elsewhere:
                 self._doomed[mark] = cause, grace  # a worker thread is just about to hand it over
         os.eventfd_write(self._nudge, 1)
 
+    def answer(self, client: int, body: dict[str, Any]) -> None:
+        self._pool.answer(client, body)
+        os.eventfd_write(self._nudge, 1)
+
     def _listen(self) -> None:
         try:
             while not self._is_closing:
@@ -98,7 +103,7 @@ class Elsewhere:
 
     def _pass_on(self, report: Report) -> None:
         match report:
-            case Began():
+            case Began() | Asks():
                 self._tell(report)
             case Ended(task, attempt) | Dropped(task, attempt):
                 with self._lock:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import pickle
 import select
@@ -21,12 +22,13 @@ import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.pool import limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.pool.desk import Desk, Request
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import IdleClock, Pursuit, Step
 from pexen_state.sched.pool.settle import restore_signals, settle_in
@@ -41,10 +43,13 @@ class Ends(NamedTuple):
     orders: socket.socket
     results: socket.socket
     answers: int
+    desk: socket.socket | None = None  #: where attempts ask
 
     def close(self) -> None:
         for end in (self.control, self.orders, self.results):
             end.close()
+        if self.desk is not None:
+            self.desk.close()
         os.close(self.answers)
 
 
@@ -58,6 +63,7 @@ class Setup(NamedTuple):
     journaled: bool
     keep_fds: tuple[int, ...]
     runner: int
+    desk_path: str | None
 
 
 @dataclass(slots=True)
@@ -142,6 +148,8 @@ class Keeper:
         self._runner = os.pidfd_open(setup.runner)
         self._orphaned = os.getppid() != setup.runner  # it died before, and the pid is somebody else's
         self._control = Channel(setup.ends.control)
+        self._desk = Desk(setup.ends.desk) if setup.ends.desk is not None else None
+        self._asked: dict[int, dict[str, Any]] = {}  # by mark: what attempts that are to end had asked for
         self._members: dict[int, _Member] = {}  # by slot
         self._fallen: list[_Fallen] = []
         self._vacant: dict[int, float] = dict.fromkeys(range(setup.workers), 0.0)  # slot -> not before
@@ -160,6 +168,8 @@ class Keeper:
         while True:
             mask = select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0)
             poll.register(self._control.fileno(), mask)
+            if self._desk is not None:
+                self._desk.register(poll)
             ready = {fd for fd, _event in poll.poll(sleep * 1000 if sleep != float("inf") else None)}
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -169,6 +179,9 @@ class Keeper:
             if self._control.at_end or self._runner in ready or self._orphaned:
                 tree.kill_all(lambda: _reaped_descendants(os.getpid()), PATIENCE)
                 return
+            if self._desk is not None:
+                for request in self._desk.take(ready, poll):
+                    self._hear(self._desk, request)
             self._control.flush()
             for pid, status in _reap_all():
                 self._bury(pid, status)
@@ -186,6 +199,10 @@ class Keeper:
                 self._wanted[message.mark] = message
             case wire.Spare(mark):
                 self._wanted.pop(mark, None)
+                self._asked.pop(mark, None)
+            case wire.Answer(client, body):
+                if self._desk is not None:
+                    self._desk.answer(client, body)
             case wire.RenewIdle():
                 for member in list(self._members.values()):
                     if self._freeze(member):
@@ -197,6 +214,37 @@ class Keeper:
 
     def _tell(self, message: wire.FromKeeper) -> None:
         self._control.post(pickle.dumps(message))
+
+    # -- what attempts ask for
+
+    def _hear(self, desk: Desk, request: Request) -> None:
+        client, mark, body = request
+        member = next((one for one in self._members.values() if self._slots.mark(one.index) == mark), None)
+        if member is None:
+            desk.answer(client, {"ok": False, "error": "this attempt is not running"})
+            return
+        now = time.monotonic()
+        match body["do"]:
+            case "reboot" | "skip" as what:  # there is no answer: it never goes on
+                self._asked.setdefault(mark, body)
+                cause = Cause.REBOOT_ASKED if what == "reboot" else Cause.SKIPPED
+                if member.pursuit is None:
+                    member.pursuit = Pursuit(mark, cause, None, 1.0, is_abrupt=True)
+            case "deadline":
+                current = self._slots.current(member.index)
+                had = current.deadline if current is not None else None
+                if body.get("is_more") and had is None:  # it has all the time there is
+                    desk.answer(client, {"ok": True, "deadline": None})
+                    return
+                until = (had if body.get("is_more") and had is not None else now) + body["seconds"]
+                self._slots.extend(member.index, until)
+                self._shortest = min(self._shortest or math.inf, max(until - now, 0.1))
+                desk.answer(client, {"ok": True, "deadline": time.time() + until - now})
+            case "heartbeat":
+                self._idle.beat(member.index, mark, now)
+                desk.answer(client, {"ok": True})
+            case _:
+                self._tell(wire.Asked(client, mark, body))
 
     # -- attempts that are to end
 
@@ -263,8 +311,12 @@ class Keeper:
         victims = [process.pid for process in tree.descendants(member.pid)]
         if current.child is None or step is Step.GIVE_UP:
             victims.append(member.pid)
-        if step is Step.TERM:
-            self._tell(wire.Over(pursuit.mark, pursuit.cause, pursuit.reason))
+        if not pursuit.is_told:
+            pursuit.is_told = True
+            self._tell(wire.Over(pursuit.mark, pursuit.cause, pursuit.reason, self._asked.pop(pursuit.mark, None)))
+        if pursuit.is_abrupt:
+            for pid in victims:
+                tree.send(pid, signal.SIGSTOP)  # a shell does not see its command die, and go on
         for pid in victims:
             tree.send(pid, signal.SIGTERM if step is Step.TERM else signal.SIGKILL)
         for pid in {*victims, member.pid}:
@@ -362,8 +414,10 @@ class Keeper:
             # A task's own children must neither hold the lock nor keep the runner from seeing our end.
             for fd in (self._wakeup, self._alarm, self._runner, setup.ends.control.detach(), *setup.keep_fds):
                 os.close(fd)
+            if self._desk is not None:
+                self._desk.close()
             orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
-            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled).serve()
+            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.desk_path).serve()
             status = 0
         except Exception:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
             traceback.print_exc()
@@ -372,7 +426,8 @@ class Keeper:
 
 
 def _numbers(ends: Ends) -> list[int]:
-    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers]
+    desk = [ends.desk.fileno()] if ends.desk is not None else []
+    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers, *desk]
 
 
 def _size_of(pid: int, descriptor: int) -> int:

@@ -34,15 +34,17 @@ class Pursuit:
     cause: Cause
     reason: str | None
     grace: float
-    killed_from: float | None = None  #: when KILL begins; None: not even TERM was sent
+    is_told: bool = False  #: the runner knows
+    is_abrupt: bool = False  #: KILL at once: what is to be ended must not go on by a single step
+    killed_from: float | None = None  #: when KILL begins; None: nothing was sent
     given_up_from: float = 0.0
 
     def step(self, now: float) -> Step | None:
         """What is due now; None: wait."""
         if self.killed_from is None:
-            self.killed_from = now + self.grace
+            self.killed_from = now if self.is_abrupt else now + self.grace
             self.given_up_from = self.killed_from + max(self.grace, 1.0)
-            return Step.TERM
+            return Step.KILL if self.is_abrupt else Step.TERM
         if now >= self.given_up_from:
             return Step.GIVE_UP
         if now >= self.killed_from:
@@ -61,6 +63,11 @@ class IdleClock:
 
     def __init__(self) -> None:
         self._seen: dict[int, tuple[int, int, float]] = {}  # worker -> (mark, size, since)
+
+    def beat(self, worker: int, mark: int, now: float) -> None:
+        """The attempt says that it lives."""
+        _, size, _ = self._seen.get(worker, (0, 0, 0.0))
+        self._seen[worker] = (mark, size, now)
 
     def silent_since(self, worker: int, current: Current, size: int, now: float) -> float:
         mark, old_size, since = self._seen.get(worker, (0, 0, 0.0))

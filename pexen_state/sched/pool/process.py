@@ -12,11 +12,12 @@ import select
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import reporting, results, wire
-from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, OnKeeper, Readable, Report
+from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, OnKeeper, Readable, Report
 from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.flights import Flight, Flights, flight_of
@@ -250,6 +251,8 @@ class ProcessWorkerPool(WorkerPool):
             match message:
                 case wire.Gone():
                     self._worker_gone(slots, message)
+                case wire.Asked():
+                    self._hear(message)
                 case wire.Trouble(reason):
                     raise PoolError(reason)
         if staff.keeper_is_dead:
@@ -259,6 +262,18 @@ class ProcessWorkerPool(WorkerPool):
             self._again(self._missing.found())
         self._look_who_began(staff, slots)
         self._grow()
+
+    def _hear(self, asked: wire.Asked) -> None:
+        flight = self._flights.get(asked.mark)
+        if flight is None:
+            self.answer(asked.client, {"ok": False, "error": "this attempt is not running any more"})
+        else:
+            self._ready.append(Asks(asked.client, flight.job.task, flight.job.attempt, asked.body))
+
+    def answer(self, client: int, body: dict[str, Any]) -> None:
+        with self._lock:
+            if self._staff is not None:
+                self._staff.tell(wire.Answer(client, body))
 
     def _take(self, messages: list[wire.FromWorker]) -> None:
         if not messages:

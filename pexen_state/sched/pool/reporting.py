@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Any
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.excinfo import encode_error
-from pexen_state.sched.common import ExceptionInfo, PoolError
+from pexen_state.sched.common import ExceptionInfo, PoolError, Reboot, Skip
 from pexen_state.sched.executable import signal_name
 from pexen_state.sched.invoke import words_for
 from pexen_state.sched.pool import results, wire
@@ -92,11 +93,26 @@ def of_loss(
 
 def _overridden(job: Job, over: wire.Over, survivors: str | None, outcome: Outcome, journaled: bool) -> Ended | Dropped:
     """The report of an attempt that the keeper ended, whatever it made of that."""
+    if over.asked is not None:
+        return _as_asked(job, over.cause, over.asked, outcome)
     reason = _with_survivors(over.reason, survivors)
     add_error(outcome, f"it was ended: {reason or over.cause.word}", journaled)
     if over.cause in _OVER_LIMIT:
         return Ended(job.task, job.attempt, Ending(over.cause, Verdict.TIMEOUT, reason=reason), outcome)
     return Dropped(job.task, job.attempt, over.cause, survivors is None, reason, outcome)
+
+
+def _as_asked(job: Job, cause: Cause, asked: dict[str, Any], outcome: Outcome) -> Ended:
+    """It had asked for its own end."""
+    if cause is Cause.REBOOT_ASKED:
+        error: Exception = Reboot(asked["mark"], asked.get("timeout"))
+        ending = Ending(cause, Verdict.NONE)
+    else:
+        error = Skip(asked["why"])
+        ending = Ending(cause, Verdict.SKIP, reason=asked["why"] or None)
+    outcome.exit_code = outcome.signal = outcome.error_json = None
+    outcome.excinfo = ExceptionInfo(type(error), error, None)
+    return Ended(job.task, job.attempt, ending, outcome)
 
 
 def add_error(outcome: Outcome, text: str, journaled: bool) -> None:

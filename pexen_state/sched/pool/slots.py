@@ -18,7 +18,7 @@ import mmap
 import os
 from typing import NamedTuple
 
-from pexen_state.journal.identity import boot_id
+from pexen_state.box.life import boot_id
 from pexen_state.sched.common import PoolError
 
 MAGIC = 0x3130_544F_4C53_5850  # "PXSLOT01" read as a little-endian number
@@ -126,6 +126,10 @@ class Slots:
         count = words[head]  # COUNT, which is its first word
         words[head + HEAD + count % RING] = mark
         words[head] = count + 1
+
+    def extend(self, worker: int, deadline: float) -> None:
+        """The attempt that a worker is at has until then. For the keeper, while that worker stands still or is idle."""
+        self._times[HEADER + worker * (HEAD + RING) + DEADLINE] = deadline
 
     def end(self, worker: int) -> None:
         self._words[HEADER + worker * (HEAD + RING) + CURRENT] = 0

@@ -184,8 +184,12 @@ def _environment(executable: Executable, around: Surroundings) -> dict[bytes, by
         found[b"PEXEN_TASK"] = os.fsencode(context.key)
         found[b"PEXEN_ATTEMPT"] = b"%d" % context.nth
         found[b"PEXEN_ATTEMPT_ID"] = os.fsencode(context.attempt_id)
-        found[b"PEXEN_REBOOT_COUNT"] = b"0"
-        found[b"PEXEN_REBOOT_MARK"] = b""
+        found[b"PEXEN_REBOOT_COUNT"] = b"%d" % context.reboots
+        found[b"PEXEN_REBOOT_MARK"] = os.fsencode(context.mark)
+        if b"PEXEN_SOCKET" in around.environment:
+            found[b"PEXEN_SOCKET"] = around.environment[b"PEXEN_SOCKET"]
+            found[b"PEXEN_PYTHON"] = around.environment[b"PEXEN_PYTHON"]
+            found[b"PATH"] = b":".join([_COMMANDS, found.get(b"PATH", os.fsencode(os.defpath))])
         if around.timeout is not None:
             found[b"PEXEN_DEADLINE"] = b"%d" % int(time.time() + around.timeout)
         if context.directory is not None:
@@ -206,13 +210,17 @@ OURS = frozenset(
         "PEXEN_DATA",
         "PEXEN_DEADLINE",
         "PEXEN_JOURNAL",
+        "PEXEN_PYTHON",
         "PEXEN_REBOOT_COUNT",
         "PEXEN_REBOOT_MARK",
         "PEXEN_RUN",
         "PEXEN_SHARED",
+        "PEXEN_SOCKET",
         "PEXEN_TASK",
     }
 )
+#: What a task may call while it runs.
+_COMMANDS = os.fsencode(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "in_task", "bin"))
 _OURS_ENCODED = tuple(name.encode() for name in sorted(OURS))
 
 

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
@@ -375,6 +375,10 @@ class ThreadWorkerPool(WorkerPool):
         self._ready.append(Dropped(job.task, job.attempt, Cause.WITHDRAWN))
         self._flights.pop(job.task, None)  # after an interrupt there may be none yet
 
+    def answer(self, client: int, body: dict[str, Any]) -> None:
+        if self._elsewhere is not None:
+            self._elsewhere.answer(client, body)
+
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:
         job = self._flight(task, attempt)
         if job is None:
@@ -395,8 +399,8 @@ def _is_abandoned(member: _Member) -> bool:
     return member.is_abandoned  # which another thread changes; type checkers do not know that
 
 
+_CANNOT_BE_KILLED = "a thread cannot be killed, so it still runs: use the process pool for tasks like this"
+
+
 def _over(timeout: float) -> str:
     return f"over its time limit of {seconds_in_words(timeout)}; {_CANNOT_BE_KILLED}"
-
-
-_CANNOT_BE_KILLED = "a thread cannot be killed, so it still runs: use the process pool for tasks like this"

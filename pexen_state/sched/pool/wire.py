@@ -6,7 +6,7 @@ raised) travels inside of them as separate pickles, so that one that cannot be l
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
@@ -23,7 +23,7 @@ class Order(NamedTuple):
     body: int | str  #: number among the registered ones, or "module:qualname"
     shared: bytes | None  #: pickled; None for an empty one
     limits: tuple[float | None, float | None, float]
-    context: tuple[str, str, str, int, str | None, str | None] | None
+    context: tuple[str, str, str, int, str | None, str | None, int, str] | None
     output: str | None
 
 
@@ -96,6 +96,13 @@ class Kill(NamedTuple):
     grace: float
 
 
+class Answer(NamedTuple):
+    """To an attempt that asked by `Asked`."""
+
+    client: int
+    body: dict[str, Any]
+
+
 class Spare(NamedTuple):
     """This attempt is over: forget that it was to be killed."""
 
@@ -129,6 +136,15 @@ class Over(NamedTuple):
     mark: int
     cause: Cause
     reason: str | None
+    asked: dict[str, Any] | None = None  #: the attempt's own request, if it asked for that
+
+
+class Asked(NamedTuple):
+    """A running attempt asks for what is the runner's to do."""
+
+    client: int
+    mark: int
+    body: dict[str, Any]
 
 
 class Gone(NamedTuple):
@@ -149,5 +165,5 @@ class Trouble(NamedTuple):
 
 
 FromWorker = Done | NotBegun
-ToKeeper = EnforceLimits | Kill | Spare | RenewIdle | Close
-FromKeeper = Hired | Over | Gone | Trouble
+ToKeeper = EnforceLimits | Kill | Answer | Spare | RenewIdle | Close
+FromKeeper = Hired | Over | Asked | Gone | Trouble

@@ -44,6 +44,7 @@ class Worker:
         slots: Slots,
         bodies: Sequence[Body],
         journaled: bool,
+        desk: str | None,
     ) -> None:
         self._index = index
         self._orders = orders
@@ -51,6 +52,7 @@ class Worker:
         self._slots = slots
         self._bodies = bodies
         self._journaled = journaled
+        self._desk = desk  #: path of the socket where attempts ask
         self._pid = os.getpid()
 
     def serve(self) -> None:
@@ -58,6 +60,9 @@ class Worker:
         tree.become_subreaper()
         for name in OURS:
             os.environ.pop(name, None)  # an outer run's words are about another task
+        if self._desk is not None:
+            os.environ["PEXEN_SOCKET"] = self._desk
+            os.environ["PEXEN_PYTHON"] = sys.executable
         self._afresh = Afresh()
         try:
             while (chunk := self._orders.receive()) is not None:
@@ -226,5 +231,7 @@ def _cookie(context: Context) -> dict[str, str]:
         "PEXEN_RUN": context.run,
         "PEXEN_TASK": context.key,
         "PEXEN_ATTEMPT": str(context.nth),
+        "PEXEN_REBOOT_COUNT": str(context.reboots),
+        "PEXEN_REBOOT_MARK": context.mark,
         tree.COOKIE: context.attempt_id,
     }
