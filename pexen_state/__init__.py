@@ -13,15 +13,16 @@ from pexen_state.util import PexenError, PexenWarning
 
 if TYPE_CHECKING:
     from pexen_state import factory, sched
-    from pexen_state.sched.common import Skip, TaskFailError
+    from pexen_state.sched.common import Reboot, Skip, TaskFailError
     from pexen_state.sched.meta import task
     from pexen_state.sched.planner import Sched
 
 __version__ = "0.1.0"
 
-__all__ = ["PexenError", "PexenWarning", "Sched", "Skip", "TaskFailError", "factory", "sched", "task"]
+__all__ = ["PexenError", "PexenWarning", "Reboot", "Sched", "Skip", "TaskFailError", "factory", "sched", "task"]
 
 _HOMES = {
+    "Reboot": "pexen_state.sched.common",
     "Sched": "pexen_state.sched.planner",
     "Skip": "pexen_state.sched.common",
     "TaskFailError": "pexen_state.sched.common",

@@ -37,6 +37,10 @@ class RunAsked:
     overrides: Collection[str] = ()
     rerun_changed: bool = False
     wait_for_journal: bool = False
+    may_reboot: bool = False
+    reboot_command: str | None = None
+    max_boots: int = 100
+    park: bool = False
     announce: Callable[[Opened], None] | None = None
     pulse: Callable[[], None] | None = None
     planned: Callable[[Plan], None] | None = None  #: is given the plan, before anything else is

@@ -1,4 +1,4 @@
-"""The words that a task, a scheduler and its caller share: errors, `TaskFailError`, `Skip`, `TaskRes`.
+"""The words that a task, a scheduler and its caller share: errors, `TaskFailError`, `Skip`, `Reboot`, `TaskRes`.
 
 Nothing here knows how a task is run.
 """
@@ -25,6 +25,10 @@ class PoolError(SchedulerError):
 
 class RunOver(SchedulerError):
     """The run that was to be resumed has come to its end, or was superseded, meanwhile."""
+
+
+class RunParked(SchedulerError):
+    """The run gets nowhere: it is left to a person, who looks and resumes it."""
 
 
 class DepcheckError(SchedulerError):
@@ -61,6 +65,18 @@ class Skip(Exception):
     @property
     def reason(self) -> str | None:
         return str(self) or None
+
+
+class Reboot(Exception):
+    """Raised by a task that wants the box to be rebooted, and to be called again after that.
+
+    `mark` is what it is told then. `timeout` is how many seconds the box may take to go down; None is 300.
+    """
+
+    def __init__(self, mark: str = "", timeout: float | None = None) -> None:
+        super().__init__(mark, timeout)
+        self.mark = mark
+        self.timeout = timeout
 
 
 class ExceptionInfo(NamedTuple):

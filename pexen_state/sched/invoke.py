@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
-from pexen_state.sched.common import ExceptionInfo, Skip, TaskFailError
+from pexen_state.sched.common import ExceptionInfo, Reboot, Skip, TaskFailError
 from pexen_state.sched.fields import SchedMeta
 from pexen_state.sched.meta import ATTRIBUTE, get_kwargs
 
@@ -55,6 +55,8 @@ def failed(error: BaseException) -> Call:
             ending = Ending(Cause.FAILED, Verdict.FAIL, bool(error.deps_ok), bool(error.locks_ok), words_for(error))
         case _ if isinstance(error, _skips()):
             ending = Ending(Cause.SKIPPED, Verdict.SKIP, reason=_text(error) or None)
+        case Reboot(mark=str(), timeout=None | float() | int()):
+            ending = Ending(Cause.REBOOT_ASKED, Verdict.NONE)
         case AssertionError():
             ending = Ending(Cause.ASSERTED, Verdict.FAIL, reason=words_for(error))
         case SystemExit(code=None | 0):

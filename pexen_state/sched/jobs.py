@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from pexen_state.core.commands import Submit
@@ -50,7 +50,8 @@ class JournaledJob(Job):
 class JournaledJobMaker:
     """Of a run that is journaled: its attempts know who they are, and their files lie beside the journal.
 
-    `uuid` is the run's; `capture` gives python tasks an output file, too.
+    `uuid` is the run's; `capture` gives python tasks an output file, too. `marks` are what tasks that asked for a
+    reboot want to be told after it.
     """
 
     def __init__(
@@ -63,15 +64,18 @@ class JournaledJobMaker:
         run: int,
         uuid: str,
         capture: bool,
+        marks: Mapping[int, str],
     ) -> None:
         self._specs = plan.tasks.specs  # grows with the plan
         self._withdrawn = plan.tasks.withdrawn
+        self._reboots = plan.tasks.reboots
         self._bodies = bodies
         self._input_of = shared.input_of
         self._run = str(run)
         self._run_dir = paths.run_dir(run)
         self._uuid = uuid
         self._capture = capture
+        self._marks = marks
         self._says_who = self._context_of  # one for all jobs
 
     def __call__(self, submit: Submit) -> Job:
@@ -96,7 +100,10 @@ class JournaledJobMaker:
             task = self._task_dir(number)
             directory, data = attempt_dir_in(task, nth), data_dir_in(task)
         key = _as_environment_holds(self._specs[number].key)
-        return Context(self._run, key, f"{self._uuid}-{number}-{attempt}", nth, directory, data)
+        attempt_id = f"{self._uuid}-{number}-{attempt}"
+        reboots = self._reboots.get(number, 0)
+        mark = self._marks.get(number, "") if reboots else ""
+        return Context(self._run, key, attempt_id, nth, directory, data, reboots, mark)
 
 
 def _limits_of(spec: TaskSpec) -> Limits:

@@ -15,39 +15,46 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pexen_state.core.decisions import Cancelled, Decision, GivenUp
+from pexen_state.box.life import boot_id, box_life, is_going_down
+from pexen_state.box.rebooting import reboot_command
+from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
+from pexen_state.core.inputs import RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.lives import marks_of
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import (
+    Checkpoint,
     HowEnded,
     Left,
     NewTask,
     RunRecord,
     RunState,
 )
-from pexen_state.journal.restore import Intervention
 from pexen_state.journal.standing import woven
 from pexen_state.journal.writer import Journal
 from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
-from pexen_state.sched.common import Opened, RunOver, SchedulerError, TaskRes
+from pexen_state.sched.common import Opened, RunOver, RunParked, SchedulerError, TaskRes
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
 from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
+from pexen_state.sched.interrupted import CutOff, Interrupted, interruption_of, left_by
 from pexen_state.sched.jobs import JournaledJobMaker
 from pexen_state.sched.loop import STOP_GRACE, Loop, Source
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
+from pexen_state.sched.parking import why_parked
 from pexen_state.sched.pool.base import Began, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
-from pexen_state.sched.replay import CutOff, cut_off, left_by, lost_attempts, replay
+from pexen_state.sched.rebooter import Rebooter
+from pexen_state.sched.replay import replay
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
@@ -65,14 +72,23 @@ class JournalLedger:
         self._new_slots: str | None = new_slots
         self._slots = slots
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
-        self._journal.append(decisions, began, {**self.left, **ended} if self.left else ended)
+    def append(
+        self,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Mapping[int, Outcome],
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:
+        self._journal.append(decisions, began, {**self.left, **ended} if self.left else ended, checkpoints)
         self.left = {}
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
             os.replace(self._new_slots, self._slots)
             self._new_slots = None
         _warn_of_text_only(ended.values())
+
+    def checkpoint(self, task: int, key: str) -> Any:
+        return self._journal.checkpoint(task, key)
 
 
 def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
@@ -104,20 +120,38 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
         with collector_paused():
-            run, match, left = _begin_or_match(asked, journal, callables, marks)
+            run, match, interrupted = _begin_or_match(asked, journal, callables, marks)
             plan = Plan(match.specs, max_fail=asked.max_fail)
         base = codec.decode(run.shared) if run.shared is not None else {}
         if asked.planned is not None:
             asked.planned(plan)
         shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
+        left = interrupted.cut_off(match.under_way)
         control = stack.enter_context(Control.open(asked.path, run.id, plan, pool))
         job_of = JournaledJobMaker(
-            plan, match.bodies, shared, paths=paths, run=run.id, uuid=run.uuid, capture=asked.capture
+            plan,
+            match.bodies,
+            shared,
+            paths=paths,
+            run=run.id,
+            uuid=run.uuid,
+            capture=asked.capture,
+            marks=marks_of(journal.fetch, run.id, match.under_way),
         )
         ledger = JournalLedger(journal, new_slots, paths.slots)
         sources: list[Source] = [inbox, control]
         loop = Loop(
-            plan, pool, ledger, shared, sources, match.bodies, job_of, careful=bool(left.keys), pulse=asked.pulse
+            plan,
+            pool,
+            ledger,
+            shared,
+            sources,
+            match.bodies,
+            job_of,
+            opened=RunOpened(box_life(), asked.may_reboot),
+            rebooter=_rebooter(asked, interrupted),
+            careful=bool(left.keys),
+            pulse=asked.pulse,
         )
         journal.begin_session(run.id)
         stack.push(_Session(journal, plan, loop).end)
@@ -130,13 +164,25 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             yield from _while_ours(replay(plan, told, shared, match.bodies, match.sent_back), loop.owner)
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
-        lost = lost_attempts(plan, marks, run.id)
+        lost = interrupted.inputs(plan)
         ledger.left = left_by(plan, lost, paths, run.id)
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
         stack.enter_context(all_frozen())
-        yield from loop.run([*lost, *match.before])
+        before = [*lost, *match.before]
+        if asked.park and (why := why_parked(interrupted.lives)) is not None:
+            unfinished = plan.unfinished
+            yield from loop.settle(before)
+            if plan.unfinished == unfinished:  # else a culprit was found
+                raise RunParked(f"run {run.id} is parked: {why}. `pexen resume` goes on with it.")
+            before = []
+        yield from loop.run(before)
+
+
+def _rebooter(asked: RunAsked, interrupted: Interrupted) -> Rebooter:
+    boots = len({life.boot_id for life in interrupted.lives} | {boot_id()})
+    return Rebooter(reboot_command(asked.reboot_command), boots, asked.max_boots)
 
 
 def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
@@ -164,8 +210,8 @@ def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
 
 def _begin_or_match(
     asked: RunAsked, journal: Journal, callables: Callables, marks: BegunMarks | None
-) -> tuple[RunRecord, Match, CutOff]:
-    """(the run, its tasks, what the last session left in flight)."""
+) -> tuple[RunRecord, Match, Interrupted]:
+    """(the run, its tasks, how it was interrupted)."""
     record = _run_to_resume(asked, journal)
     if record is not None:
         # What was given up, or cancelled by a person, is not to run again.
@@ -177,7 +223,7 @@ def _begin_or_match(
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
         match.under_way = past.under_way()
-        return record, match, cut_off(match.under_way, marks, record.id)
+        return record, match, interruption_of(journal.fetch, record.id, marks)
     if not callables.all_would_run:
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
@@ -193,7 +239,7 @@ def _begin_or_match(
     assert record is not None
     match = Match(list(callables.specs), [None, *callables.bodies])
     match.superseded = before.id if before is not None else None
-    return record, match, CutOff()
+    return record, match, Interrupted()
 
 
 def _ends_the_run(intervention: tuple[int, Intervention]) -> bool:
@@ -240,8 +286,17 @@ class _Session:
                 self._journal.end_session(HowEnded.FAILED if broken else HowEnded.STOPPED)
         elif self._plan.is_over and (self._plan.is_cancelled or not self._loop.owes):
             end_session(self._journal, self._plan, HowEnded.FINISHED)
+        elif isinstance(error, RunParked):
+            self._journal.end_session(HowEnded.PARKED)
         elif broken:
             self._journal.end_session(HowEnded.FAILED)
         else:
-            paused = self._plan.paused_by is not None
-            self._journal.end_session(HowEnded.PAUSED if paused else HowEnded.STOPPED)
+            self._journal.end_session(self._how())
+
+    def _how(self) -> HowEnded:
+        """Of a session that ended in good order, before the run did."""
+        if self._plan.is_rebooting:
+            return HowEnded.REBOOTED
+        if is_going_down():
+            return HowEnded.SHUTDOWN
+        return HowEnded.PAUSED if self._plan.paused_by is not None else HowEnded.STOPPED

@@ -16,14 +16,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from pexen_state.core.commands import Kill, Submit, Yield
+from pexen_state.core.commands import Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
-from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
+from pexen_state.core.inputs import Ending, Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.journal.records import Checkpoint
 from pexen_state.sched.common import PoolError, TaskRes, task_result
+from pexen_state.sched.common import Reboot as RebootAsked
 from pexen_state.sched.owner import Owner
-from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
+from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
+from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.window import Window
 
@@ -39,8 +42,12 @@ STOP_GRACE = 10.0
 #: What has not answered after so many seconds is left to `pool.close`.
 STOP_PATIENCE = 3 * STOP_GRACE
 
+#: Without a journal no reboot is survived, so none is made.
+OPENED = RunOpened()
+
 _FINAL = frozenset(state for state in State if state.is_final)
 _SUBMITTED, _SUCCEEDED, _WAITING, _PASS = State.SUBMITTED, State.SUCCEEDED, State.WAITING, Verdict.PASS
+_REBOOT_ASKED = Cause.REBOOT_ASKED
 
 # Made for every task: without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
@@ -49,15 +56,33 @@ _new = tuple.__new__
 class Ledger(Protocol):
     """Where decisions are made durable; without a journal, nowhere."""
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
+    def append(
+        self,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Mapping[int, Outcome],
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:
         """`ended` is by task, of which one attempt at most ends in a turn."""
+
+    def checkpoint(self, task: int, key: str) -> Any:
+        """What was kept under that key last, None for nothing."""
 
 
 class NoLedger:
     """A run without a journal."""
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
+    def append(
+        self,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Mapping[int, Outcome],
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:
         pass
+
+    def checkpoint(self, task: int, key: str) -> Any:
+        return None
 
 
 class Source(Protocol):
@@ -77,6 +102,7 @@ class Loop:
 
     `job_of` makes the pool's job of a submission and its input.
     `bodies` are the callables by task number, None for those that are no longer there.
+    `opened` says which box it is, and whether it may be rebooted; `rebooter` does that.
     `careful`: an earlier session was cut off; nobody knows by what, so as little as possible is to be under suspicion.
     `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
     """
@@ -91,6 +117,8 @@ class Loop:
         bodies: Sequence[Body | None],
         job_of: Callable[[Submit], Job],
         *,
+        opened: RunOpened = OPENED,
+        rebooter: Rebooter | None = None,
         careful: bool = False,
         pulse: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -102,6 +130,8 @@ class Loop:
         self._sources = {source.fileno(): source for source in sources}
         self._bodies = bodies
         self._job_of = job_of
+        self._opened = opened
+        self._rebooter = rebooter
         self._pulse = pulse
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
@@ -109,6 +139,7 @@ class Loop:
             pool.is_careful = True
         # A task has one attempt in flight at most, so what follows is by task.
         self._inputs: list[Input] = []  # of the next turn
+        self._asks: list[Asks] = []  # to be answered when it is durable
         self._left: dict[int, Outcome] = {}  # what the attempts that end in the next turn left
         self._began: dict[int, Began] = {}  # those that have begun, but not ended, for the next turn
         self._began_since = 0.0
@@ -128,7 +159,7 @@ class Loop:
 
         Leaving early (`close`, `break`, an exception of the caller) stops what runs and marks nothing failed.
         """
-        self._inputs = [*before, RunOpened()]
+        self._inputs = [*before, self._opened]
         done = False
         for descriptor in self._sources:
             self._pool.watch(descriptor)
@@ -149,8 +180,14 @@ class Loop:
                 for descriptor in self._sources:
                     self._pool.unwatch(descriptor)
 
+    def settle(self, before: Sequence[Input]) -> Iterator[TaskRes]:
+        """Make durable what happened before this session, and begin nothing yet."""
+        self._inputs = [*before]
+        yield from self._act(self._take())
+
     def _is_done(self) -> bool:
-        return not self._plan.in_flight and (self._plan.is_over or self._plan.mood is Mood.DRAINING)
+        plan = self._plan
+        return not plan.in_flight and (plan.is_over or plan.mood is Mood.DRAINING or plan.awaits_reboot)
 
     # -- handle and commit -------------------------------------------------------------------------------
 
@@ -165,15 +202,19 @@ class Loop:
         inputs.extend(Started(one.task, one.attempt) for one in began)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
         turn = self._plan.handle(*inputs)
-        if turn.decisions or began:
+        asks, self._asks = self._asks, []
+        checkpoints = [Checkpoint(one.task, one.body["key"], one.body["value"]) for one in asks if "value" in one.body]
+        if turn.decisions or began or checkpoints:
             try:
-                self._ledger.append(turn.decisions, began, self._ended)
+                self._ledger.append(turn.decisions, began, self._ended, checkpoints)
             except Exception:
                 self._drain()
                 raise
         self.is_torn = False
         for source in self._sources.values():
             source.committed()
+        for one in asks:
+            self._pool.answer(one.client, {"ok": True, "value": self._ledger.checkpoint(one.task, one.body["key"])})
         self._note(turn.decisions)
         return turn
 
@@ -208,6 +249,8 @@ class Loop:
                 results.append(command)
             elif type(command) is Kill:
                 self._kill(command.task, command.attempt, command.cause)
+            elif type(command) is Reboot and self._rebooter is not None:
+                self._rebooter.begin()
         took = time.perf_counter() - self._turn_began
         yield from self._give(results)
         self._ended.clear()
@@ -287,10 +330,12 @@ class Loop:
             next_pulse = math.inf if pulse is None else self._clock() + PULSE_S
             if self._inputs:  # since the last turn was taken
                 self._collect(self._clock())
-            elif self._collect(min(until, self._started_due(), next_pulse)):
+            elif self._collect(min(until, self._started_due(), self._reboot_due(), next_pulse)):
                 self._hold(until)
+            if self._rebooter is not None:
+                self._inputs.extend(self._rebooter.take())
             now = self._clock()
-            if self._inputs or now >= until or (self._began and now >= self._began_since + STARTED_WITHIN):
+            if self._inputs or self._asks or now >= min(until, self._started_due()):
                 return
             if pulse is not None:
                 pulse()
@@ -304,6 +349,9 @@ class Loop:
     def _started_due(self) -> float:
         return self._began_since + STARTED_WITHIN if self._began else math.inf
 
+    def _reboot_due(self) -> float:
+        return math.inf if self._rebooter is None else self._rebooter.due
+
     def _collect(self, until: float = math.inf, enough: int = 1) -> bool:
         """Take the pool's reports, as inputs of the next turn. True if tasks have ended and nothing else happened."""
         ended: list[int] = []
@@ -313,6 +361,8 @@ class Loop:
         for report in reports:
             if type(report) is Ended:
                 task, attempt, ending, outcome = report
+                if ending[0] is _REBOOT_ASKED:
+                    ending = self._asks_for_reboot(ending, outcome)
                 left[task] = outcome
                 ended.append(task)
                 seconds += outcome.seconds
@@ -328,8 +378,21 @@ class Loop:
             self._window.tasks_took(seconds, len(ended))
         return 0 < len(ended) == len(reports)
 
+    def _asks_for_reboot(self, ending: Ending, outcome: Outcome) -> Ending:
+        if not self._opened.box:
+            reason = "it asked for a reboot, which a run without a journal does not survive"
+            return Ending(Cause.RAISED, Verdict.ERROR, reason=reason)
+        asked = outcome.excinfo.val if outcome.excinfo is not None else None
+        if isinstance(asked, RebootAsked):
+            outcome.mark = asked.mark
+            if self._rebooter is not None:
+                self._rebooter.allow(asked.timeout)
+        return ending
+
     def _take_other(self, report: Report) -> None:
         match report:
+            case Asks():
+                self._asks.append(report)
             case Dropped(task, attempt, cause, surely_dead, reason, left):
                 if left is not None:
                     self._left[task] = left

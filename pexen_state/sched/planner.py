@@ -56,6 +56,12 @@ class Sched:
                 what failed in the whole run
     rerun_changed   on resume: tasks that have ended, and whose code changed since, run again
     wait_for_journal   wait for a journal that somebody else holds, however long that takes
+    may_reboot  under a journal: the box may be rebooted for tasks that raise `Reboot`. Without permission all others
+                run first; then the loop ends, and a session after the next boot goes on
+    reboot_command   words that reboot the box, instead of its own way
+    max_boots   of one run; a task that asks for one more fails
+    park        raise RunParked, and go on with nothing, when three sessions in a row were killed or crashed without
+                one task coming to its end; the next resume goes on
     announce    called once, when a journaled session is open and before anything runs; `plan` is there then
     pulse       called in the thread that runs: after each turn, and at least every 0.2 s while nothing happens,
                 but not while the caller has a result in hand. What it raises ends the session, in order
@@ -82,6 +88,10 @@ class Sched:
         overrides: Collection[str] = (),
         rerun_changed: bool = False,
         wait_for_journal: bool = False,
+        may_reboot: bool = False,
+        reboot_command: str | None = None,
+        max_boots: int = 100,
+        park: bool = False,
         announce: Callable[[Opened], None] | None = None,
         pulse: Callable[[], None] | None = None,
     ) -> None:
@@ -104,6 +114,10 @@ class Sched:
         self.overrides = overrides
         self.rerun_changed = rerun_changed
         self.wait_for_journal = wait_for_journal
+        self.may_reboot = may_reboot
+        self.reboot_command = reboot_command
+        self.max_boots = max_boots
+        self.park = park
         self.announce = announce
         self.pulse = pulse
         self.shared: dict[str, Any] = {}
@@ -260,6 +274,10 @@ class Sched:
             overrides=self.overrides,
             rerun_changed=self.rerun_changed,
             wait_for_journal=self.wait_for_journal,
+            may_reboot=self.may_reboot,
+            reboot_command=self.reboot_command,
+            max_boots=self.max_boots,
+            park=self.park,
             announce=self.announce,
             pulse=self.pulse,
             planned=self._set_plan,

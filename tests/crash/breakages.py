@@ -19,12 +19,11 @@ from pexen_state.core.states import Locks
 from pexen_state.journal import engine, lock, statements
 from pexen_state.journal.records import EndedTask
 from pexen_state.journal.writer import Journal
-from pexen_state.sched import journaled, replay
+from pexen_state.sched import interrupted, replay
 from pexen_state.sched.journaled import JournalLedger
 from pexen_state.sched.loop import Loop
 from pexen_state.sched.pool import keeper
 from pexen_state.sched.pool.base import Began, Outcome
-from pexen_state.sched.pool.slots import BegunMarks
 
 #: A disk on which a task is faster than a commit.
 SLOW_DISK_S = 0.03
@@ -145,8 +144,7 @@ def connect_by(factory: type[sqlite3.Connection]) -> None:
 
 def slot_file_ignored() -> None:
     """What was in flight when the runner died is taken for never begun."""
-    lost_attempts = journaled.lost_attempts
-    journaled.lost_attempts = lambda plan, _, run: lost_attempts(plan, BegunMarks(str(run), frozenset()), run)
+    interrupted.begun_in = lambda marks, run: frozenset()
 
 
 def replay_forgets_shared() -> None:

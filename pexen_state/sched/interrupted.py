@@ -1,0 +1,149 @@
+"""What the last session left in flight, and what became of it.
+
+Which attempts were in flight is in the journal. What ended them follows from how that session ended: it was killed, the
+box was shut down in good order, or it crashed. Only within one boot is the slot file believed, which knows what was
+handed over and never began.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pexen_state.box.last_words import Named
+from pexen_state.box.life import boot_id, box_life
+from pexen_state.core.inputs import BoxDied, CameBack, Input, Lost, NotRebooted
+from pexen_state.core.plan import Plan
+from pexen_state.core.states import Cause, State
+from pexen_state.journal.lives import Flight, Life, blamed, flights, lives
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.records import AttemptEnd, HowEnded, SavedTask
+from pexen_state.journal.restore import Fetch
+from pexen_state.sched.pool.slots import BegunMarks
+from pexen_state.sched.suspicion import Suspect, most_suspicious_first
+
+#: In these the box went down in good order, whoever asked for it.
+_SHUT_DOWN = frozenset({HowEnded.REBOOTED, HowEnded.SHUTDOWN})
+
+
+class CutOff(NamedTuple):
+    """What the last session left in flight."""
+
+    keys: tuple[str, ...] = ()  #: of tasks that had begun, or may have; those that surely had not are not here
+    is_sure: bool = True  #: all of them had begun
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """How a run was interrupted.
+
+    `lives` are its sessions, the latest first. `begun` says which (task, attempt) workers began; None
+    where nobody can say, as after a new boot.
+    """
+
+    lives: Sequence[Life] = ()
+    is_same_boot: bool = True
+    begun: frozenset[tuple[int, int]] | None = None
+    flights: Sequence[Flight] = ()
+    blamed: Mapping[str, int] = field(default_factory=dict)  #: of earlier runs: how often tasks of a key crashed
+    named: Sequence[Named] = ()  #: processes that the kernel named in its last trouble
+
+    @property
+    def how_ended(self) -> HowEnded | None:
+        """The last session; None if there was none."""
+        return self.lives[0].how_ended if self.lives else None
+
+    def cut_off(self, saved: Iterable[SavedTask]) -> CutOff:
+        """Which tasks ran when the last session went away, in the order in which they were declared."""
+        found: list[tuple[int, str]] = []
+        is_sure = True
+        for task in saved:
+            if task.ended_seq is not None or not task.state.in_flight:
+                continue
+            state = task.state
+            if not self._never_began(state, (task.number, task.attempt)):
+                found.append((task.number, task.key))
+                is_sure = is_sure and (state is State.RUNNING or self.begun is not None)
+        return CutOff(tuple(key for _, key in sorted(found)), is_sure)
+
+    def inputs(self, plan: Plan) -> list[Input]:
+        """What became of all that waits for an end, or for a reboot."""
+        return [*self._of_flights(plan), *self._of_reboots(plan)]
+
+    def _of_flights(self, plan: Plan) -> list[Input]:
+        in_flight = sorted(plan.in_flight)
+        if self.how_ended is HowEnded.CRASHED:
+            return [BoxDied(self._by_suspicion(plan))] if in_flight else []
+        cause = Cause.SHUT_DOWN if self.how_ended in _SHUT_DOWN else Cause.RUNNER_DIED
+        inputs: list[Input] = []
+        for number in in_flight:
+            task = plan.tasks[number]
+            never_began = self._never_began(task.state, (number, task.attempt))
+            inputs.append(Lost(number, task.attempt, Cause.WITHDRAWN if never_began else cause))
+        return inputs
+
+    def _by_suspicion(self, plan: Plan) -> tuple[tuple[int, int], ...]:
+        flights = {flight.task: flight for flight in self.flights}
+        suspects = []
+        for number in plan.in_flight:
+            task, flight = plan.tasks[number], flights.get(number)
+            crashes = task.crashes + self.blamed.get(task.spec.key, 0)
+            pid, since_us = (flight.pid, flight.since_us) if flight is not None else (None, 0)
+            is_running = task.state is State.RUNNING
+            suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, since_us))
+        return tuple((one.task, one.attempt) for one in most_suspicious_first(suspects, self.named))
+
+    def _of_reboots(self, plan: Plan) -> list[Input]:
+        if not plan.awaiting:
+            return []
+        if not self.is_same_boot:
+            return [CameBack()]
+        boot, _, start = (plan.rebooted or "").partition("/")
+        now, _, start_now = box_life().partition("/")
+        if boot == now and start != start_now:
+            return [NotRebooted("the box came back with the same boot id: it is a container, or a kernel like one")]
+        return []
+
+    def _never_began(self, state: State, attempt: tuple[int, int]) -> bool:
+        """Whether an attempt in flight was handed over, and surely not more."""
+        return self.begun is not None and state is State.SUBMITTED and attempt not in self.begun
+
+
+def interruption_of(
+    fetch: Fetch, run: int, marks: BegunMarks | None, named: Callable[[Life], Sequence[Named]] = lambda _: ()
+) -> Interrupted:
+    """From the journal, and from a slot file of this boot, if there is one. `named` is asked after a crash alone."""
+    boot = boot_id()
+    past = list(lives(fetch, run, boot))
+    is_same_boot = not past or past[0].boot_id == boot
+    begun = begun_in(marks, run) if is_same_boot else None
+    if not past or past[0].how_ended is not HowEnded.CRASHED:
+        return Interrupted(past, is_same_boot, begun)
+    return Interrupted(past, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), named(past[0]))
+
+
+def begun_in(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] | None:
+    """The attempts of this run that were begun, as a slot file of this boot says; None if there is none."""
+    return marks.begun if marks is not None and marks.run == str(run) else None
+
+
+def left_by(plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int) -> dict[int, AttemptEnd]:
+    """What attempts that were cut off have left, by task: what they printed until then is still to be found there."""
+    left: dict[int, AttemptEnd] = {}
+    for one in lost:
+        for number in _cut_off_by(one):
+            task = plan.tasks[number]
+            output = paths.output(run, task.spec.key, number, task.nth)
+            with suppress(OSError):
+                if os.lstat(output).st_size:
+                    left[number] = AttemptEnd(output=output)
+    return left
+
+
+def _cut_off_by(told: Input) -> list[int]:
+    if isinstance(told, BoxDied):
+        return [task for task, _ in told.attempts]
+    return [told.task] if isinstance(told, Lost) and told.cause is not Cause.WITHDRAWN else []

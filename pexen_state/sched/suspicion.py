@@ -1,0 +1,45 @@
+"""After a crash of the box: which of the attempts in flight is tried first.
+
+Pure: what is known is handed in. The most suspicious one is tried first because most crashes have one culprit, and
+whoever comes after it is then never held up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from pexen_state.box.last_words import Named
+
+#: The kernel keeps that much of a process's name.
+_COMM_LENGTH = 15
+
+
+class Suspect(NamedTuple):
+    """An attempt that was in flight when the box crashed, and what speaks against it."""
+
+    task: int
+    attempt: int
+    key: str
+    pid: int | None  #: of its worker, if that was written down
+    crashes: int  #: that it was blamed for before, in this run and in earlier ones
+    is_running: bool  #: a worker had said that it began
+    since_us: int  #: when it was submitted, or began
+
+
+def most_suspicious_first(suspects: Iterable[Suspect], named: Sequence[Named] = ()) -> list[Suspect]:
+    """Named by the kernel; blamed before; surely begun; the latest to begin, for the others have run without a crash
+    for longer.
+    """
+    pids, names = {one.pid for one in named}, {one.name for one in named}
+
+    def innocence(one: Suspect) -> tuple[bool, int, bool, int, int]:
+        is_named = (one.pid in pids) or _name_of(one.key) in names
+        return (not is_named, -one.crashes, not one.is_running, -one.since_us, one.task)
+
+    return sorted(suspects, key=innocence)
+
+
+def _name_of(key: str) -> str:
+    """What the kernel would call an executable of this key."""
+    return key.rpartition("/")[2].encode()[:_COMM_LENGTH].decode("utf-8", "ignore")
