@@ -12,7 +12,7 @@ class Exit(IntEnum):
     FAILED = 1  #: finished; something failed, or could not run
     USAGE = 2  #: wrong usage or configuration
     BROKEN = 3  #: the journal, or pexen itself, failed
-    UNFINISHED = 4  #: interrupted or paused; `pexen resume` goes on
+    UNFINISHED = 4  #: interrupted, paused, parked or waiting for a reboot; `pexen resume` goes on
     NOTHING = 5  #: nothing selected, nothing to resume
     BUSY = 6  #: another process holds this journal
 
@@ -29,21 +29,25 @@ class Interrupted(PexenError):
     """Somebody said stop before the run began."""
 
 
+class BoxBusy(PexenError):
+    """Somebody else on this box has what only one may have."""
+
+
 def exit_code_of(error: PexenError) -> Exit:
     """The exit code of an error that a person is told as a sentence."""
     # Imported here: `pexen --help` needs none of them.
     from pexen_state.journal.errors import JournalBusy, JournalError
     from pexen_state.journal.queries import NotFound
-    from pexen_state.sched.common import PoolError, RunOver
+    from pexen_state.sched.common import PoolError, RunOver, RunParked
 
     match error:
         case NothingToDo() | RunOver():
             return Exit.NOTHING
-        case Interrupted():
+        case Interrupted() | RunParked():
             return Exit.UNFINISHED
         case NotFound():
             return Exit.USAGE
-        case JournalBusy():
+        case JournalBusy() | BoxBusy():
             return Exit.BUSY
         case JournalError() | PoolError():
             return Exit.BROKEN

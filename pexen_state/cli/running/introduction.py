@@ -16,6 +16,7 @@ from pexen_state.report.text import safe
 
 if TYPE_CHECKING:
     from pexen_state.cli.running.options import Terms
+    from pexen_state.core.plan import Plan
     from pexen_state.sched.common import Opened
 
 _NAMED = 8
@@ -84,6 +85,18 @@ def some(keys: Iterable[str]) -> str:
     """The first of them."""
     named = list(keys)
     return " ".join(map(safe, named[:_NAMED])) + (" ..." if len(named) > _NAMED else "")
+
+
+def who_awaits_a_reboot(plan: Plan) -> str | None:
+    """A sentence, if nothing is left to run before the box is rebooted, and nobody may do that."""
+    if not plan.awaits_reboot:
+        return None
+    keys = [plan.tasks[number].spec.key for number in sorted(plan.awaiting)]
+    ask = "asks" if len(keys) == 1 else "ask"
+    return (
+        f"{some(keys)} {ask} for a reboot, and the rest has run. Reboot the box, then `pexen resume`; or let it be "
+        "done: `pexen resume --allow-reboot --resume-by-hand`."
+    )
 
 
 def targets_in_words(suite: Suite) -> str:

@@ -37,6 +37,10 @@ class Options:
     shell: str | None = None  #: absolute path, of task lists
     env: Mapping[str, str] | None = None
     env_file: str | None = None  #: absolute path
+    allow_reboot: bool | None = None
+    resume_by_hand: bool | None = None
+    reboot_command: str | None = None
+    max_boots: int | None = None
     keyword: str | None = None
     of_run: int | None = None  #: its tasks are some of that run's: no other task joins it later
 
@@ -69,6 +73,9 @@ def with_defaults(options: Options, is_a_list: bool) -> Options:
             max_fail=0,
             show_output="failed",
             strict=False,
+            allow_reboot=False,
+            resume_by_hand=False,
+            max_boots=100,
         )
     )
 

@@ -10,14 +10,11 @@ from pexen_state.cli.errors import Exit
 from pexen_state.cli.running.going_on import Anew, load_again, own_tasks
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
-from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import SavedTask
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.report.text import safe
 from pexen_state.sched.identity import fingerprint, key_of
 from pexen_state.sched.meta import Task
-from pexen_state.sched.pool.slots import begun_marks
-from pexen_state.sched.replay import cut_off
 
 _LISTED = 20
 
@@ -36,7 +33,7 @@ class Groups(NamedTuple):
 def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     again = load_again(app, found.record, anew.options)
     saved = earlier.saved_tasks(path, found.record.id)
-    left = cut_off(saved, begun_marks(JournalPaths.of(path).slots), found.record.id)
+    left = earlier.interruption(path, found.record.id).cut_off(saved)
     groups = group(own_tasks(again.suite, saved, again.options), saved, left.keys)
     out = app.console.out
     out.line(f"{safe(found.how.sentence)} Suite {safe(found.record.name)}.")

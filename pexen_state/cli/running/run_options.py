@@ -62,6 +62,20 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             "--strict/--no-strict", default=None, help="A warning counts as a failure for the exit code [no]."
         ),
     },
+    "Reboots": {
+        "allow_reboot": click.option(
+            "--allow-reboot/--no-reboot", default=None, help="Tasks may have the box rebooted [no]."
+        ),
+        "resume_by_hand": click.option(
+            "--resume-by-hand/--no-resume-by-hand",
+            default=None,
+            help="Nothing need go on with the run after a reboot: you do, by `pexen resume` [no].",
+        ),
+        "reboot_command": click.option(
+            "--reboot-command", metavar="CMD", help="What reboots the box [systemctl reboot, or reboot]."
+        ),
+        "max_boots": click.option("--max-boots", metavar="N", type=_COUNT, help="Boots that the run may have [100]."),
+    },
     "Environment": {
         "env": click.option(
             "-e",
@@ -136,6 +150,10 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         strict=typed["strict"],
         exit_codes=typed.get("exit_codes"),
         shell=_shell(shell) if shell is not None else None,
+        allow_reboot=typed["allow_reboot"],
+        resume_by_hand=typed["resume_by_hand"],
+        reboot_command=typed["reboot_command"],
+        max_boots=typed["max_boots"],
         env=environment.typed(typed["env"]) or None,
         env_file=os.path.abspath(env_file) if env_file is not None else None,
     )

@@ -16,7 +16,7 @@ from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
-from pexen_state.cli.running import introduction
+from pexen_state.cli.running import introduction, permission
 from pexen_state.cli.running.ending import ended_tasks, exit_code
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.signals import Signals
@@ -72,7 +72,13 @@ class Session:
             raise NothingToDo(introduction.why_no_tasks(self.suite))
         started = time.monotonic()
         is_part = not self.selection.is_whole
-        with warnings_as_sentences(self.app.console, self._say, is_part), told_where(self.selection.tasks):
+        options = self.recorded.options
+        permission.check(options, self.journal)
+        with (
+            warnings_as_sentences(self.app.console, self._say, is_part),
+            told_where(self.selection.tasks),
+            permission.held(options),
+        ):
             sched = self._sched()
             journals.prepare(self.journal)
             if self.waits:
@@ -97,12 +103,15 @@ class Session:
         took = time.monotonic() - started
         self._display.summary(display.Summary(self._opened.run_id, list(ended_tasks(plan)), took, plan.given_up))
         self._display.close()
+        if (waiting := introduction.who_awaits_a_reboot(plan)) is not None:
+            self.app.console.say(f"pexen: {waiting}")
         return exit_code(plan, self.terms.is_strict)
 
     def _sched(self) -> Sched:
         from pexen_state.sched.planner import Sched
         from pexen_state.sched.specs import Defaults
 
+        options = self.recorded.options
         return Sched(
             self.selection.tasks,
             journal=self.journal,
@@ -119,6 +128,10 @@ class Session:
             overrides=self.goal.overrides,
             rerun_changed=self.goal.rerun_changed,
             wait_for_journal=self.waits,
+            may_reboot=bool(options.allow_reboot),
+            reboot_command=options.reboot_command,
+            max_boots=options.max_boots or 0,
+            park=True,
         )
 
     def _pool(self) -> Pool:

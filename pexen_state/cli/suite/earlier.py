@@ -8,18 +8,22 @@ import time
 from collections.abc import Collection
 from typing import NamedTuple
 
+from pexen_state.box.life import boot_id
 from pexen_state.cli.errors import NothingToDo
 from pexen_state.cli.journals import Found
 from pexen_state.cli.running.recorded import is_ours
 from pexen_state.cli.suite.selection import BAD, Failing, Left
 from pexen_state.core.states import Verdict
 from pexen_state.journal import queries, restore
-from pexen_state.journal.identity import boot_id
 from pexen_state.journal.ids import ids_of
+from pexen_state.journal.lives import REBOOTS, how_it_ended
 from pexen_state.journal.lock import holder_of
+from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import EventKind, HowEnded, RunRecord, RunState, SavedTask
 from pexen_state.journal.uptodate import is_empty
+from pexen_state.sched.interrupted import Interrupted, interruption_of
+from pexen_state.sched.pool.slots import begun_marks
 
 # Who only steered says nothing of how the run was left. One that was cut off lived at least until its last decision.
 _LAST_SESSION = f"""
@@ -27,6 +31,7 @@ SELECT s.how_ended, s.boot_id, coalesce(
     s.ended_us,
     (SELECT t.at_us FROM transition t WHERE t.seq >= s.first_seq ORDER BY t.seq DESC LIMIT 1),
     s.began_us),
+  {REBOOTS},
   (SELECT e.data LIKE '%"interrupt"%' FROM run_event e
     WHERE e.run = s.run AND e.kind = {int(EventKind.PAUSED)} AND e.seq >= s.first_seq ORDER BY e.seq DESC LIMIT 1)
 FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC LIMIT 1
@@ -127,6 +132,12 @@ def saved_tasks(path: str, run: int) -> list[SavedTask]:
         return restore.saved_tasks(_fetching(connection), run)
 
 
+def interruption(path: str, run: int) -> Interrupted:
+    """How the run was interrupted, as whoever resumes it now would see it."""
+    with reader(path) as connection:
+        return interruption_of(_fetching(connection), run, begun_marks(JournalPaths.of(path).slots))
+
+
 def left_by(path: str, run: int) -> Left:
     """What became of a run's tasks."""
     return Left(run, {task.key: task.restored.verdict for task in saved_tasks(path, run)})
@@ -166,22 +177,17 @@ def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> Ho
     row = connection.execute(_LAST_SESSION, (record.id,)).fetchone()
     if row is None:
         return HowLeft(f"run {record.id} was never begun.", begun_by)
-    how, boot, at_us, by_interrupt = row
-    ended = None if how is None else HowEnded(how)
-    if (
-        ended is None
-        and boot == boot_id()
-        and (holder := holder_of(path)) is not None
-        and _is_newest(connection, record)
-    ):
+    how, boot, at_us, rebooted, by_interrupt = row
+    ended = how_it_ended(how, boot == boot_id(), bool(rebooted))
+    if how is None and boot == boot_id() and (holder := holder_of(path)) is not None and _is_newest(connection, record):
         return HowLeft(f"run {record.id} is being run by the process {holder.runner.pid}.", begun_by)
     at = _time_of_day(at_us)
-    if ended is not None and ended in _ENDED:
+    if ended in _ENDED:
         sentence = f"run {record.id} {_ENDED[ended]} at {at}."
     elif by_interrupt:
         sentence = f"run {record.id} was left at {at}, by Ctrl-C."
     else:
-        crashed = ended is HowEnded.CRASHED or (ended is None and boot != boot_id())
+        crashed = ended is HowEnded.CRASHED
         sentence = f"run {record.id} was cut off after {at}: {_CRASHED if crashed else _KILLED}."
     if by_interrupt:
         alone = "it was ended by Ctrl-C"
