@@ -17,7 +17,7 @@ from pexen_state.core.decisions import Decision
 from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.states import Locks
 from pexen_state.journal import engine, lock, statements
-from pexen_state.journal.records import EndedTask
+from pexen_state.journal.records import Checkpoint, EndedTask
 from pexen_state.journal.writer import Journal
 from pexen_state.sched import interrupted, replay
 from pexen_state.sched.journaled import JournalLedger
@@ -42,10 +42,14 @@ def acknowledge_before_commit() -> None:
             late.pop(0)()
 
     def append_one_turn_late(
-        self: JournalLedger, decisions: Sequence[Decision], began: Sequence[Began], ended: Ended
+        self: JournalLedger,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Ended,
+        checkpoints: Sequence[Checkpoint] = (),
     ) -> None:
         flush()
-        turn = (list(decisions), list(began), dict(ended))
+        turn = (list(decisions), list(began), dict(ended), list(checkpoints))
         late.append(lambda: write(self, *turn))
 
     def flush_and_end_run(self: Journal, *words: Any) -> None:
@@ -78,7 +82,11 @@ def hand_over_before_commit() -> None:
         loops[:] = [self]
 
     def hand_over_and_append(
-        self: JournalLedger, decisions: Sequence[Decision], began: Sequence[Began], ended: Ended
+        self: JournalLedger,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Ended,
+        checkpoints: Sequence[Checkpoint] = (),
     ) -> None:
         commands = turns[0].commands
         assert isinstance(commands, list)
@@ -86,7 +94,7 @@ def hand_over_before_commit() -> None:
         commands[:] = [one for one in commands if one not in early]
         loops[0]._hand_over(early)
         time.sleep(SLOW_DISK_S)
-        write(self, decisions, began, ended)
+        write(self, decisions, began, ended, checkpoints)
 
     Plan.handle = handle_and_remember  # type: ignore[method-assign]
     Loop.__init__ = make_and_remember  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from pexen_state.core.inputs import Ending, Input, PauseAsked, StopAsked
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.journal.records import Checkpoint
 from pexen_state.sched import loop as loop_module
 from pexen_state.sched import window as window_module
 from pexen_state.sched.common import TaskRes
@@ -47,11 +48,20 @@ class Session:
             clock=self.pool.clock,
         )
 
-    def append(self, decisions: Sequence[Decision], began: Sequence[Began], ended: Mapping[int, Outcome]) -> None:
+    def append(
+        self,
+        decisions: Sequence[Decision],
+        began: Sequence[Began],
+        ended: Mapping[int, Outcome],
+        checkpoints: Sequence[Checkpoint] = (),
+    ) -> None:
         if self.broken:
             raise OSError("the disk is gone")
         states = [f"{one.task}:{one.new.word}" for one in decisions if isinstance(one, Transition)]
         self.story.append("commit " + " ".join(states))
+
+    def checkpoint(self, task: int, key: str) -> None:
+        return None
 
     def run(self) -> Iterator[TaskRes]:
         for result in self.loop.run():
