@@ -26,8 +26,8 @@ class Declared(IntEnum):
 class TaskSpec(NamedTuple):
     """One task. `key` names it for people; within a plan a task is known by its number, 1, 2, ...
 
-    Names are any hashable values. `timeout` and `idle_timeout` are seconds for one attempt, None for no
-    limit; the plan does not enforce them (it reads no clock), it only carries them.
+    Names are any hashable values. `timeout` and `idle_timeout` are seconds for one attempt, `total_timeout` for all of
+    them, None for no limit; the plan does not enforce them (it reads no clock), it only carries them.
     """
 
     key: str
@@ -48,6 +48,10 @@ class TaskSpec(NamedTuple):
     on_fail_locks: str | None = None  #: "free" or "hold": instead of the table of promises
     on_fail_deps: str | None = None  #: "break" or "keep"
     survives_reboot: bool = False  #: nobody need wait for its end before the box is rebooted
+    total_timeout: float | None = None
+    recovers: tuple[Name, ...] = NO_NAMES  #: locks that it claims even when they are dirty, and frees when it passes
+    cleared_by_reboot: bool = False  #: locks that it left dirty are clean after a new boot
+    kernel: str = "warn"  #: of trouble that the kernel tells of while it runs: "warn", "fail" or "ignore"
 
 
 #: Has the place 0 where lists are indexed by the numbers of tasks, which begin at 1.

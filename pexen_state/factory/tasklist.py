@@ -26,7 +26,7 @@ _OBJECT = re.compile(r"\{\s*[\"}]")  # `{ echo a; }` is a command
 
 #: `kwargs` are for callables. `name` and `cmd` say who a task is and what it does, the rest is metadata.
 KEYS = ("cmd", *(field for field in FIELDS if field != "kwargs"))
-_SETS = ("requires", "requires_all", "provides", "uses", "claims")
+_SETS = ("requires", "requires_all", "provides", "uses", "claims", "recovers")
 
 
 class TaskListFactory(BaseFactory):

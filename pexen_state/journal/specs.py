@@ -14,7 +14,7 @@ from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import Cause
 from pexen_state.journal.values import from_json, to_json
 
-_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
+_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims", "recovers"})
 _FIELDS = TaskSpec._fields[1:]  # but the key
 _DEFAULTS: tuple[Any, ...] = TaskSpec("default")[1:]
 _written = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode  # `json.dumps` makes one for every text

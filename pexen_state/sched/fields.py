@@ -19,6 +19,7 @@ Name = Hashable
 
 #: What may be listed in `retry_on`.
 RETRYABLE = {cause.word: cause for cause in sorted(FAILURES)}
+_KERNEL = ("warn", "fail", "ignore")
 _ON_FAIL = {"locks": ("free", "hold"), "deps": ("break", "keep")}
 
 
@@ -41,6 +42,7 @@ class Fields(TypedDict, total=False):
     provides: list[Any] | set[Any] | frozenset[Any]
     uses: list[Any] | set[Any] | frozenset[Any]
     claims: list[Any] | set[Any] | frozenset[Any]
+    recovers: list[Any] | set[Any] | frozenset[Any]
     after: list[str] | set[str] | frozenset[str]
     tags: list[str] | set[str] | frozenset[str]
     priority: float
@@ -48,11 +50,15 @@ class Fields(TypedDict, total=False):
     always: bool
     timeout: float | str | None
     idle_timeout: float | str | None
+    total_timeout: float | str | None
     retries: int
     retry_on: list[str] | set[str] | frozenset[str] | None
     max_crashes: int | None
     name: str | None
     on_fail: OnFail
+    survives_reboot: bool
+    cleared_by_reboot: bool
+    kernel: Literal["warn", "fail", "ignore"]
     summary: str | None
 
 
@@ -154,6 +160,12 @@ def _on_fail(field: str, value: object) -> dict[str, str]:
     return dict(value)
 
 
+def _kernel(field: str, value: object) -> str:
+    if value not in _KERNEL:
+        raise MetaError(f"{field} can be {', '.join(map(repr, _KERNEL))}, and {value!r} is none of them")
+    return str(value)
+
+
 #: What each field takes. A field that is not here does not exist.
 _TAKES: dict[str, Callable[[str, object], object]] = {
     "requires": _names,
@@ -161,6 +173,7 @@ _TAKES: dict[str, Callable[[str, object], object]] = {
     "provides": _names,
     "uses": _names,
     "claims": _names,
+    "recovers": _names,
     "after": _words,
     "tags": _words,
     "priority": _priority,
@@ -168,22 +181,27 @@ _TAKES: dict[str, Callable[[str, object], object]] = {
     "always": _truth,
     "timeout": _duration,
     "idle_timeout": _duration,
+    "total_timeout": _duration,
     "retries": _count,
     "retry_on": _retry_on,
     "max_crashes": _count_or_none,
     "name": _name,
     "on_fail": _on_fail,
+    "survives_reboot": _truth,
+    "cleared_by_reboot": _truth,
+    "kernel": _kernel,
     "summary": _text,
 }
 FIELDS = tuple(_TAKES)
 
 _NOTHING: frozenset[str] = frozenset()
 _USUAL: dict[str, object] = {
-    **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "after", "tags"), _NOTHING),
+    **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
     **dict.fromkeys(("kwargs", "on_fail"), MappingProxyType[str, Any]({})),
-    **dict.fromkeys(("timeout", "idle_timeout", "retry_on", "name", "summary")),
+    **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
     "priority": 0,
-    "always": False,
+    **dict.fromkeys(("always", "survives_reboot", "cleared_by_reboot"), False),
+    "kernel": "warn",
     "retries": 0,
     "max_crashes": 1,
 }
@@ -216,6 +234,7 @@ class SchedMeta:
     provides: set[Name]  #: names that are provided when this task has ended well
     uses: set[Name]  #: locks to share
     claims: set[Name]  #: locks to have alone
+    recovers: set[Name]  #: the same, also of those that are dirty, which it frees when it passes
     after: set[str]  #: globs of keys: order only, whatever their verdict
     tags: set[str]  #: words to select by
     priority: float  #: lower first
@@ -223,11 +242,15 @@ class SchedMeta:
     always: bool  #: runs even if what it requires was lost
     timeout: float | None  #: seconds for one attempt
     idle_timeout: float | None  #: seconds without output
+    total_timeout: float | None  #: seconds for all of its attempts together
     retries: int  #: failures that are tried again
     retry_on: set[str] | None  #: endings that count as such; None: all but the controlled ones
     max_crashes: int | None  #: deaths of its worker that are tried again; None: without limit
     name: str | None  #: what it is known by; None: found from where it is defined
     on_fail: dict[str, str]  #: see OnFail
+    survives_reboot: bool  #: the box may be rebooted for another task while it runs
+    cleared_by_reboot: bool  #: locks that it left dirty are clean after a new boot
+    kernel: str  #: what the kernel's trouble is while it runs: a warning, a failure, or nobody's business
     summary: str | None  #: one line for people
 
     def __init__(self, **fields: Unpack[Fields]) -> None:

@@ -34,8 +34,21 @@ class Callables(NamedTuple):
 
 _SAYS_NOTHING = NOBODY[1:]
 _PLACES = {field: place for place, field in enumerate(TaskSpec._fields)}
-_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims"})
-_AS_THEY_ARE = frozenset({"priority", "always", "retries", "max_crashes", "timeout", "idle_timeout"})
+_NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims", "recovers"})
+_AS_THEY_ARE = frozenset(
+    {
+        "priority",
+        "always",
+        "retries",
+        "max_crashes",
+        "timeout",
+        "idle_timeout",
+        "total_timeout",
+        "survives_reboot",
+        "cleared_by_reboot",
+        "kernel",
+    }
+)
 
 
 def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
