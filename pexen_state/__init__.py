@@ -14,18 +14,39 @@ from pexen_state.util import PexenError, PexenWarning
 if TYPE_CHECKING:
     from pexen_state import factory, sched
     from pexen_state.sched.common import Reboot, Skip, TaskFailError
+    from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline
     from pexen_state.sched.meta import task
     from pexen_state.sched.planner import Sched
 
 __version__ = "0.1.0"
 
-__all__ = ["PexenError", "PexenWarning", "Reboot", "Sched", "Skip", "TaskFailError", "factory", "sched", "task"]
+__all__ = [
+    "Current",
+    "NotInATask",
+    "PexenError",
+    "PexenWarning",
+    "Reboot",
+    "Refused",
+    "Sched",
+    "Skip",
+    "TaskFailError",
+    "current",
+    "deadline",
+    "factory",
+    "sched",
+    "task",
+]
 
 _HOMES = {
+    "Current": "pexen_state.sched.current",
+    "NotInATask": "pexen_state.sched.current",
     "Reboot": "pexen_state.sched.common",
+    "Refused": "pexen_state.sched.current",
     "Sched": "pexen_state.sched.planner",
     "Skip": "pexen_state.sched.common",
     "TaskFailError": "pexen_state.sched.common",
+    "current": "pexen_state.sched.current",
+    "deadline": "pexen_state.sched.current",
     "task": "pexen_state.sched.meta",
 }
 

@@ -59,10 +59,10 @@ def main(name: str, words: list[str]) -> int:
     return 0
 
 
-def ask(body: dict[str, object]) -> dict[str, object]:
-    """Raises Wrong outside of a task."""
+def ask(body: dict[str, object], path: str | None = None, attempt: str | None = None) -> dict[str, object]:
+    """Of the attempt that the environment names, if nothing else is said. Raises Wrong outside of a task."""
     try:
-        path, attempt = os.environ["PEXEN_SOCKET"], os.environ["PEXEN_ATTEMPT_ID"]
+        path, attempt = path or os.environ["PEXEN_SOCKET"], attempt or os.environ["PEXEN_ATTEMPT_ID"]
     except KeyError as missing:
         raise Wrong(f"this is for tasks, while they run: {missing.args[0]} is not set") from None
     with socket.socket(socket.AF_UNIX) as client:

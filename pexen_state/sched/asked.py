@@ -5,6 +5,8 @@ So the session knows nothing of `Sched`, and what a caller may ask for stands in
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,3 +61,15 @@ def check_overrides(overrides: Collection[str]) -> None:
         raise SchedulerError(
             f"{min(unknown)!r} cannot be said anew when a run is resumed, only {', '.join(sorted(OVERRIDABLE))}"
         )
+
+
+def checked_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Raises SchedulerError for what neither JSON nor a variable of the environment could hold."""
+    if not all(type(key) is str for key in params):
+        raise SchedulerError("a parameter's name is a string")
+    for key, value in params.items():
+        if not re.fullmatch(r"[A-Za-z_][\w.-]*", key, re.ASCII):
+            raise SchedulerError(f"a parameter's name is made of letters, digits and _ . -, and {key!r} is not")
+        if not (type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value))):
+            raise SchedulerError(f"the parameter {key!r} is a string, a number, True or False, not {value!r}")
+    return dict(params)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from pexen_state.core.commands import Submit
 from pexen_state.core.plan import Plan
@@ -21,30 +22,42 @@ _new = tuple.__new__
 _CONTEXT = Job._fields.index("context")
 
 
-class JobMaker:
-    """Of a run in memory: its tasks have no directories, and no name that anybody could look for."""
-
-    def __init__(self, plan: Plan, bodies: Sequence[Body | None], shared: SharedStore) -> None:
-        self._specs = plan.tasks.specs  # grows with the plan
-        self._bodies = bodies
-        self._shared = shared
-
-    def __call__(self, submit: Submit) -> Job:
-        number, attempt, _, parents, _ = submit
-        limits = _limits_of(self._specs[number])
-        body = self._bodies[number]
-        assert body is not None, "what is gone never runs"
-        return _new(Job, (number, attempt, body, self._shared.input_of(parents), limits, None, None))
-
-
-class JournaledJob(Job):
-    """Has in the place of its context who makes it when somebody asks: a task in a thread is told nothing of it."""
+class LazyJob(Job):
+    """Has in the place of its context who makes it when somebody asks: most tasks in threads never do."""
 
     __slots__ = ()
 
     @property
     def context(self) -> Context:
         return cast(ContextOf, self[_CONTEXT])(self)
+
+
+class JobMaker:
+    """Of a run in memory: its tasks have no directories."""
+
+    def __init__(
+        self, plan: Plan, bodies: Sequence[Body | None], shared: SharedStore, params: Mapping[str, Any] | None = None
+    ) -> None:
+        self._specs = plan.tasks.specs  # grows with the plan
+        self._withdrawn = plan.tasks.withdrawn
+        self._bodies = bodies
+        self._shared = shared
+        self._params = params or None
+        self._uuid = uuid.uuid4().hex
+        self._says_who = self._context_of  # one for all jobs
+
+    def __call__(self, submit: Submit) -> Job:
+        number, attempt, _, parents, _ = submit
+        limits = _limits_of(self._specs[number])
+        body = self._bodies[number]
+        assert body is not None, "what is gone never runs"
+        return _new(LazyJob, (number, attempt, body, self._shared.input_of(parents), limits, self._says_who, None))
+
+    def _context_of(self, job: Job) -> Context:
+        number, attempt = job.task, job.attempt
+        nth = attempt - self._withdrawn.get(number, 0)
+        key = _as_environment_holds(self._specs[number].key)
+        return Context("", key, f"{self._uuid}-{number}-{attempt}", nth, None, None, params=self._params)
 
 
 class JournaledJobMaker:
@@ -65,6 +78,7 @@ class JournaledJobMaker:
         uuid: str,
         capture: bool,
         marks: Mapping[int, str],
+        params: Mapping[str, Any] | None = None,
     ) -> None:
         self._specs = plan.tasks.specs  # grows with the plan
         self._withdrawn = plan.tasks.withdrawn
@@ -76,6 +90,7 @@ class JournaledJobMaker:
         self._uuid = uuid
         self._capture = capture
         self._marks = marks
+        self._params = params or None
         self._says_who = self._context_of  # one for all jobs
 
     def __call__(self, submit: Submit) -> Job:
@@ -87,7 +102,7 @@ class JournaledJobMaker:
         if self._capture or isinstance(body, Executable):
             output = output_in(attempt_dir_in(self._task_dir(number), nth))
         limits = _limits_of(self._specs[number])
-        return _new(JournaledJob, (number, attempt, body, self._input_of(parents), limits, self._says_who, output))
+        return _new(LazyJob, (number, attempt, body, self._input_of(parents), limits, self._says_who, output))
 
     def _task_dir(self, number: int) -> str:
         return os.path.join(self._run_dir, component(self._specs[number].key, number))
@@ -95,15 +110,13 @@ class JournaledJobMaker:
     def _context_of(self, job: Job) -> Context:
         number, attempt = job.task, job.attempt
         nth = attempt - self._withdrawn.get(number, 0)  # as it was decided: only what is not in flight is withdrawn
-        directory = data = None
-        if job.output is not None:
-            task = self._task_dir(number)
-            directory, data = attempt_dir_in(task, nth), data_dir_in(task)
+        task = self._task_dir(number)
+        directory, data = attempt_dir_in(task, nth), data_dir_in(task)
         key = _as_environment_holds(self._specs[number].key)
         attempt_id = f"{self._uuid}-{number}-{attempt}"
         reboots = self._reboots.get(number, 0)
         mark = self._marks.get(number, "") if reboots else ""
-        return Context(self._run, key, attempt_id, nth, directory, data, reboots, mark)
+        return Context(self._run, key, attempt_id, nth, directory, data, reboots, mark, self._params)
 
 
 def _limits_of(spec: TaskSpec) -> Limits:

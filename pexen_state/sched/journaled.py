@@ -137,6 +137,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             uuid=run.uuid,
             capture=asked.capture,
             marks=marks_of(journal.fetch, run.id, match.under_way),
+            params=run.options.get("params"),
         )
         ledger = JournalLedger(journal, new_slots, paths.slots)
         sources: list[Source] = [inbox, control]

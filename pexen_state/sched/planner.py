@@ -18,7 +18,7 @@ from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, U
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
-from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides
+from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, checked_params
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.garbage import all_frozen, collector_paused
@@ -44,6 +44,8 @@ class Sched:
     run_id      go on with exactly this run of the journal
     defaults    limits and budgets of tasks that do not say their own
     target, options     what the journal keeps about how the run was started, as JSON
+    params      parameters of the run, by name: strings, numbers and truths, for tasks to read (`current().params`).
+                They are kept in the journal, and those with which a run began hold for all of it
     capture     under a journal: what python tasks print goes to their output files, too
     max_fail    give the run up when so many of its tasks have ended badly (fail, error, timeout, crash): what
                 runs may end, what is declared `always` still runs, the rest is skipped. A pool that chooses its
@@ -81,6 +83,7 @@ class Sched:
         defaults: Defaults | None = None,
         target: object = None,
         options: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
         capture: bool = False,
         max_fail: int | None = None,
         parent: int | None = None,
@@ -107,6 +110,8 @@ class Sched:
         self.defaults = defaults
         self.target = target
         self.options = dict(options or {})
+        if params is not None:
+            self.options["params"] = checked_params(params)
         self.capture = capture
         self.max_fail = max_fail
         self.parent = parent
@@ -297,7 +302,7 @@ class Sched:
             self.plan = plan = Plan(callables.specs, max_fail=self.max_fail)
             bodies = [None, *callables.bodies]
         shared = SharedStore(plan, self.shared)
-        job_of = JobMaker(plan, bodies, shared)
+        job_of = JobMaker(plan, bodies, shared, self.options.get("params"))
         with OwnStack() as stack:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)

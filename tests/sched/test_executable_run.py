@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_status_that_warns_is_a_good_end():
 def test_the_environment_says_who_the_attempt_is(tmp_path, monkeypatch):
     monkeypatch.setenv("PEXEN_JOURNAL", "/outer/journal.db")
     monkeypatch.setenv("PEXEN_DEADLINE", "1")
-    monkeypatch.setenv("PEXEN_PARAM_STORAGE", "nvme")
+    monkeypatch.setenv("PEXEN_PARAM_STORAGE", "nvme")  # an outer run's
     log = tmp_path / "deep" / "er" / "output.log"
     report = end_of(sh("env"), output=str(log), context=context(tmp_path, "cookie-1", key="net/dhcp"))
 
@@ -133,8 +134,10 @@ def test_the_environment_says_who_the_attempt_is(tmp_path, monkeypatch):
         "PEXEN_SHARED": str(directory / "shared.json"),
         "PEXEN_ARTIFACTS": str(directory / "artifacts"),
         "PEXEN_DATA": str(tmp_path / "data"),
-        "PEXEN_PARAM_STORAGE": "nvme",
+        "PEXEN_SOCKET": said_by_task["PEXEN_SOCKET"],
+        "PEXEN_PYTHON": sys.executable,
     }
+    assert said_by_task["PATH"].endswith(f"in_task/bin:{os.environ['PATH']}")
 
 
 def test_a_time_limit_is_told_as_a_deadline(tmp_path):

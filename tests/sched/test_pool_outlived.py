@@ -110,3 +110,24 @@ def test_strays_of_a_dead_session_are_found_by_their_cookie_and_by_the_slot_file
 def test_no_prefix_is_refused_because_it_would_be_everybodys():
     with pytest.raises(ValueError, match="everybody"):
         tree.kill_strays("")
+
+
+def test_a_killed_runner_leaves_no_socket_behind(tmp_path):
+    program = tmp_path / "runner.py"
+    program.write_text(RUNNER)
+    command = [
+        sys.executable,
+        str(program),
+        str(Path(__file__).parents[2]),
+        f"socket-{os.getpid()}",
+        str(tmp_path / "lock"),
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as runner:
+        for _ in range(2):
+            assert b"Began" in runner.stdout.readline()
+        assert list(tmp_path.glob("pexen-*/socket"))
+        runner.kill()
+
+    subprocess.run(["flock", str(tmp_path / "lock"), "true"], check=True, timeout=30)
+    assert list(tmp_path.glob("pexen-*")) == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, UsageError
-from pexen_state.cli.running import environment
+from pexen_state.cli.running import environment, parameters
 from pexen_state.cli.running.introduction import targets_in_words
 from pexen_state.cli.running.options import Options, terms_of, with_defaults
 from pexen_state.cli.running.recorded import Recorded, restore, surroundings
@@ -21,6 +21,7 @@ from pexen_state.cli.suite.earlier import Unfinished
 from pexen_state.cli.suite.selection import Selection, joining, select
 from pexen_state.cli.suite.targets import Commands, Suite
 from pexen_state.journal.records import RunRecord, SavedTask
+from pexen_state.report.text import safe
 from pexen_state.sched.asked import OVERRIDABLE
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import Task
@@ -71,7 +72,8 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     """One more session of an unfinished run."""
     here = journals.current_directory()  # before it changes
     run = found.record.id
-    again = load_again(app, found.record, anew.options)
+    options = _with_recorded_params(app, found.record, anew.options)
+    again = load_again(app, found.record, options)
     tasks = own_tasks(again.suite, earlier.saved_tasks(path, run), again.options)
     if not tasks:
         raise UsageError(
@@ -87,6 +89,14 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     selection = Selection(tuple(tasks), len(again.suite.tasks))
     terms = terms_of(again.options)._replace(counts_from_now=anew.options.max_fail is not None)
     return Session(app, again.suite, selection, path, again.recorded, terms, here, goal, waits=anew.waits).run()
+
+
+def _with_recorded_params(app: App, record: RunRecord, typed: Options) -> Options:
+    """Results of a run are results under its parameters: those with which it began hold to its end."""
+    recorded = Recorded.from_json(record.options, record.id).options.params or {}
+    for difference in parameters.differing(typed.params or {}, recorded):
+        app.console.say(f"Parameter {safe(difference)}: it stays as it was when the run began.")
+    return replace(typed, params=None)
 
 
 def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, not_run: bool) -> Exit:

@@ -35,6 +35,7 @@ class Options:
     strict: bool | None = None
     exit_codes: str | None = None  #: name of a table; None: as the kind of target has it
     shell: str | None = None  #: absolute path, of task lists
+    params: Mapping[str, Any] | None = None
     env: Mapping[str, str] | None = None
     env_file: str | None = None  #: absolute path
     allow_reboot: bool | None = None
@@ -45,10 +46,11 @@ class Options:
     of_run: int | None = None  #: its tasks are some of that run's: no other task joins it later
 
     def over(self, other: Options) -> Options:
-        """These, and the other's where nobody said. Variables of the environment are joined, one by one."""
+        """These, and the other's where nobody said. Parameters and variables are joined, one by one."""
         unsaid = {one.name: getattr(other, one.name) for one in fields(self) if getattr(self, one.name) is None}
+        params = {**(other.params or {}), **(self.params or {})}
         env = {**(other.env or {}), **(self.env or {})}
-        return replace(self, **{**unsaid, "env": env or None})
+        return replace(self, **{**unsaid, "params": params or None, "env": env or None})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

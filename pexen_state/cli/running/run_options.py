@@ -77,6 +77,14 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
         "max_boots": click.option("--max-boots", metavar="N", type=_COUNT, help="Boots that the run may have [100]."),
     },
     "Environment": {
+        "params": click.option(
+            "-P",
+            "--param",
+            "params",
+            metavar="KEY=VALUE",
+            multiple=True,
+            help="Set a parameter of the run, which tasks can read: PEXEN_PARAM_KEY. It is kept in the journal.",
+        ),
         "env": click.option(
             "-e",
             "--env",
@@ -132,7 +140,7 @@ def session_options(is_new: bool) -> Callable[[click.decorators.FC], click.decor
 
 def options_of(typed: Mapping[str, Any]) -> Options:
     """What was typed, understood as far as that is possible without looking at the suite. Raises UsageError."""
-    from pexen_state.cli.running import environment
+    from pexen_state.cli.running import environment, parameters
 
     max_fail = typed["max_fail"]
     if typed["fail_fast"]:
@@ -154,6 +162,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         resume_by_hand=typed["resume_by_hand"],
         reboot_command=typed["reboot_command"],
         max_boots=typed["max_boots"],
+        params=parameters.typed(typed["params"]) or None,
         env=environment.typed(typed["env"]) or None,
         env_file=os.path.abspath(env_file) if env_file is not None else None,
     )

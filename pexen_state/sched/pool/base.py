@@ -5,7 +5,7 @@ Data and signatures only. A pool runs attempts; it knows nothing of states, lock
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ OnKeeper = Callable[[int], None] | None  #: told the pid of a keeper that was fo
 class Context(NamedTuple):
     """Who an attempt is, as the task itself may know it."""
 
-    run: str
+    run: str  #: "" without a journal
     key: str
     attempt_id: str  #: unique over all runs: the cookie by which strays are found
     nth: int
@@ -28,6 +28,7 @@ class Context(NamedTuple):
     data: str | None  #: of this task, kept over its attempts
     reboots: int = 0  #: that the task has asked for before
     mark: str = ""  #: what it wanted to be told after the last one
+    params: Mapping[str, Any] | None = None  #: of the run; None for none
 
 
 class Limits(NamedTuple):

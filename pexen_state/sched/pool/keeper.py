@@ -28,7 +28,7 @@ from pexen_state.core.states import Cause
 from pexen_state.sched.pool import limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
-from pexen_state.sched.pool.desk import Desk, Request
+from pexen_state.sched.pool.desk import Desk, Place, Request
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import IdleClock, Pursuit, Step
 from pexen_state.sched.pool.settle import restore_signals, settle_in
@@ -43,13 +43,11 @@ class Ends(NamedTuple):
     orders: socket.socket
     results: socket.socket
     answers: int
-    desk: socket.socket | None = None  #: where attempts ask
+    desk: socket.socket  #: where attempts ask
 
     def close(self) -> None:
-        for end in (self.control, self.orders, self.results):
+        for end in (self.control, self.orders, self.results, self.desk):
             end.close()
-        if self.desk is not None:
-            self.desk.close()
         os.close(self.answers)
 
 
@@ -63,7 +61,7 @@ class Setup(NamedTuple):
     journaled: bool
     keep_fds: tuple[int, ...]
     runner: int
-    desk_path: str | None
+    place: Place
 
 
 @dataclass(slots=True)
@@ -148,7 +146,7 @@ class Keeper:
         self._runner = os.pidfd_open(setup.runner)
         self._orphaned = os.getppid() != setup.runner  # it died before, and the pid is somebody else's
         self._control = Channel(setup.ends.control)
-        self._desk = Desk(setup.ends.desk) if setup.ends.desk is not None else None
+        self._desk = Desk(setup.ends.desk)
         self._asked: dict[int, dict[str, Any]] = {}  # by mark: what attempts that are to end had asked for
         self._members: dict[int, _Member] = {}  # by slot
         self._fallen: list[_Fallen] = []
@@ -168,8 +166,7 @@ class Keeper:
         while True:
             mask = select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0)
             poll.register(self._control.fileno(), mask)
-            if self._desk is not None:
-                self._desk.register(poll)
+            self._desk.register(poll)
             ready = {fd for fd, _event in poll.poll(sleep * 1000 if sleep != float("inf") else None)}
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -178,10 +175,10 @@ class Keeper:
                 self._obey(pickle.loads(message))
             if self._control.at_end or self._runner in ready or self._orphaned:
                 tree.kill_all(lambda: _reaped_descendants(os.getpid()), PATIENCE)
+                self._setup.place.remove()  # nobody else is there to do it
                 return
-            if self._desk is not None:
-                for request in self._desk.take(ready, poll):
-                    self._hear(self._desk, request)
+            for request in self._desk.take(ready, poll):
+                self._hear(request)
             self._control.flush()
             for pid, status in _reap_all():
                 self._bury(pid, status)
@@ -201,8 +198,7 @@ class Keeper:
                 self._wanted.pop(mark, None)
                 self._asked.pop(mark, None)
             case wire.Answer(client, body):
-                if self._desk is not None:
-                    self._desk.answer(client, body)
+                self._desk.answer(client, body)
             case wire.RenewIdle():
                 for member in list(self._members.values()):
                     if self._freeze(member):
@@ -217,7 +213,8 @@ class Keeper:
 
     # -- what attempts ask for
 
-    def _hear(self, desk: Desk, request: Request) -> None:
+    def _hear(self, request: Request) -> None:
+        desk = self._desk
         client, mark, body = request
         member = next((one for one in self._members.values() if self._slots.mark(one.index) == mark), None)
         if member is None:
@@ -414,10 +411,9 @@ class Keeper:
             # A task's own children must neither hold the lock nor keep the runner from seeing our end.
             for fd in (self._wakeup, self._alarm, self._runner, setup.ends.control.detach(), *setup.keep_fds):
                 os.close(fd)
-            if self._desk is not None:
-                self._desk.close()
+            self._desk.close()
             orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
-            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.desk_path).serve()
+            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.place.path).serve()
             status = 0
         except Exception:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
             traceback.print_exc()
@@ -426,8 +422,7 @@ class Keeper:
 
 
 def _numbers(ends: Ends) -> list[int]:
-    desk = [ends.desk.fileno()] if ends.desk is not None else []
-    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers, *desk]
+    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers, ends.desk.fileno()]
 
 
 def _size_of(pid: int, descriptor: int) -> int:

@@ -12,7 +12,6 @@ import functools
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
-from pexen_state.sched.pool import shell
+from pexen_state.sched.pool import shell, variables
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.interpreter import why_not_there
 from pexen_state.sched.pool.output import last_line
@@ -57,7 +56,10 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
         shared_file = None
         if around.context is not None:
             shared_file = SharedFile.write(around.context, around.shared)
-        environment = _environment(executable, around)
+        given = executable.popen.get("env")
+        own = around.environment
+        environment = own.copy() if given is None else {os.fsencode(n): os.fsencode(v) for n, v in given.items()}
+        variables.tell(environment, own, around.context, around.timeout)
         if executable.popen:
             done = _run_by_popen(executable, around, environment)
         else:
@@ -167,61 +169,6 @@ class _Inside(contextlib.AbstractContextManager[None]):
 def _restorable_signals() -> list[int]:
     # What python ignores for itself, and what a host's program may ignore; handlers are reset by exec anyway.
     return sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
-
-
-def _environment(executable: Executable, around: Surroundings) -> dict[bytes, bytes]:
-    """Encoded, as it is handed over: to decode the whole and to encode it again costs more than all else here."""
-    given = executable.popen.get("env")
-    if given is None:
-        found = around.environment.copy()
-    else:
-        found = {os.fsencode(name): os.fsencode(value) for name, value in given.items()}
-    for name in _OURS_ENCODED:  # an outer run's words are about another task
-        found.pop(name, None)
-    context = around.context
-    if context is not None:
-        found[b"PEXEN_RUN"] = os.fsencode(context.run)
-        found[b"PEXEN_TASK"] = os.fsencode(context.key)
-        found[b"PEXEN_ATTEMPT"] = b"%d" % context.nth
-        found[b"PEXEN_ATTEMPT_ID"] = os.fsencode(context.attempt_id)
-        found[b"PEXEN_REBOOT_COUNT"] = b"%d" % context.reboots
-        found[b"PEXEN_REBOOT_MARK"] = os.fsencode(context.mark)
-        if b"PEXEN_SOCKET" in around.environment:
-            found[b"PEXEN_SOCKET"] = around.environment[b"PEXEN_SOCKET"]
-            found[b"PEXEN_PYTHON"] = around.environment[b"PEXEN_PYTHON"]
-            found[b"PATH"] = b":".join([_COMMANDS, found.get(b"PATH", os.fsencode(os.defpath))])
-        if around.timeout is not None:
-            found[b"PEXEN_DEADLINE"] = b"%d" % int(time.time() + around.timeout)
-        if context.directory is not None:
-            directory = os.fsencode(context.directory)
-            found[b"PEXEN_SHARED"] = directory + b"/shared.json"
-            found[b"PEXEN_ARTIFACTS"] = directory + b"/artifacts"
-        if context.data is not None:
-            found[b"PEXEN_DATA"] = os.fsencode(context.data)
-    return found
-
-
-#: What tells a task about itself. Other words, like PEXEN_PARAM_..., belong to the run.
-OURS = frozenset(
-    {
-        "PEXEN_ARTIFACTS",
-        "PEXEN_ATTEMPT",
-        "PEXEN_ATTEMPT_ID",
-        "PEXEN_DATA",
-        "PEXEN_DEADLINE",
-        "PEXEN_JOURNAL",
-        "PEXEN_PYTHON",
-        "PEXEN_REBOOT_COUNT",
-        "PEXEN_REBOOT_MARK",
-        "PEXEN_RUN",
-        "PEXEN_SHARED",
-        "PEXEN_SOCKET",
-        "PEXEN_TASK",
-    }
-)
-#: What a task may call while it runs.
-_COMMANDS = os.fsencode(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "in_task", "bin"))
-_OURS_ENCODED = tuple(name.encode() for name in sorted(OURS))
 
 
 # -- the end

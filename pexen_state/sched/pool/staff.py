@@ -45,10 +45,10 @@ class Staff:
         orders, their_orders = pair()
         results, their_results = pair()
         answers, their_answers = pipe()
-        self._place = Place.make() if journaled else None  # who has no journal has no attempts that are known
-        desk, desk_path = (self._place.listener, self._place.path) if self._place is not None else (None, None)
+        self._place = Place.make()
+        desk = self._place.listener
         ends = Ends(their_control, their_orders, their_results, their_answers, desk)
-        setup = Setup(ends, slots, workers, bodies, journaled, tuple(keep_fds), os.getpid(), desk_path)
+        setup = Setup(ends, slots, workers, bodies, journaled, tuple(keep_fds), os.getpid(), self._place)
         try:
             self.keeper_pid = _fork(setup)
         except OSError as error:
@@ -56,15 +56,14 @@ class Staff:
                 end.close()
             os.close(answers)
             ends.close()
-            self._remove_place()
+            self._place.remove()
             raise PoolError(f"the keeper cannot be forked: {error.strerror}") from error
         their_control.close()
         # Nobody but the keeper and its workers has this end.
         self._workers_end = os.fstat(their_results.fileno()).st_ino
         their_results.close()
         os.close(their_answers)
-        if desk is not None:
-            desk.close()
+        desk.close()
         self._control = Channel(control)
         self._orders = Channel(orders)
         self._results = Channel(results)
@@ -222,11 +221,7 @@ class Staff:
             channel.close()
         if (keeper := getattr(self, "_keeper", None)) is not None:
             os.close(keeper)
-        self._remove_place()
-
-    def _remove_place(self) -> None:
-        if self._place is not None:
-            self._place.remove()
+        self._place.remove()
 
 
 def _from_worker(fields: tuple[object, ...]) -> wire.FromWorker:

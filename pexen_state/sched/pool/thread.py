@@ -21,10 +21,12 @@ from typing import Any, NamedTuple
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import PoolError
+from pexen_state.sched.current import speaker
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import RETURNED_NONE, invoke
 from pexen_state.sched.pool import results
-from pexen_state.sched.pool.base import Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
+from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
+from pexen_state.sched.pool.counter import Counter, Speaker
 from pexen_state.sched.pool.elsewhere import Elsewhere
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.limits import seconds_in_words
@@ -39,6 +41,7 @@ _WORTH_TELLING = 0.02
 
 # Made for every task: without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
+_CONTEXT = Job._fields.index("context")
 
 
 class _Member:
@@ -89,6 +92,7 @@ class ThreadWorkerPool(WorkerPool):
         self._taken()
         self._done: deque[Report] = deque()  # what threads say
         self._todo = Todo()
+        self._counter = Counter(self._tell, self._nudge, self._is_running)
         self._enough: int | None = None  # somebody waits for so many words of threads
         self._run: str | None = None
         self._slots = Slots(self.workers, slots) if slots is not None else None
@@ -142,6 +146,7 @@ class ThreadWorkerPool(WorkerPool):
             for member in self._members:
                 member.is_abandoned = True
             self._enough = None
+            self._counter.close()
             self._todo.close()
             if self._elsewhere is not None:
                 self._elsewhere.close(grace)
@@ -202,6 +207,8 @@ class ThreadWorkerPool(WorkerPool):
         task, attempt, body, shared = job[:4]
         began_us = time.time_ns() // 1000
         before = results.texts_of(shared) if shared and self._journaled else {}
+        if job[_CONTEXT] is not None:
+            speaker.set(Speaker(self._counter, job, member.began))
         call = invoke(body, shared)
         if call is RETURNED_NONE and not shared and not before:  # nearly always
             seconds = time.monotonic() - member.began
@@ -294,8 +301,10 @@ class ThreadWorkerPool(WorkerPool):
             seconds = min(seconds, doom.until - now)
         for member in self._members:
             job = member.job
-            if job is not None and job.limits.timeout is not None and not isinstance(job.body, Executable):
-                seconds = min(seconds, member.began + job.limits.timeout - now)
+            if job is not None and not isinstance(job.body, Executable):
+                until_then = self._counter.deadline(job, member.began)
+                if until_then is not None:
+                    seconds = min(seconds, until_then - now)
         return None if seconds == float("inf") else max(0.0, seconds * 1000)
 
     def _collect(self) -> None:
@@ -311,6 +320,8 @@ class ThreadWorkerPool(WorkerPool):
             elif isinstance(report, Began) and self._flight(report.task, report.attempt) is not None:
                 self._began.add(report.task)
                 self._ready.append(report)
+            elif isinstance(report, Asks):
+                self._ready.append(report)
             done.popleft()
         if self._flights:
             self._look_around()
@@ -319,12 +330,16 @@ class ThreadWorkerPool(WorkerPool):
         job = self._flights.get(task)
         return job if job is not None and job.attempt == attempt else None
 
+    def _is_running(self, job: Job) -> bool:
+        return self._flights.get(job.task) is job
+
     def _is_over(self, task: int, attempt: int) -> bool:
         """An attempt is over. False if it had been given up before."""
         job = self._flights.get(task)
         if job is None or job.attempt != attempt:
             return False
         del self._flights[task]
+        self._counter.is_over(job)
         if self._began:
             self._began.discard(task)
         if self._doomed:
@@ -348,10 +363,10 @@ class ThreadWorkerPool(WorkerPool):
             if now - member.began < _WORTH_TELLING:
                 continue
             began_us = int((time.time() - now + member.began) * 1e6)
-            timeout = job.limits.timeout
-            if timeout is not None and now >= member.began + timeout:
+            deadline = self._counter.deadline(job, member.began)
+            if deadline is not None and now >= deadline:
                 self._abandon(member, job)
-                ending = Ending(Cause.TIMED_OUT, Verdict.TIMEOUT, reason=_over(timeout))
+                ending = Ending(Cause.TIMED_OUT, Verdict.TIMEOUT, reason=_over(deadline - member.began))
                 outcome = Outcome(member.index, self._pid, began_us, now - member.began, dict(job.shared))
                 add_error(outcome, f"it was ended: {ending.reason}", self._journaled)
                 self._ended.append(Ended(job.task, job.attempt, ending, outcome))
@@ -376,7 +391,7 @@ class ThreadWorkerPool(WorkerPool):
         self._flights.pop(job.task, None)  # after an interrupt there may be none yet
 
     def answer(self, client: int, body: dict[str, Any]) -> None:
-        if self._elsewhere is not None:
+        if not self._counter.answer(client, body) and self._elsewhere is not None:
             self._elsewhere.answer(client, body)
 
     def kill(self, task: int, attempt: int, cause: Cause, grace: float) -> None:

@@ -23,7 +23,7 @@ class Order(NamedTuple):
     body: int | str  #: number among the registered ones, or "module:qualname"
     shared: bytes | None  #: pickled; None for an empty one
     limits: tuple[float | None, float | None, float]
-    context: tuple[str, str, str, int, str | None, str | None, int, str] | None
+    context: tuple[Any, ...] | None  #: a `base.Context`
     output: str | None
 
 

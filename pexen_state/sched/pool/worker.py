@@ -20,9 +20,10 @@ from typing import Any
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.sched.current import running
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
-from pexen_state.sched.pool import places, results, tree
+from pexen_state.sched.pool import places, results, tree, variables
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body, Context
@@ -31,7 +32,7 @@ from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Private, Redirected, flush, open_output
 from pexen_state.sched.pool.slots import Slots
-from pexen_state.sched.pool.spawn import OURS, Surroundings, run_executable
+from pexen_state.sched.pool.spawn import Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain
 
 
@@ -44,7 +45,7 @@ class Worker:
         slots: Slots,
         bodies: Sequence[Body],
         journaled: bool,
-        desk: str | None,
+        desk: str,
     ) -> None:
         self._index = index
         self._orders = orders
@@ -58,11 +59,10 @@ class Worker:
     def serve(self) -> None:
         """Until the runner closes its end."""
         tree.become_subreaper()
-        for name in OURS:
-            os.environ.pop(name, None)  # an outer run's words are about another task
-        if self._desk is not None:
-            os.environ["PEXEN_SOCKET"] = self._desk
-            os.environ["PEXEN_PYTHON"] = sys.executable
+        for name in variables.left_by_an_outer_run(os.environ):
+            del os.environ[name]  # an outer run's words are about another task
+        os.environ["PEXEN_SOCKET"] = self._desk
+        os.environ["PEXEN_PYTHON"] = sys.executable
         self._afresh = Afresh()
         try:
             while (chunk := self._orders.receive()) is not None:
@@ -80,7 +80,7 @@ class Worker:
         began = time.monotonic()
         timeout, idle_timeout, grace = order.limits
         self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace)
-        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh)
+        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk)
         is_fit = True
         try:
             body = self._body(order.body)
@@ -122,12 +122,13 @@ class Worker:
 class _Attempt:
     """One attempt at an order, from its output file to what it leaves."""
 
-    def __init__(self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh) -> None:
+    def __init__(self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh, desk: str) -> None:
         self._order = order
         self._slots = slots
         self._worker = worker
         self._journaled = journaled
         self._afresh = afresh
+        self._desk = desk
         self._before: dict[str, str | None] = {}
         self._output: int | None = None
         self._used_shared = True
@@ -166,8 +167,14 @@ class _Attempt:
         return has_output
 
     def _run_python(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
-        if self._order.context is not None:
-            self._afresh.wear(_cookie(Context._make(self._order.context)))
+        if self._order.context is None:
+            return self._invoke(body, shared, output)
+        context = Context._make(self._order.context)
+        self._afresh.wear(_cookie(context))
+        with running(context, self._desk):
+            return self._invoke(body, shared, output)
+
+    def _invoke(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
         if output is None:
             call = invoke(body, shared)
             flush((sys.stdout, sys.stderr))  # a worker that is killed later loses what it buffers
