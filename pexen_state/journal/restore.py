@@ -14,11 +14,13 @@ from typing import Any
 from pexen_state.core.decisions import (
     Added,
     Cancelled,
+    Cleared,
     Decision,
     GivenUp,
     Intervention,
     Paused,
     Rebooting,
+    Recovered,
     Suspected,
     Transition,
     Unlocked,
@@ -48,6 +50,7 @@ _INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
     EventKind.GIVEN_UP: GivenUp,
     EventKind.SUSPECTED: Suspected,
     EventKind.REBOOTING: Rebooting,
+    EventKind.RECOVERED: Recovered,
 }
 
 _PAGE = 5000
@@ -190,6 +193,8 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             return Added(first, specs)
         case EventKind.PAUSED:
             return Paused(**said)
+        case EventKind.CLEARED:
+            return Cleared(**said)
         case _ if kind in _INTERVENTIONS:
             return _INTERVENTIONS[kind](**said)
         case _:

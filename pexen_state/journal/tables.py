@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from pexen_state.core.decisions import Unlocked
+from pexen_state.core.decisions import Freeing
 from pexen_state.core.locks import normal_name
 from pexen_state.core.states import State
 from pexen_state.journal import restore, statements
@@ -58,8 +58,9 @@ class Tables:
         self._store.run(statements.END_BEGUN_ATTEMPT, rows.begun_ends)
         self._store.insert(statements.BEGIN_ATTEMPT, rows.begins)
         self._store.run(statements.INSERT_EVENT, rows.events)
-        for seq, lock in rows.unlocked:
-            self._unlock(memory.run, seq, Unlocked(lock))
+        self._store.run(statements.CLEAR_LOCKS, rows.cleared)
+        for seq, freeing in rows.freed:
+            self._free(memory.run, seq, freeing)
 
     def insert_tasks(self, memory: Memory, rows: Iterable[Row], count: int) -> None:
         """The last `count` tasks of the run."""
@@ -86,17 +87,17 @@ class Tables:
         said = (stretch.attempt, ahead, stretch.locks, *ids, stretch.attempt - 1)
         return self._store.run(statements.SUBMIT_SERIES, [said])
 
-    def _unlock(self, run: int, seq: int, unlocked: Unlocked) -> None:
+    def _free(self, run: int, seq: int, freeing: Freeing) -> None:
         """Free the locks of tasks that had ended and have nothing else left to hold."""
-        name = normal_name(unlocked.lock)
+        name = normal_name(freeing.lock)
         freed = [
             (at, normal_name(one.lock))
             for at, one in restore.interventions(self._store.fetch, run)
-            if isinstance(one, Unlocked) and at <= seq
+            if isinstance(one, Freeing) and at <= seq
         ]
         for task, key, spec_json, ended in self._store.fetch(statements.KEPT_LOCKS, (*ids_of(run), seq)):
             spec = spec_from_json(key, spec_json)
-            held = {normal_name(one) for one in (*spec.claims, *spec.uses)}
+            held = {normal_name(one) for one in (*spec.alone, *spec.uses)}
             if name in held and held <= {lock for at, lock in freed if at > ended}:
                 self._store.run(statements.FREE_LOCKS, [(task,)])
 

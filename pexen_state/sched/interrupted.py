@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pexen_state.box.last_words import Named
 from pexen_state.box.life import boot_id, box_life
-from pexen_state.core.inputs import BoxDied, CameBack, Input, Lost, NotRebooted
+from pexen_state.core.inputs import BoxDied, Input, Lost, NewBoot, NotRebooted
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
 from pexen_state.journal.lives import Flight, Life, blamed, flights, lives
@@ -70,8 +70,8 @@ class Interrupted:
         return CutOff(tuple(key for _, key in sorted(found)), is_sure)
 
     def inputs(self, plan: Plan) -> list[Input]:
-        """What became of all that waits for an end, or for a reboot."""
-        return [*self._of_flights(plan), *self._of_reboots(plan)]
+        """What became of all that waits for an end, for a reboot, or for a new boot."""
+        return [*self._of_flights(plan), *self._of_boots(plan)]
 
     def _of_flights(self, plan: Plan) -> list[Input]:
         in_flight = sorted(plan.in_flight)
@@ -96,11 +96,11 @@ class Interrupted:
             suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, since_us))
         return tuple((one.task, one.attempt) for one in most_suspicious_first(suspects, self.named))
 
-    def _of_reboots(self, plan: Plan) -> list[Input]:
+    def _of_boots(self, plan: Plan) -> list[Input]:
+        if not self.is_same_boot:
+            return [NewBoot()]
         if not plan.awaiting:
             return []
-        if not self.is_same_boot:
-            return [CameBack()]
         boot, _, start = (plan.rebooted or "").partition("/")
         now, _, start_now = box_life().partition("/")
         if boot == now and start != start_now:

@@ -6,7 +6,7 @@ import pytest
 
 from pexen_state.core.commands import Reboot
 from pexen_state.core.decisions import Rebooting, Suspected
-from pexen_state.core.inputs import BoxDied, CameBack, NotRebooted, PoolHasRoom, RunOpened, StopAsked
+from pexen_state.core.inputs import BoxDied, NewBoot, NotRebooted, PoolHasRoom, RunOpened, StopAsked
 from pexen_state.core.states import Locks
 from tests.stories import (
     Plan,
@@ -325,5 +325,5 @@ def again(plan):
     for decision in plan.decided:
         resumed.apply(decision)
     assert resumed == plan
-    resumed.handle(CameBack(), WITH_PERMISSION, PoolHasRoom(2))
+    resumed.handle(NewBoot(), WITH_PERMISSION, PoolHasRoom(2))
     return resumed
