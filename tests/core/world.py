@@ -275,20 +275,24 @@ class Run:
                     wants = [(name, True) for name in mine.alone] + [(name, False) for name in mine.uses]
                     passed = any(conflict((spec.claims[0], True), want) for want in wants)
                     assert not passed, f"{mine.key} passed {spec.key}"
-        if self.plan.mood is Mood.RUNNING and self.plan._room > 0:
+        if self.plan.mood is Mood.RUNNING and self.plan._room > 0 and not self._holds_back():
             self.queued_since = {number: since.get(number, self.turns) for number in waits}
         else:
             self.queued_since = {number: since[number] for number in since if number in waits}
+
+    def _holds_back(self) -> bool:
+        """Before a reboot nothing begins, and while there are suspects nothing else does: nobody tries for a lock."""
+        plan = self.plan
+        return plan.is_rebooting or (bool(plan.awaiting) and plan.may_reboot) or bool(plan.suspects)
 
     def _nothing_waits_without_need(self) -> None:
         """If there is room, whoever does not run lacks a lock, or would pass a writer that queues."""
         plan = self.plan
         if plan.mood is not Mood.RUNNING or plan._room <= 0:
             return
-        if plan.is_rebooting or (plan.awaiting and plan.may_reboot):
-            return
-        if plan.suspects:
-            assert plan.in_flight, "there are suspects, there is room, and none of them runs"
+        if self._holds_back():
+            only_suspects = plan.suspects and not (plan.is_rebooting or plan.awaiting)
+            assert plan.in_flight or not only_suspects, "there are suspects, there is room, and none of them runs"
             return
         waiters = plan.locks._waiters
         for number, task in plan.tasks.items():
