@@ -44,6 +44,7 @@ def spec(
     provides: Names = (),
     uses: Names = (),
     claims: Names = (),
+    recovers: Names = (),
     after: Iterable[str] = (),
     **more: Any,
 ) -> TaskSpec:
@@ -56,6 +57,7 @@ def spec(
         after=tuple(after),
         uses=tuple(uses),
         claims=tuple(claims),
+        recovers=tuple(recovers),
         **more,
     )
 

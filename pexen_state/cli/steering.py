@@ -70,6 +70,6 @@ def waits_for(connection: sqlite3.Connection, run: int, name: Name) -> int:
         return want == freed or is_above(want, freed) or is_above(freed, want)
 
     return sum(
-        not task.state.is_final and not task.state.in_flight and any(map(wants, (*task.spec.claims, *task.spec.uses)))
+        not task.state.is_final and not task.state.in_flight and any(map(wants, (*task.spec.alone, *task.spec.uses)))
         for task in standing(connection, run).tasks.values()
     )

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from pexen_state.core.commands import Command, Kill, Yield
 from pexen_state.core.deciding import Deciding, left
-from pexen_state.core.decisions import Transition
+from pexen_state.core.decisions import Recovered, Transition
 from pexen_state.core.inputs import Ending, Finished, Lost, Started
+from pexen_state.core.left_behind import has_passed, mended_by
 from pexen_state.core.promises import promises_after
 from pexen_state.core.standing import FREED, SUBMITTED
 from pexen_state.core.states import ATTEMPT_STATE, CRASHES, FAILURES, Cause, Locks, State, Verdict
@@ -99,6 +100,9 @@ class Attempts(Deciding):
         attempt, state = tasks.attempts[number], tasks.states[number]
         end = (number, attempt, state, _END_STATE[cause], cause, verdict, provided, locks, reason)
         self._give(_new(Transition, end))
+        if self.recoverers and tasks.specs[number].recovers and has_passed(tasks[number]):
+            for lock in mended_by(self, tasks[number]):
+                self._decide(Recovered(lock, number))
 
     def _give(self, transition: Transition) -> None:
         self._given += 1

@@ -111,6 +111,6 @@ def unused_names(specs: Iterable[TaskSpec], required: Container[Name]) -> Iterat
 
 def both_used_and_claimed(spec: TaskSpec) -> set[Name]:
     """Lock names that a task wants to share and to have alone."""
-    if not spec.uses or not spec.claims:
+    if not spec.uses or not spec.alone:
         return set()
-    return {normal_name(name) for name in spec.uses} & {normal_name(name) for name in spec.claims}
+    return {normal_name(name) for name in spec.uses} & {normal_name(name) for name in spec.alone}

@@ -10,7 +10,7 @@ from pexen_state.core import giving_up
 from pexen_state.core.decisions import Decision, GivenUp, Transition
 from pexen_state.core.sending_back import kept_from_running, may_be_sent_back
 from pexen_state.core.standing import READY, WAITING, Standing
-from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, why_in_vain
+from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, stuck_though_recoverable, why_in_vain
 from pexen_state.core.states import Cause, Locks, State, Verdict
 from pexen_state.core.tasks import Task
 
@@ -56,7 +56,8 @@ class Deciding(Standing):
         """The run can go no further: decide what will never run. Return whether that changed anything.
 
         Tasks whose requirements were lost come first: ending them may wake cleanups. Only then those that
-        a lock held for good keeps out.
+        a lock held for good keeps out, if nobody is left who could recover it; then those that wait for each other; and
+        last those that keep the one who could recover a lock from running.
         """
         before = len(self._decisions)
         for number in self._lost:  # grows while it is walked
@@ -67,7 +68,7 @@ class Deciding(Standing):
                 self._skip_what_does_not_apply()
         self._lost.clear()
         if len(self._decisions) == before:
-            for never in [*stuck_at_locks(self)] or [*stuck_in_circles(self)]:
+            for never in [*stuck_at_locks(self)] or [*stuck_in_circles(self)] or [*stuck_though_recoverable(self)]:
                 task = self.tasks[never.task]
                 if task.state is WAITING or task.state is READY:
                     self._never_runs(task, never.cause, never.reason)

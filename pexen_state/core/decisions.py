@@ -45,6 +45,22 @@ class Unlocked(NamedTuple):
     lock: Name
 
 
+class Recovered(NamedTuple):
+    """A task that recovers a lock has passed: what tasks which had ended still held of it is free."""
+
+    lock: Name  #: what was held: the very name that the task recovers, or one below it
+    task: int  #: who recovered it
+
+
+class Cleared(NamedTuple):
+    """There was a new boot, and what these tasks had left dirty is clean after one.
+
+    Who has ended holds its locks no more; who is to be tried again holds them as if they had never been dirty.
+    """
+
+    tasks: tuple[int, ...]
+
+
 class Cancelled(NamedTuple):
     """A person ended some tasks, or the whole run. What of it is in flight will not be tried again."""
 
@@ -73,10 +89,13 @@ class Rebooting(NamedTuple):
     box: str  #: which life of the box is to end (`RunOpened.box`)
 
 
-#: What was decided about the run and is no task's state, but tells how the run stands.
-Intervention = Unlocked | Cancelled | GivenUp | Suspected | Rebooting
+#: What frees locks of tasks that had ended. Its place among these endings tells.
+Freeing = Unlocked | Recovered
 
-Decision = Transition | Added | Paused | Intervention
+#: What was decided about the run and is no task's state, but tells how the run stands.
+Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting
+
+Decision = Transition | Added | Paused | Cleared | Intervention
 
 
 class Restored(NamedTuple):
@@ -90,7 +109,7 @@ class Restored(NamedTuple):
     crashes: int  #: how many took their worker, or the box, with them
     verdict: Verdict = Verdict.NONE
     provided: bool = False
-    locks: Locks = Locks.FREED  #: FREED also for a lock that was unlocked since
+    locks: Locks = Locks.FREED  #: as it is after what was `Cleared` since; what was freed otherwise is told beside it
     reason: str | None = None
     is_fresh: bool = False  #: it was sent back, and not submitted since; without an attempt it is fresh anyway
     reboots: int = 0  #: how many it asked for, since it last began from its beginning

@@ -6,14 +6,17 @@ known to the journal alone, so no sentence here speaks of time.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pexen_state.core.deps import Gate
+from pexen_state.core.left_behind import recoverers
 from pexen_state.core.lock_names import lock_text
+from pexen_state.core.locks import covered
 from pexen_state.core.plan import Plan, Task
 from pexen_state.core.spec import Name
 from pexen_state.core.standstill import listed
-from pexen_state.core.states import State, Verdict
+from pexen_state.core.states import Locks, State, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,9 @@ class Holder:
     key: str
     lock: Name  #: what it holds: the same name, or one above or below it
     claim: bool
-    has_ended: bool  #: it left the lock held: only a person can free it
+    has_ended: bool  #: it left the lock behind: a person can free it, or who recovers it
+    is_dirty: bool = False  #: what the lock stands for may be broken
+    recoverers: tuple[Provider, ...] = ()  #: who may recover it, if it was left behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,9 @@ class Ended:
     verdict: Verdict
     reason: str | None
     still_holds: tuple[Name, ...]  #: locks that nobody freed
+    is_dirty: bool = False  #: they are
+    waiting: tuple[str, ...] = ()  #: unfinished tasks that want one of them
+    recoverers: tuple[Provider, ...] = ()  #: who may recover one of them
 
 
 Why = Waits | Locked | Ready | InFlight | Ended
@@ -98,13 +106,36 @@ def why(plan: Plan, number: int) -> Why:
     task = plan.tasks[number]
     key = task.spec.key
     if task.state.is_final:
-        held = tuple(name for name, holder, _ in plan.locks.kept() if holder == number)
-        return Ended(key, task.state, task.verdict, task.reason, held)
+        held = [(name, write) for name, holder, write in plan.locks.kept() if holder == number]
+        waiting, mend = _that_want(plan, held), dict.fromkeys(who for name, _ in held for who in mended_by(plan, name))
+        dirty, names = task.locks is Locks.DIRTY, tuple(name for name, _ in held)
+        return Ended(key, task.state, task.verdict, task.reason, names, dirty, waiting, tuple(mend))
     if task.state is State.WAITING:
         return Waits(key, _needs(plan, number))
     if task.state is State.READY:
         return _why_ready(plan, task)
     return InFlight(key, task.state, task.nth)
+
+
+def mended_by(plan: Plan, lock: Name) -> tuple[Provider, ...]:
+    """Who may recover a lock that was left behind."""
+    return tuple(Provider(task.spec.key, task.state, task.verdict) for task in recoverers(plan, lock))
+
+
+def _that_want(plan: Plan, held: Sequence[tuple[Name, bool]]) -> tuple[str, ...]:
+    """The unfinished tasks in whose way these locks are."""
+    if not held:
+        return ()
+
+    def wants(task: Task) -> bool:
+        return any(
+            (request.write or write) and (covered(name, [request.lock.name]) or covered(request.lock.name, [name]))
+            for request in task.requests
+            if not request.recovers
+            for name, write in held
+        )
+
+    return tuple(task.spec.key for task in plan.tasks.values() if not task.state.is_final and wants(task))
 
 
 def _needs(plan: Plan, number: int) -> tuple[Need, ...]:
@@ -137,11 +168,14 @@ def _why_ready(plan: Plan, task: Task) -> Why:
             for other in plan.tasks.values()
         )
         return Ready(task.spec.key, before, 0 if task.is_fresh else task.nth)
-    holders = tuple(
-        Holder(plan.tasks[number].spec.key, name, claim, plan.tasks[number].state.is_final)
-        for name, number, claim in plan.locks.holders(want)
-    )
+    holders = tuple(_holder(plan, plan.tasks[number], name, claim) for name, number, claim in plan.locks.holders(want))
     return Locked(task.spec.key, want.lock.name, want.write, holders, plan.locks.before(task.number))
+
+
+def _holder(plan: Plan, task: Task, name: Name, claim: bool) -> Holder:
+    has_ended = task.state.is_final
+    mend = mended_by(plan, name) if has_ended else ()
+    return Holder(task.spec.key, name, claim, has_ended, task.locks is Locks.DIRTY, mend)
 
 
 # -- sentences ----------------------------------------------------------------------------------------------
@@ -190,7 +224,10 @@ def _locked(why: Locked) -> str:
     held = f", {listed(names)}" if names else ", which queued writers are to have first"
     text = f"{why.key} waits for the lock {lock_text(why.lock)}{held}.{_before(why.before)}"
     if left := [one for one in why.holders if one.has_ended]:
-        text += f" {listed([one.key for one in left])} left it held: 'pexen unlock {lock_text(left[0].lock)}' frees it."
+        dirty = "dirty" if any(one.is_dirty for one in left) else "held"
+        who = listed(list(dict.fromkeys(one.key for one in left)))
+        text += f" {who} left it {dirty}: 'pexen unlock {lock_text(left[0].lock)}' frees it."
+        text += mending(left[0].recoverers)
     return text
 
 
@@ -199,8 +236,20 @@ def _ended(why: Ended) -> str:
     text = f"{why.key} {_HOW_ENDED[why.state]}, verdict {verdict}" + (f": {why.reason}." if why.reason else ".")
     if why.still_holds:
         names = listed([lock_text(name) for name in why.still_holds])
-        text += f" It still holds the {'locks' if len(why.still_holds) > 1 else 'lock'} {names}."
+        text += f" It still holds the {'locks' if len(why.still_holds) > 1 else 'lock'} {names}"
+        text += ", left dirty." if why.is_dirty else "."
+        if why.waiting:
+            text += f" {listed(why.waiting)} {'waits' if len(why.waiting) == 1 else 'wait'} for that."
+        text += mending(why.recoverers)
     return text
+
+
+def mending(recoverers: Sequence[Provider]) -> str:
+    """` fs/repair (waiting) recovers it when it passes.`, nothing if nobody does."""
+    if not recoverers:
+        return ""
+    who = listed([f"{one.key} ({one.state.word})" for one in recoverers])
+    return f" {who} recovers it when it passes." if len(recoverers) == 1 else f" {who} recover it when one passes."
 
 
 _HOW_ENDED = {

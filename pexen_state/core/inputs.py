@@ -69,8 +69,8 @@ class BoxDied(NamedTuple):
     attempts: tuple[tuple[int, int], ...]  #: the most suspicious first
 
 
-class CameBack(NamedTuple):
-    """There was a new boot since somebody asked for a reboot."""
+class NewBoot(NamedTuple):
+    """There was a new boot since anything was decided, whatever it was for. Said after what it ended."""
 
 
 class NotRebooted(NamedTuple):
@@ -124,7 +124,7 @@ Input = (
     | Finished
     | Lost
     | BoxDied
-    | CameBack
+    | NewBoot
     | NotRebooted
     | TasksAdded
     | TaskGone

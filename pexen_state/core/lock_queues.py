@@ -5,7 +5,8 @@ there. When a lock frees, the first in its queue becomes the lock's *candidate*:
 (`take_offers`), which tests it again when the pool has room. So nobody holds a lock long before it runs, and
 a lock that frees costs one test, not one for everybody who waits. A queued writer is not passed by later
 requests of the same or a lower priority. Who waits for a lock that a task left behind for good holds nobody
-else up; such tasks are `stuck`.
+else up; such tasks are `stuck`. Who recovers a lock is not hindered by those that left it behind: it holds the lock
+beside them.
 
 What is held is read here, and changed by `locks.LockTable` alone.
 """
@@ -36,13 +37,13 @@ class Lock:
         "stuck",
         "wanted",
         "wanted_below",
-        "writer",
+        "writers",
     )
 
     def __init__(self, name: Name, parent: Lock | None) -> None:
         self.name = name
         self.parent = parent
-        self.writer: int | None = None
+        self.writers: set[int] = set()  #: those that left it behind, and one more at most
         self.readers: set[int] = set()
         self.below_writers = 0
         self.below_readers = 0
@@ -65,6 +66,7 @@ class Lock:
 class Request(NamedTuple):
     lock: Lock
     write: bool
+    recovers: bool = False  #: it may be had although it, or what is below it, was left behind; then `write` it is
 
 
 class Waiter:
@@ -152,15 +154,23 @@ class LockQueues:
 
     def _in_the_way(self, request: Request, order: Order) -> Lock | None:
         """The lock at which this request has to queue, or None if it can be had."""
-        lock, write = request
-        node: Lock | None = lock
+        lock, write, recovers = request
+        if recovers:
+            if not (lock.writers | lock.readers) <= self._kept or (lock.wanted and self._is_wanted(lock.wanted, order)):
+                return lock
+            node = lock.parent
+        else:
+            node = lock
         while node is not None:
-            if node.writer is not None or (write and node.readers):
+            if node.writers or (write and node.readers):
                 return node
             if node.wanted and self._is_wanted(node.wanted, order):
                 return node
             node = node.parent
-        if lock.below_writers or (write and lock.below_readers):
+        if recovers:
+            if lock.below_writers > lock.below_kept_writers or lock.below_readers > lock.below_kept_readers:
+                return lock
+        elif lock.below_writers or (write and lock.below_readers):
             return lock
         return lock if lock.wanted_below and self._is_wanted(lock.wanted_below, order) else None
 
@@ -184,7 +194,7 @@ class LockQueues:
         entry = (*waiter.order, self._serial, waiter)
         queue = waiter.at.queue_of(waiter.want)
         heappush(queue, entry)
-        lock, write = waiter.want
+        lock, write, _ = waiter.want
         if write:
             if lock.wanted is not queue:
                 heappush(lock.wanted, entry)
@@ -201,8 +211,10 @@ class LockQueues:
 
     def _is_held_for_good(self, waiter: Waiter) -> bool:
         """Whether a task that has ended holds something that is in this wait's way."""
-        (lock, write), at = waiter.want, waiter.at
-        if at.writer in self._kept or (write and not at.readers.isdisjoint(self._kept)):
+        (lock, write, recovers), at = waiter.want, waiter.at
+        if recovers and at is lock:
+            return False
+        if not at.writers.isdisjoint(self._kept) or (write and not at.readers.isdisjoint(self._kept)):
             return True
         return at is lock and (lock.below_kept_writers > 0 or (write and lock.below_kept_readers > 0))
 
@@ -224,7 +236,7 @@ class LockQueues:
         """Make the first in the queues the candidate, if nothing here is in its way any more."""
         if lock.candidate is not None:
             return
-        if lock.writer is not None and lock.writer not in self._kept:
+        if lock.writers and not lock.writers <= self._kept:
             return  # it is in everybody's way, and will be let go
         first: Waiter | None = None
         stuck: dict[Lock, None] = {}

@@ -9,10 +9,10 @@ Who cannot have a lock waits for it: `lock_queues`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pexen_state.core.lock_queues import Lock, LockQueues, Request, Requests
-from pexen_state.core.spec import Name
+from pexen_state.core.spec import NO_NAMES, Name
 
 
 class LockTable(LockQueues):
@@ -21,16 +21,20 @@ class LockTable(LockQueues):
     def __init__(self) -> None:
         super().__init__()
         self._locks: dict[Name, Lock] = {}
-        self._requests: dict[tuple[tuple[Name, ...], tuple[Name, ...]], Requests] = {}
+        self._requests: dict[tuple[tuple[Name, ...], ...], Requests] = {}
         self._held: dict[int, Requests] = {}
 
-    def requests(self, uses: tuple[Name, ...], claims: tuple[Name, ...]) -> Requests:
+    def requests(
+        self, uses: tuple[Name, ...], claims: tuple[Name, ...], recovers: tuple[Name, ...] = NO_NAMES
+    ) -> Requests:
         """The locks of a task, in the order in which they are tested. Tasks that want the same share one answer."""
-        found = self._requests.get((uses, claims))
+        found = self._requests.get((uses, claims, recovers))
         if found is None:
-            wanted = [Request(self._lock(name), True) for name in claims]
-            wanted += [Request(self._lock(name), False) for name in uses]
-            found = self._requests[uses, claims] = tuple(wanted)
+            # Who recovers a name has all below it, too.
+            wanted = [Request(self._lock(name), True, True) for name in recovers]
+            wanted += [Request(self._lock(name), True) for name in claims if not covered(name, recovers)]
+            wanted += [Request(self._lock(name), False) for name in uses if not covered(name, recovers)]
+            found = self._requests[uses, claims, recovers] = tuple(wanted)
         return found
 
     def _lock(self, name: Name) -> Lock:
@@ -51,9 +55,9 @@ class LockTable(LockQueues):
         if waiter is not None:
             self._dequeue(waiter)
         self._held[task] = requests
-        for lock, write in requests:
+        for lock, write, _ in requests:
             if write:
-                lock.writer = task
+                lock.writers.add(task)
             else:
                 lock.readers.add(task)
             above = lock.parent
@@ -83,13 +87,13 @@ class LockTable(LockQueues):
     def keep(self, task: int) -> None:
         """The task has ended, and its locks stay held until somebody unlocks them."""
         self._kept.add(task)
-        for lock, write in self._held.get(task, ()):
+        for lock, write, _ in self._held.get(task, ()):
             above = lock.parent
             while above is not None:
                 above.below_kept_writers += write
                 above.below_kept_readers += not write
                 above = above.parent
-        for lock, _ in self._held.get(task, ()):
+        for lock, _, _ in self._held.get(task, ()):
             self._changed(lock)
 
     def is_kept(self, name: Name) -> bool:
@@ -118,9 +122,9 @@ class LockTable(LockQueues):
         return tasks
 
     def _let_go(self, task: int, request: Request) -> None:
-        lock, write = request
+        lock, write, _ = request
         if write:
-            lock.writer = None
+            lock.writers.discard(task)
         else:
             lock.readers.discard(task)
         kept = task in self._kept
@@ -143,7 +147,7 @@ class LockTable(LockQueues):
     def held(self) -> Iterator[tuple[Name, int, bool]]:
         """(name, task, whether it is a claim) of every lock that is held, by task."""
         for task, requests in sorted(self._held.items()):
-            for lock, write in requests:
+            for lock, write, _ in requests:
                 yield lock.name, task, write
 
     def kept(self) -> Iterator[tuple[Name, int, bool]]:
@@ -152,12 +156,11 @@ class LockTable(LockQueues):
 
     def holders(self, request: Request) -> list[tuple[Name, int, bool]]:
         """Who holds something that is in the way of a request, by task."""
-        lock, write = request
+        lock, write, _ = request
         found: list[tuple[Name, int, bool]] = []
         node: Lock | None = lock
         while node is not None:
-            if node.writer is not None:
-                found.append((node.name, node.writer, True))
+            found += [(node.name, writer, True) for writer in node.writers]
             if write:
                 found += [(node.name, reader, False) for reader in node.readers]
             node = node.parent
@@ -171,6 +174,12 @@ def normal_name(name: Name) -> Name:
     if isinstance(name, str) and name.startswith("/"):
         return "/" + "/".join(part for part in name.split("/") if part)
     return name
+
+
+def covered(name: Name, by: Iterable[Name]) -> bool:
+    """Whether a name is one of these, or below one."""
+    part = normal_name(name)
+    return any(whole == part or is_above(whole, part) for whole in map(normal_name, by))
 
 
 def is_above(name: Name, other: Name) -> bool:

@@ -5,15 +5,17 @@ alone, one after the other, before all else. A crash with one alone in flight co
 an end of its own is cleared, and when one has crashed the box once too often, so are all others.
 
 A task that asks for a reboot gets it when nothing else is in flight, if the session may do that. One reboot serves all
-that ask. Without permission it is left to a person, when nothing else is left to run.
+that ask. Without permission it is left to a person, when nothing else is left to run. Whatever a boot was for, it mends
+the locks that a task left dirty, if that task says so.
 """
 
 from __future__ import annotations
 
 from pexen_state.core.attempts import Attempts, holding, is_dirty
 from pexen_state.core.commands import Reboot
-from pexen_state.core.decisions import Rebooting, Suspected, Transition
-from pexen_state.core.inputs import BoxDied, CameBack, Ending, Lost, NotRebooted
+from pexen_state.core.decisions import Cleared, Rebooting, Suspected, Transition
+from pexen_state.core.inputs import BoxDied, Ending, Lost, NewBoot, NotRebooted
+from pexen_state.core.left_behind import cleared_by_reboot
 from pexen_state.core.states import ATTEMPT_STATE, Cause, State, Verdict
 from pexen_state.core.tasks import Task
 
@@ -64,8 +66,11 @@ class Outages(Attempts):
         self._suspect(tuple(number for number in at_large if self._may_be_tried(self.tasks[number])))
 
     def _may_be_tried(self, task: Task) -> bool:
-        """It is to run again, with the locks that it had; what was sent back begins anew, without."""
-        return not (task.state.is_final or task.is_fresh)
+        """It is to run again, with the locks that it had. What was sent back begins anew, without, and so does a task
+        that wants locks since it was resumed: it waits for them like anybody.
+        """
+        has_its_locks = task.locks.kept or not task.requests
+        return has_its_locks and not (task.state.is_final or task.is_fresh)
 
     def _next_suspect(self) -> int:
         """Who may be tried now; 0 while one is. Whoever is tried is alone."""
@@ -91,7 +96,9 @@ class Outages(Attempts):
             self._commands.append(Reboot())
             self.is_rebooting = True
 
-    def _on_came_back(self, _: CameBack) -> None:
+    def _on_new_boot(self, _: NewBoot) -> None:
+        if cleared := cleared_by_reboot(self):
+            self._decide(Cleared(tuple(cleared)))
         for number in sorted(self.awaiting):
             task = self.tasks[number]
             locks = holding(task, dirty=is_dirty(task))

@@ -17,11 +17,11 @@ from pexen_state.core.commands import Command, Submit
 from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Saved, Transition, Unlocked
 from pexen_state.core.inputs import (
     BoxDied,
-    CameBack,
     CancelAsked,
     Finished,
     Input,
     Lost,
+    NewBoot,
     NotRebooted,
     PauseAsked,
     PoolHasRoom,
@@ -81,7 +81,7 @@ class Plan(Outages):
             Finished: self._on_finished,
             Lost: self._on_lost,
             BoxDied: self._on_box_died,
-            CameBack: self._on_came_back,
+            NewBoot: self._on_new_boot,
             NotRebooted: self._on_not_rebooted,
             TasksAdded: self._on_added,
             TaskGone: self._on_gone,

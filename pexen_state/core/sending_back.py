@@ -45,8 +45,8 @@ def _never_ran(task: Task) -> bool:
 
 def _meet(some: Requests, others: Requests) -> bool:
     """Whether two tasks want locks that exclude each other."""
-    for lock, write in some:
-        for other, other_write in others:
+    for lock, write, _ in some:
+        for other, other_write, _ in others:
             if (write or other_write) and (
                 lock is other or is_above(lock.name, other.name) or is_above(other.name, lock.name)
             ):

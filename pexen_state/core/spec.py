@@ -53,6 +53,11 @@ class TaskSpec(NamedTuple):
     cleared_by_reboot: bool = False  #: locks that it left dirty are clean after a new boot
     kernel: str = "warn"  #: of trouble that the kernel tells of while it runs: "warn", "fail" or "ignore"
 
+    @property
+    def alone(self) -> tuple[Name, ...]:
+        """Locks to have alone: what it claims, and what it recovers."""
+        return tuple(dict.fromkeys((*self.claims, *self.recovers))) if self.recovers else self.claims
+
 
 #: Has the place 0 where lists are indexed by the numbers of tasks, which begin at 1.
 NOBODY = TaskSpec("")

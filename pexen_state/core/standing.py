@@ -15,10 +15,13 @@ from pexen_state.core.decisions import (
     Added,
     AllRestored,
     Cancelled,
+    Cleared,
     Decision,
     GivenUp,
+    Intervention,
     Paused,
     Rebooting,
+    Recovered,
     Restored,
     Suspected,
     Transition,
@@ -69,6 +72,7 @@ class Standing:
         self.suspects: tuple[int, ...] = ()  #: may have crashed the box: they are tried alone, in this order
         self.awaiting: set[int] = set()  #: tasks that asked for a reboot
         self.rebooted: str | None = None  #: which life of the box was to end by the last reboot that was decided
+        self.recoverers: list[int] = []  #: tasks that recover locks
         self.deps = Deps()
         self.locks = LockTable()
         self._story: dict[int, list[str]] | None = {} if record else None
@@ -140,14 +144,17 @@ class Standing:
         elif new is WAITING:
             self._back_to_waiting(number, old)
 
-    def _happen(self, event: Added | Paused | Unlocked | Cancelled | GivenUp | Suspected | Rebooting) -> None:
+    def _happen(self, event: Added | Paused | Cleared | Intervention) -> None:
         match event:
             case Added():
                 self._add(event)
-            case Unlocked(lock):
+            case Unlocked(lock) | Recovered(lock, _):
                 for number in self.locks.unlock(lock):
                     if not self.locks.holds(number):
                         self.tasks.locks[number] = FREED
+            case Cleared(tasks):
+                for number in tasks:
+                    self._clear(number)
             case Cancelled(tasks, whole_run):
                 self.is_cancelled = self.is_cancelled or whole_run
                 self._cancelled.update(self.in_flight.intersection(tasks))
@@ -159,6 +166,14 @@ class Standing:
                 self.rebooted = box
             case Paused():
                 pass  # tells the next session what a person wanted; no task changes
+
+    def _clear(self, number: int) -> None:
+        tasks = self.tasks
+        if tasks.states[number] in FINAL:
+            self.locks.release(number)
+            tasks.locks[number] = FREED
+        elif tasks.locks[number] is Locks.DIRTY:
+            tasks.locks[number] = Locks.HELD
 
     def _back_to_ready(self, number: int, cause: Cause) -> None:
         tasks = self.tasks
@@ -252,8 +267,10 @@ class Standing:
             raise IllegalTransition(f"tasks {first}, ... were added, but {len(tasks)} are known")
         tasks.add(specs)
         for number, spec in enumerate(specs, first):
-            if spec.uses or spec.claims:
-                tasks.requests[number] = self.locks.requests(spec.uses, spec.claims)
+            if spec.uses or spec.claims or spec.recovers:
+                tasks.requests[number] = self.locks.requests(spec.uses, spec.claims, spec.recovers)
+            if spec.recovers:
+                self.recoverers.append(number)
         self.unfinished += len(specs)
         free, held_back = self.deps.add(first, specs)
         self._wake(free, Cause.START)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pexen_state.core.circles import circles
 from pexen_state.core.deps import Gate
+from pexen_state.core.left_behind import recoverers
 from pexen_state.core.standing import Standing
 from pexen_state.core.states import Cause, State
 
@@ -26,15 +27,48 @@ class Never(NamedTuple):
 
 
 def stuck_at_locks(run: Standing) -> Iterator[Never]:
-    """Tasks that wait for a lock which a task that has ended still holds."""
-    holders: dict[object, str] = {}
+    """Tasks that wait for a lock which a task that has ended still holds, and which nobody will recover."""
+    return (never for never, is_hopeless in _stuck(run) if is_hopeless)
+
+
+def stuck_though_recoverable(run: Standing) -> Iterator[Never]:
+    """Of those that wait for a lock which somebody could recover, the ones that keep them from it.
+
+    To be asked when nobody waits for himself: then whoever could recover it is stuck, or waits for somebody who is.
+    """
+    stuck = [never for never, _ in _stuck(run)]
+    awaited = _awaited_by(run, [number for number in run.recoverers if not run.tasks[number].state.is_final])
+    return (never for never in stuck if never.task in awaited or not awaited.intersection(one.task for one in stuck))
+
+
+def _stuck(run: Standing) -> Iterator[tuple[Never, bool]]:
+    """With each, whether nobody is left who could recover what is in its way."""
+    known: dict[object, tuple[str, bool]] = {}
     for number in run.locks.stuck():
         want = run.locks.wants(number)
         assert want is not None, f"task {number} is stuck, but wants nothing"
-        if want not in holders:
-            keys = dict.fromkeys(run.tasks[holder].spec.key for _, holder, _ in run.locks.holders(want))
-            holders[want] = listed(list(keys))
-        yield Never(number, Cause.LOCKED, f"lock {want.lock.name!r} is still held by {holders[want]}")
+        if want not in known:
+            held = run.locks.holders(want)
+            keys = dict.fromkeys(run.tasks[holder].spec.key for _, holder, _ in held)
+            is_hopeless = not all(any(recoverers(run, name)) for name in dict.fromkeys(name for name, _, _ in held))
+            known[want] = (listed(list(keys)), is_hopeless)
+        who, is_hopeless = known[want]
+        yield Never(number, Cause.LOCKED, f"lock {want.lock.name!r} is still held by {who}"), is_hopeless
+
+
+def _awaited_by(run: Standing, numbers: Sequence[int]) -> set[int]:
+    """These tasks, and all that have not ended and that they wait for."""
+    found, gates = set(numbers), set()
+    front = list(numbers)
+    for number in front:  # grows while it is walked
+        waits = run.deps[number]
+        for gate in (*waits.requires, *waits.requires_all, *waits.after):
+            if id(gate) not in gates:
+                gates.add(id(gate))
+                more = {one for one in gate.providers if not run.tasks[one].state.is_final} - found
+                found |= more
+                front += sorted(more)
+    return found
 
 
 def stuck_in_circles(run: Standing) -> Iterator[Never]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pexen_state.core.locks import is_above
+from pexen_state.core.locks import covered, is_above
+from pexen_state.core.spec import Name
 from pexen_state.core.standing import Standing
 from pexen_state.core.states import State
 from pexen_state.core.tasks import Task
@@ -38,10 +39,19 @@ def _one_task(run: Standing, task: Task) -> None:
     assert task.withdrawn <= task.attempt, f"{key} has more withdrawn attempts than attempts"
 
 
+def _beside(run: Standing, one: int, its: Name, other: int, others: Name) -> bool:
+    """Whether one of them recovers what the other, which has ended, left behind."""
+    for mends, lock, left, name in ((one, its, other, others), (other, others, one, its)):
+        if run.tasks[left].state.is_final and covered(name, [lock]) and covered(lock, run.tasks[mends].spec.recovers):
+            return True
+    return False
+
+
 def _locks_exclude(run: Standing) -> None:
     held = list(run.locks.held())
     for name, task, write in held:
         for other, neighbour, other_write in held:
             if task != neighbour and (write or other_write):
                 apart = name != other and not is_above(name, other) and not is_above(other, name)
+                apart = apart or _beside(run, task, name, neighbour, other)
                 assert apart, f"{name!r} of task {task} and {other!r} of task {neighbour} exclude each other"

@@ -5,7 +5,7 @@ Read only, on any connection.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pexen_state.core.states import Verdict
@@ -22,6 +22,10 @@ SELECT s.how_ended, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 922
 FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC
 """
 _ENDED_TASKS = "SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ? AND new >= 6)"
+_DECIDED = """
+SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ?)
+  OR EXISTS (SELECT 1 FROM run_event WHERE seq BETWEEN ? AND ?)
+"""
 
 _FLIGHTS = """
 SELECT k.id - ?, t.at_us + coalesce(a.wait_us, 0), a.pid
@@ -48,13 +52,22 @@ class Life(NamedTuple):
     boot_id: str
     began_us: int  #: microseconds since 1970
     ended_tasks: bool  #: a task came to its end in it; so does a culprit that was given up
+    decided: bool = True  #: anything was decided in it: else it went away before it could say what it had found
 
 
 def lives(fetch: Fetch, run: int, boot: str) -> Iterator[Life]:
     """The sessions of a run, the latest first. `boot` is the id of this one."""
     for how, its_boot, began_us, first, last, rebooted in fetch(_LIVES, (run,)):
         ended_tasks = bool(fetch(_ENDED_TASKS, (first, last))[0][0])
-        yield Life(how_it_ended(how, its_boot == boot, bool(rebooted)), its_boot, began_us, ended_tasks)
+        decided = bool(fetch(_DECIDED, (first, last, first, last))[0][0])
+        yield Life(how_it_ended(how, its_boot == boot, bool(rebooted)), its_boot, began_us, ended_tasks, decided)
+
+
+def last_that_decided(past: Sequence[Life]) -> Life | None:
+    """The session that left the run as it is. What was in flight then is so still, and what became of it follows from
+    how that session ended, and from the boot that it was in.
+    """
+    return next((life for life in past if life.decided), past[0] if past else None)
 
 
 def how_it_ended(said: int | None, is_same_boot: bool, rebooted: bool) -> HowEnded:

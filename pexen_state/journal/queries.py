@@ -50,7 +50,7 @@ UNFINISHED_KEYS = "SELECT key FROM task WHERE id BETWEEN ? AND ? AND state < 6"
 HOLDING = "SELECT key, state, verdict, spec FROM task WHERE id BETWEEN ? AND ? AND locks <> 0 AND spec IS NOT NULL"
 WANTING = """
 SELECT spec, count(*) FROM task WHERE id BETWEEN ? AND ? AND state < 2 AND locks = 0
-  AND (instr(spec, '"uses"') OR instr(spec, '"claims"')) GROUP BY spec
+  AND (instr(spec, '"uses"') OR instr(spec, '"claims"') OR instr(spec, '"recovers"')) GROUP BY spec
 """
 FIRST_SEQ = "SELECT min(first_seq) FROM session WHERE run = ?"
 LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT max(seq) FROM run_event), 0))"

@@ -12,8 +12,8 @@ from contextlib import AbstractContextManager
 from pexen_state.core.spec import TaskSpec
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.records import RecordedTask
-from pexen_state.journal.restore import Fetch
-from pexen_state.journal.specs import exact_key, specs_to_json
+from pexen_state.journal.restore import Fetch, with_exact_keys
+from pexen_state.journal.specs import specs_to_json
 
 _WHICH = "FROM task WHERE id BETWEEN ? AND ?"
 _LAST = f"SELECT max(id) {_WHICH}"
@@ -62,11 +62,7 @@ class RecordedPage:
 
     def __iter__(self) -> Iterator[RecordedTask]:
         with self._sense():
-            page = list(map(RecordedTask._make, self._fetch(_ROWS, (self._base, *self._ids))))
-            for at, task in enumerate(page):
-                if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
-                    page[at] = task._replace(key=key)
-        return iter(page)
+            return iter(with_exact_keys(map(RecordedTask._make, self._fetch(_ROWS, (self._base, *self._ids)))))
 
     def skipped(self) -> set[int]:
         """Those that ended without having run, or that did not apply."""

@@ -51,6 +51,8 @@ class EventKind(Word):
     GIVEN_UP = 5
     SUSPECTED = 6
     REBOOTING = 7
+    RECOVERED = 9
+    CLEARED = 10
 
 
 class NewTask(NamedTuple):

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from pexen_state.core.decisions import (
     Added,
     Cancelled,
+    Cleared,
     Decision,
     GivenUp,
     Intervention,
     Paused,
     Rebooting,
+    Recovered,
     Suspected,
     Transition,
     Unlocked,
@@ -32,6 +34,7 @@ from pexen_state.journal.records import (
     VERDICTS,
     EventKind,
     HowEnded,
+    RecordedTask,
     RunRecord,
     RunState,
     SavedTask,
@@ -41,6 +44,7 @@ from pexen_state.journal.values import from_json
 
 Row = tuple[Any, ...]
 Fetch = Callable[[str, Row], list[Row]]
+OfTask = TypeVar("OfTask", SavedTask, RecordedTask)
 
 _INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
     EventKind.UNLOCKED: Unlocked,
@@ -48,6 +52,7 @@ _INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
     EventKind.GIVEN_UP: GivenUp,
     EventKind.SUSPECTED: Suspected,
     EventKind.REBOOTING: Rebooting,
+    EventKind.RECOVERED: Recovered,
 }
 
 _PAGE = 5000
@@ -111,14 +116,20 @@ def saved_tasks(fetch: Fetch, run: int) -> list[SavedTask]:
 
 def saved_from(rows: Iterable[Row]) -> list[SavedTask]:
     """Of rows of `TASKS`."""
-    saved = list(map(SavedTask._make, rows))
-    for at, task in enumerate(saved):
-        if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
-            saved[at] = task._replace(key=key)
+    saved = with_exact_keys(map(SavedTask._make, rows))
     _make_sense({task.state_number for task in saved}, STATES)
     _make_sense({task.verdict_number for task in saved}, VERDICTS)
     _make_sense({task.locks_number for task in saved}, LOCKS)
     return saved
+
+
+def with_exact_keys(rows: Iterable[OfTask]) -> list[OfTask]:
+    """Rows of tasks; the column of keys has what text can hold, and the spec the rest."""
+    tasks = list(rows)
+    for at, task in enumerate(tasks):
+        if task.spec_json is not None and (key := exact_key(task.key, task.spec_json)) is not task.key:
+            tasks[at] = task._replace(key=key)
+    return tasks
 
 
 def _make_sense(numbers: Iterable[int], words: Sequence[object]) -> None:
@@ -190,6 +201,8 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             return Added(first, specs)
         case EventKind.PAUSED:
             return Paused(**said)
+        case EventKind.CLEARED:
+            return Cleared(**said)
         case _ if kind in _INTERVENTIONS:
             return _INTERVENTIONS[kind](**said)
         case _:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from pexen_state.core.decisions import Cancelled, Intervention, Restored, Unlocked
+from pexen_state.core.decisions import Cancelled, Freeing, Intervention, Restored
 from pexen_state.core.plan import Plan
 from pexen_state.journal import restore
 from pexen_state.journal.ended import EndedPage
@@ -64,26 +64,26 @@ def in_order(
 def woven(
     ended: Iterable[T], under_way: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]
 ) -> Iterator[T | SavedTask | Intervention]:
-    """Tasks in the order in which they ended, with each lock that a person freed at its place among them, and then the
+    """Tasks in the order in which they ended, with each lock that was freed at its place among them, and then the
     others. Pages of tasks have to end at these places.
 
     All else that was done to the run comes last: what was cancelled is about tasks that are in flight still, and a run
     that was given up is so from then on.
     """
-    unlocked = deque(one for one in interventions if isinstance(one[1], Unlocked))
+    freed = deque(one for one in interventions if isinstance(one[1], Freeing))
     left = iter(ended)
-    if unlocked:
+    if freed:
         for task in left:
-            while unlocked and unlocked[0][0] < (task.ended_seq or 0):
-                yield unlocked.popleft()[1]
+            while freed and freed[0][0] < (task.ended_seq or 0):
+                yield freed.popleft()[1]
             yield task
     yield from left
-    yield from (decision for _, decision in unlocked)
+    yield from (decision for _, decision in freed)
     yield from (task for task in under_way if not task.is_as_declared)
     for seq, decision in interventions:
         if isinstance(decision, Cancelled):
             yield decision._replace(tasks=_still_meant(decision, seq, under_way))
-        elif not isinstance(decision, Unlocked):
+        elif not isinstance(decision, Freeing):
             yield decision
 
 

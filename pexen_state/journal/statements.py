@@ -99,6 +99,9 @@ END_BEGUN_ATTEMPT = (
 KEPT_LOCKS = "SELECT id, key, spec, ended FROM task WHERE id BETWEEN ? AND ? AND locks > 0 AND ended < ?"
 FREE_LOCKS = "UPDATE task SET locks = 0 WHERE id = ?"
 
+# A new boot makes dirty locks clean: free if their task has ended, else held.
+CLEAR_LOCKS = "UPDATE task SET locks = CASE WHEN state >= 6 THEN 0 WHEN locks = 2 THEN 1 ELSE locks END WHERE id = ?"
+
 STANDING = "SELECT key, state, attempt FROM task WHERE id = ?"
 
 # Never used twice, even if the newest runs were deleted: backups and consumers of events know them, too.

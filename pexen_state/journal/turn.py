@@ -17,16 +17,18 @@ from typing import Any, NamedTuple
 from pexen_state.core.decisions import (
     Added,
     Cancelled,
+    Cleared,
     Decision,
+    Freeing,
     GivenUp,
     Intervention,
     Paused,
     Rebooting,
+    Recovered,
     Suspected,
     Transition,
     Unlocked,
 )
-from pexen_state.core.spec import Name
 from pexen_state.core.states import CRASHES, FAILURES, Cause, State
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.ids import task_base
@@ -137,7 +139,8 @@ class Rows:
     full_ends: list[Row] = field(default_factory=list)  #: attempts that left more
     begun_ends: list[Row] = field(default_factory=list)  #: attempts whose beginning was written
     events: list[Row] = field(default_factory=list)
-    unlocked: list[tuple[int, Name]] = field(default_factory=list)  #: (seq, lock)
+    freed: list[tuple[int, Freeing]] = field(default_factory=list)  #: (seq, what frees a lock)
+    cleared: list[Row] = field(default_factory=list)  #: tasks whose dirty locks a boot cleared
 
     @property
     def projected(self) -> int:
@@ -331,7 +334,7 @@ def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
             rows.begins.append((opened, one.worker, one.pid, one.at_us - opened_us))
 
 
-def _event(decision: Added | Paused | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
+def _event(decision: Added | Paused | Cleared | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
     match decision:
         case Added(first, specs):
             count = len(specs)
@@ -340,8 +343,10 @@ def _event(decision: Added | Paused | Intervention, rows: Rows, memory: Memory, 
             rows.events.append(added_event(memory, first, count, at_us))
         case _:
             rows.events.append(_event_row(memory, _KINDS[type(decision)], _fields(decision), at_us))
-            if type(decision) is Unlocked:
-                rows.unlocked.append((memory.seq, decision.lock))
+            if isinstance(decision, Freeing):
+                rows.freed.append((memory.seq, decision))
+            elif isinstance(decision, Cleared):
+                rows.cleared += [(rows.base + task,) for task in decision.tasks]
 
 
 _KINDS: dict[type, EventKind] = {
@@ -351,10 +356,12 @@ _KINDS: dict[type, EventKind] = {
     GivenUp: EventKind.GIVEN_UP,
     Suspected: EventKind.SUSPECTED,
     Rebooting: EventKind.REBOOTING,
+    Recovered: EventKind.RECOVERED,
+    Cleared: EventKind.CLEARED,
 }
 
 
-def _fields(decision: Paused | Intervention) -> dict[str, Any]:
+def _fields(decision: Paused | Cleared | Intervention) -> dict[str, Any]:
     return {name: to_json(value, f"{name} of {decision}") for name, value in decision._asdict().items()}
 
 

@@ -15,17 +15,16 @@ import shlex
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
 import pexen_state
 from pexen_state.box.life import boot_id
-from pexen_state.core.decisions import Decision, Intervention, Unlocked
-from pexen_state.core.locks import normal_name
-from pexen_state.core.states import State, Verdict
+from pexen_state.core.decisions import Decision, Intervention
+from pexen_state.core.states import Verdict
 from pexen_state.journal import restore, statements
-from pexen_state.journal.errors import JournalConflict, JournalError
+from pexen_state.journal.errors import JournalError
 from pexen_state.journal.identity import process_identity
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.lives import how_it_ended
@@ -42,9 +41,10 @@ from pexen_state.journal.records import (
     SavedTask,
 )
 from pexen_state.journal.resuming import Resuming
-from pexen_state.journal.specs import spec_from_json, sql_text
+from pexen_state.journal.specs import sql_text
 from pexen_state.journal.store import Store
-from pexen_state.journal.turn import Memory, Row, Rows, Stretch, added_event, join, lay_out
+from pexen_state.journal.tables import Tables
+from pexen_state.journal.turn import Memory, Row, added_event, join, lay_out
 from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
@@ -63,12 +63,11 @@ class Journal:
     def __init__(self, connection: Connection, lock: RunLock, clock: Clock) -> None:
         self.paths = lock.paths
         self._store = Store(connection, lock.paths)
+        self._tables = Tables(self._store, lock.paths.db)
         self._clock = clock
         self._base = f"{lock.paths.parent}/"
         self._memory: Memory | None = None
         self._session: int | None = None
-        self._added: list[Row] = []
-        self._fingerprints: list[Row] = []
 
     @classmethod
     def open(cls, lock: RunLock, create: bool = True, clock: Clock = wall_clock_us) -> Journal:
@@ -110,7 +109,7 @@ class Journal:
             (run,) = self._store.fetch(statements.INSERT_RUN, said)[0]
             seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             memory = Memory(run, seq)
-            self._insert_tasks(memory, join(memory, 1, tasks), len(tasks))
+            self._tables.insert_tasks(memory, join(memory, 1, tasks), len(tasks))
             if tasks:
                 memory.seq += 1
                 self._store.run(statements.INSERT_EVENT, [added_event(memory, 1, len(tasks), at_us)])
@@ -119,12 +118,11 @@ class Journal:
 
     def add_tasks(self, first_number: int, tasks: Sequence[NewTask]) -> None:
         """Tasks that join the run. They are written with the next `append`, which holds the decision `Added`."""
-        self._added.extend(join(self._of_run(), first_number, tasks))
+        self._tables.keep_tasks(join(self._of_run(), first_number, tasks))
 
     def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
         """Of tasks that are sent back, by number. Written with the next `append`, which holds that decision."""
-        base = task_base(self._of_run().run)
-        self._fingerprints.extend((now, base + number) for number, now in fingerprints.items())
+        self._tables.keep_fingerprints(task_base(self._of_run().run), fingerprints)
 
     def unfinished_run(self, name: str | None = None) -> RunRecord | None:
         """The newest unfinished run of that suite, or of any."""
@@ -176,7 +174,7 @@ class Journal:
         with self._store.all_or_the_end():
             self._memory, session = self._begin_session(run_id)
             now = self._clock()
-            self._write(lay_out(decisions, (), ended or {}, self._memory, now, self._base))
+            self._tables.write(self._memory, lay_out(decisions, (), ended or {}, self._memory, now, self._base))
             if over is not None:
                 self._store.run(statements.END_RUN, [(int(over[0]), int(over[1]), now, run_id)])
             last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
@@ -276,91 +274,13 @@ class Journal:
         with self._store.all_or_the_end():
             now = self._clock()
             kept = [row for one in checkpoints for row in _checkpoint_rows(one, memory, now)]
-            self._write(lay_out(decisions, began, ended or {}, memory, now, self._base))
+            self._tables.write(memory, lay_out(decisions, began, ended or {}, memory, now, self._base))
             self._store.run(statements.INSERT_CHECKPOINT, kept)
 
     def checkpoint(self, task: int, key: str) -> Any:
         """What a task of this run kept under that key last, None for nothing."""
         found = self._store.read(statements.CHECKPOINT, (task_base(self._of_run().run) + task, sql_text(key)))
         return json.loads(found[0][0]) if found else None
-
-    def _write(self, rows: Rows) -> None:
-        if self._added:
-            self._insert_tasks(self._of_run(), self._added, len(self._added))
-            self._added = []
-        if self._fingerprints:
-            self._store.run(statements.SET_FINGERPRINT, self._fingerprints)
-            self._fingerprints = []
-        changed = sum(self._write_alike(stretch, rows) for stretch in rows.alike)
-        self._store.insert(statements.INSERT_TRANSITION, rows.transitions)
-        changed += (
-            self._store.run(statements.SUBMIT_TASK, rows.submits)
-            + self._store.run(statements.FINISH_TASK, rows.finishes)
-            + self._store.run(statements.MOVE_TASK, rows.moves)
-        )
-        if changed != rows.projected:
-            self._conflict(rows)
-        self._store.insert(statements.INSERT_ATTEMPT, rows.ends)
-        self._store.insert(statements.INSERT_FULL_ATTEMPT, rows.full_ends)
-        self._store.run(statements.END_BEGUN_ATTEMPT, rows.begun_ends)
-        self._store.insert(statements.BEGIN_ATTEMPT, rows.begins)
-        self._store.run(statements.INSERT_EVENT, rows.events)
-        for seq, lock in rows.unlocked:
-            self._unlock(seq, Unlocked(lock))
-
-    def _insert_tasks(self, memory: Memory, rows: Iterable[Row], count: int) -> None:
-        """The last `count` tasks of the run."""
-        last = task_base(memory.run) + memory.tasks
-        self._store.insert(statements.INSERT_TASK, rows)
-        self._store.run(statements.CLEAR_TASKS, [(last - count + 1, last)])
-
-    def _write_alike(self, stretch: Stretch, rows: Rows) -> int:
-        """Transitions, and the projection that follows from them. Returns how many tasks were where they should be."""
-        if stretch.submits and stretch.is_series:
-            return self._submit_series(stretch, rows)
-        said = (stretch.seq, rows.base, *stretch.step, rows.at_us, stretch.as_json())
-        self._store.run(statements.INSERT_ALIKE, [said])
-        places = (stretch.seq, stretch.last_seq)
-        if stretch.submits:
-            return self._store.run(statements.SUBMIT_ALIKE, [places])
-        return self._store.run(statements.FINISH_ALIKE, [(*places, *stretch.old_range)])
-
-    def _submit_series(self, stretch: Stretch, rows: Rows) -> int:
-        """The same for tasks whose numbers follow each other, as their `seq` do: one is told from the other."""
-        ids = (rows.base + stretch.tasks[0], rows.base + stretch.tasks[-1])
-        ahead = stretch.seq - ids[0]
-        self._store.run(statements.INSERT_SERIES, [(ahead, *stretch.step, rows.at_us, *ids)])
-        said = (stretch.attempt, ahead, stretch.locks, *ids, stretch.attempt - 1)
-        return self._store.run(statements.SUBMIT_SERIES, [said])
-
-    def _unlock(self, seq: int, unlocked: Unlocked) -> None:
-        """Free the locks of tasks that had ended and have nothing else left to hold."""
-        run = self._of_run().run
-        name = normal_name(unlocked.lock)
-        freed = [
-            (at, normal_name(one.lock))
-            for at, one in restore.interventions(self._store.fetch, run)
-            if isinstance(one, Unlocked) and at <= seq
-        ]
-        for task, key, spec_json, ended in self._store.fetch(statements.KEPT_LOCKS, (*ids_of(run), seq)):
-            spec = spec_from_json(key, spec_json)
-            held = {normal_name(one) for one in (*spec.claims, *spec.uses)}
-            if name in held and held <= {lock for at, lock in freed if at > ended}:
-                self._store.run(statements.FREE_LOCKS, [(task,)])
-
-    def _conflict(self, rows: Rows) -> NoReturn:
-        """Find the first task that is not where it should be, for the message; the caller's transaction ends."""
-        last = {row[1]: row for row in sorted(rows.all_transitions())}
-        for seq, task, attempt, _, old, new, *_ in last.values():
-            known = self._store.fetch(statements.STANDING, (task,))
-            key, state, its_attempt = known[0] if known else ("?", State.WAITING, 0)
-            if (state, its_attempt) != (new, attempt):
-                raise JournalConflict(
-                    f"{key}: decision {seq}, {State(old).word} -> {State(new).word} of attempt {attempt}, does not fit "
-                    f"what the journal {self.paths.db} says: {State(state).word}, attempt {its_attempt}. Somebody else "
-                    "wrote to this run. Nothing was written; `pexen db check` looks closer."
-                )
-        raise JournalConflict(f"another process wrote to the journal {self.paths.db}. Nothing was written.")
 
     # == what was written ================================================================================
 

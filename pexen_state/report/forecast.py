@@ -103,7 +103,7 @@ def locks_of(specs: Sequence[TaskSpec]) -> dict[str, tuple[list[str], list[str]]
     """name -> (keys of those that use it, keys of those that claim it)"""
     found: dict[str, tuple[list[str], list[str]]] = {}
     for spec in specs:
-        for at, names in enumerate((spec.uses, spec.claims)):
+        for at, names in enumerate((spec.uses, spec.alone)):
             for name in names:
                 found.setdefault(lock_text(normal_name(name)), ([], []))[at].append(spec.key)
     return dict(sorted(found.items()))

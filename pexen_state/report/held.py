@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pexen_state.core.explain import mended_by
 from pexen_state.core.lock_names import lock_text
+from pexen_state.core.states import Locks
 from pexen_state.report.situation import Situation, shown
 
 Found = dict[str, Any]
@@ -32,6 +34,8 @@ def held_locks(about: Situation) -> list[Found]:
                 "mode": "claimed" if claim else "used",
                 "task": shown(task.spec.key),
                 "left": left,
+                "dirty": left and task.locks is Locks.DIRTY,
+                "recovered_by": [shown(one.key) for one in mended_by(plan, name)] if left else [],
                 "verdict": task.verdict.word if left else None,
                 "seconds": about.since.get(shown(task.spec.key)) if left or about.is_running else None,
                 "waiting": [shown(key) for key in waiters.get((name, number), [])],

@@ -31,12 +31,13 @@ def about_name(name: str, specs: Sequence[TaskSpec]) -> dict[str, Any]:
         "required_by": having("requires"),
         "all_required_by": having("requires_all"),
         "used_by": locking("uses"),
-        "claimed_by": locking("claims"),
+        "claimed_by": locking("alone"),
+        "recovered_by": locking("recovers"),
         "also": sorted(
             {
                 lock_text(other)
                 for spec in specs
-                for one in (*spec.uses, *spec.claims)
+                for one in (*spec.uses, *spec.alone)
                 if _is_near(wanted, other := normal_name(one))
             }
         ),
@@ -53,6 +54,7 @@ _SIDES = (
     ("all_required_by", "is required of all its providers by"),
     ("used_by", "is a lock used by"),
     ("claimed_by", "is a lock claimed by"),
+    ("recovered_by", "is a lock recovered by"),
 )
 
 

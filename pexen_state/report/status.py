@@ -135,12 +135,18 @@ def _workers(holder: Holder) -> int:
     return workers
 
 
+def _alone(said: Found) -> list[Any]:
+    """The locks that a task has alone, as the journal keeps them: what it claims, and what it recovers."""
+    claims = said.get("claims", [])
+    return [*claims, *(name for name in said.get("recovers", ()) if name not in claims)]
+
+
 def _locks(connection: sqlite3.Connection, run_id: int) -> list[Found]:
     """The locks that are wanted most, of those that are held."""
     held: dict[str, Found] = {}
     for key, state, verdict, spec in connection.execute(queries.HOLDING, ids_of(run_id)).fetchall():
         said = json.loads(spec)
-        for mode, names in (("claimed", said.get("claims", ())), ("used", said.get("uses", ()))):
+        for mode, names in (("claimed", _alone(said)), ("used", said.get("uses", ()))):
             for name in names:
                 one = held.setdefault(
                     _word(name), {"lock": _word(name), "mode": mode, "by": [], "left": False, "wanted_by": 0}
@@ -156,9 +162,7 @@ def _locks(connection: sqlite3.Connection, run_id: int) -> list[Found]:
             below.setdefault(name, []).append(lock)
     for spec, tasks in connection.execute(queries.WANTING, ids_of(run_id)).fetchall():
         said = json.loads(spec)
-        wanted = {_word(name): False for name in said.get("uses", ())} | {
-            _word(name): True for name in said.get("claims", ())
-        }
+        wanted = {_word(name): False for name in said.get("uses", ())} | {_word(name): True for name in _alone(said)}
         in_the_way = {
             lock
             for name, claims in wanted.items()

@@ -101,7 +101,8 @@ def _holder(about: Situation, why: explain.Locked, holder: explain.Holder) -> st
     if holder.has_ended:
         task = next(task for task in about.plan.tasks.values() if task.spec.key == holder.key)
         verdict = verdict_words(task.verdict.word)
-        return f"left held by {holder.key} ({verdict}){also}{_for_alone(about, holder.key)}"
+        how = "dirty" if holder.is_dirty else "held"
+        return f"left {how} by {holder.key} ({verdict}){also}{_for_alone(about, holder.key)}"
     if not about.is_running:
         return f"{mode} by {holder.key}{also}, which was cut off"
     return f"{mode} by {holder.key}{also}{_for(about, holder.key)}"
@@ -115,6 +116,8 @@ def _for_alone(about: Situation, key: str) -> str:
 def _way_out(about: Situation, left: list[explain.Holder]) -> Iterator[str]:
     for name in dict.fromkeys(lock_text(holder.lock) for holder in left):
         yield f"When {name} is clean: {unlock_command(about, name)}"
+    for recoverers in dict.fromkeys(holder.recoverers for holder in left if holder.recoverers):
+        yield explain.mending(recoverers).lstrip()
 
 
 def _waits(about: Situation, number: int, why: explain.Waits) -> Iterator[str]:
@@ -198,6 +201,8 @@ def _ended(about: Situation, number: int, cause: str | None, last: Found | None)
     if about.run["state"] == "unfinished":
         for name in held:
             yield f"When {lock_text(name)} is clean: {unlock_command(about, lock_text(name))}"
+            if recoverers := explain.mended_by(about.plan, name):
+                yield explain.mending(recoverers).lstrip()
 
 
 _AFRESH = " A new run begins with all locks free."

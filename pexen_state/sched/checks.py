@@ -15,7 +15,7 @@ from pexen_state.util import PexenWarning
 def check_locks(tasks: Iterable[Body], specs: Sequence[TaskSpec]) -> None:
     """Raises MutexError for a task that wants to share a lock and to have it alone."""
     for task, spec in zip(tasks, specs, strict=True):
-        if spec.uses and spec.claims and (both := both_used_and_claimed(spec)):
+        if spec.uses and spec.alone and (both := both_used_and_claimed(spec)):
             raise MutexError(f"Task {spec.key} has {both} in both claims and uses.", task)
 
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def end_session(journal: Journal, plan: Plan, how: HowEnded) -> None:
     """The session ends: with the run, if that is over, else in this way."""
     if plan.is_over:
-        journal.end_run(_state(plan), worst_verdict(plan))
+        journal.end_run(end_state(plan), worst_verdict(plan))
         how = HowEnded.FINISHED
     journal.end_session(how)
 
 
-def _state(plan: Plan) -> RunState:
+def end_state(plan: Plan) -> RunState:
     """Of a run that is over: whether all of it was let run."""
     return RunState.CANCELLED if plan.is_cancelled or plan.given_up is not None else RunState.FINISHED
 

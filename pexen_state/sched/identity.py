@@ -13,7 +13,7 @@ import linecache
 import textwrap
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.meta import ATTRIBUTE, DECLARED, SchedMeta, Task, find_meta
@@ -94,7 +94,7 @@ class Fingerprints:
         self._checked: set[str] = set()  # files of source that are known to be as linecache has them
 
     def __call__(self, task: Task) -> bytes:
-        if type(task) is types.FunctionType and getattr(task, "__wrapped__", None) is None:  # nearly always
+        if _stands_for_itself(task):  # nearly always
             known = self._codes.get((id(task.__code__), id(task.__globals__)))
             if known is not None:
                 return known.fingerprint
@@ -109,14 +109,9 @@ class Fingerprints:
         code = names = None
         latest = b""
         for task in tasks:
-            if (
-                type(task) is not types.FunctionType
-                or task.__code__ is not code
-                or task.__globals__ is not names
-                or getattr(task, "__wrapped__", None) is not None
-            ):
+            alike = _stands_for_itself(task)
+            if not alike or task.__code__ is not code or task.__globals__ is not names:
                 latest = self(task)
-                alike = type(task) is types.FunctionType and getattr(task, "__wrapped__", None) is None
                 code, names = (task.__code__, task.__globals__) if alike else (None, None)
             found.append(latest)
         return found
@@ -176,6 +171,11 @@ def _executable_parts(task: Executable) -> Iterator[bytes]:
             yield hashlib.file_digest(file, "blake2b").digest()
     except OSError:
         pass  # may be executed, but not read
+
+
+def _stands_for_itself(task: Task) -> TypeGuard[types.FunctionType]:
+    """A plain function that wraps no other."""
+    return type(task) is types.FunctionType and getattr(task, "__wrapped__", None) is None
 
 
 def _function_of(task: Task) -> types.FunctionType | None:

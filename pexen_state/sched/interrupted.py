@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 from pexen_state.box.last_words import Named
 from pexen_state.box.life import boot_id, box_life
-from pexen_state.core.inputs import BoxDied, CameBack, Input, Lost, NotRebooted
+from pexen_state.core.inputs import BoxDied, Input, Lost, NewBoot, NotRebooted
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
-from pexen_state.journal.lives import Flight, Life, blamed, flights, lives
+from pexen_state.journal.lives import Flight, Life, blamed, flights, last_that_decided, lives
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
@@ -53,8 +53,9 @@ class Interrupted:
 
     @property
     def how_ended(self) -> HowEnded | None:
-        """The last session; None if there was none."""
-        return self.lives[0].how_ended if self.lives else None
+        """The last session in which anything was decided; None if there was none."""
+        last = last_that_decided(self.lives)
+        return None if last is None else last.how_ended
 
     def cut_off(self, saved: Iterable[SavedTask]) -> CutOff:
         """Which tasks ran when the last session went away, in the order in which they were declared."""
@@ -70,8 +71,8 @@ class Interrupted:
         return CutOff(tuple(key for _, key in sorted(found)), is_sure)
 
     def inputs(self, plan: Plan) -> list[Input]:
-        """What became of all that waits for an end, or for a reboot."""
-        return [*self._of_flights(plan), *self._of_reboots(plan)]
+        """What became of all that waits for an end, for a reboot, or for a new boot."""
+        return [*self._of_flights(plan), *self._of_boots(plan)]
 
     def _of_flights(self, plan: Plan) -> list[Input]:
         in_flight = sorted(plan.in_flight)
@@ -96,11 +97,11 @@ class Interrupted:
             suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, since_us))
         return tuple((one.task, one.attempt) for one in most_suspicious_first(suspects, self.named))
 
-    def _of_reboots(self, plan: Plan) -> list[Input]:
+    def _of_boots(self, plan: Plan) -> list[Input]:
+        if not self.is_same_boot:
+            return [NewBoot()]
         if not plan.awaiting:
             return []
-        if not self.is_same_boot:
-            return [CameBack()]
         boot, _, start = (plan.rebooted or "").partition("/")
         now, _, start_now = box_life().partition("/")
         if boot == now and start != start_now:
@@ -118,11 +119,12 @@ def interruption_of(
     """From the journal, and from a slot file of this boot, if there is one. `named` is asked after a crash alone."""
     boot = boot_id()
     past = list(lives(fetch, run, boot))
-    is_same_boot = not past or past[0].boot_id == boot
+    last = last_that_decided(past)
+    is_same_boot = last is None or last.boot_id == boot
     begun = begun_in(marks, run) if is_same_boot else None
-    if not past or past[0].how_ended is not HowEnded.CRASHED:
+    if last is None or last.how_ended is not HowEnded.CRASHED:
         return Interrupted(past, is_same_boot, begun)
-    return Interrupted(past, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), named(past[0]))
+    return Interrupted(past, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), named(last))
 
 
 def begun_in(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] | None:

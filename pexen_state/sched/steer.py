@@ -160,7 +160,7 @@ def _unfinished(journal: Journal, what: str, run_id: int | None) -> RunRecord:
 def _write(journal: Journal, record: RunRecord, asked: Steering, body: dict[str, Any]) -> Steered:
     from pexen_state.journal.standing import restored
     from pexen_state.sched.control import input_of
-    from pexen_state.sched.ending import worst_verdict
+    from pexen_state.sched.ending import end_state, worst_verdict
     from pexen_state.sched.interrupted import interruption_of, left_by
     from pexen_state.sched.pool.slots import begun_marks
 
@@ -177,8 +177,8 @@ def _write(journal: Journal, record: RunRecord, asked: Steering, body: dict[str,
     decisions = plan.handle(*lost, told).decisions
     is_over = plan.is_over and (not had_ended or isinstance(asked, Cancel))
     if is_over:
-        state = RunState.CANCELLED if plan.is_cancelled or plan.given_up is not None else RunState.FINISHED
-        journal.write_session(record.id, decisions, HowEnded.FINISHED, (state, worst_verdict(plan)), left)
+        over = (end_state(plan), worst_verdict(plan))
+        journal.write_session(record.id, decisions, HowEnded.FINISHED, over, left)
     else:
         how = HowEnded.PAUSED if isinstance(asked, Pause) else HowEnded.STEERED
         journal.write_session(record.id, decisions, how, ended=left)

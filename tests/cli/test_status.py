@@ -164,7 +164,7 @@ def test_a_dirty_lock_of_an_unfinished_run_is_freed_by_the_command_that_is_named
         box.sql_until("SELECT state FROM tasks WHERE task = 'raid/rebuild'", "timed_out")
         first, way_out = said(typed(here, "why", "check"))
         assert re.fullmatch(
-            r"raid/check waits for the lock /dev/md 0, left held by raid/rebuild \(timeout\) for T\.", first
+            r"raid/check waits for the lock /dev/md 0, left dirty by raid/rebuild \(timeout\) for T\.", first
         )
         assert way_out == "When /dev/md 0 is clean: pexen unlock -r 1 '/dev/md 0'"
         assert typed(here, "locks").lines[-1] == way_out

@@ -118,7 +118,7 @@ def test_locks_of_a_run_that_is_over_are_those_that_were_left(ended: Box):
 
     title, line, after = done.lines
     assert title.split() == ["lock", "mode", "held", "by", "for", "waiting"]
-    assert line.split()[:6] == ["/dev/md0", "claimed", "left", "by", "raid/rebuild", "(timeout)"]
+    assert line.split()[:7] == ["/dev/md0", "claimed", "left", "dirty", "by", "raid/rebuild", "(timeout)"]
     assert after == "A new run begins with all locks free."
     (lock,) = typed_json(ended.directory, "locks", "1")["locks"]
     assert (lock["lock"], lock["task"], lock["left"], lock["waiting"]) == ("/dev/md0", "raid/rebuild", True, [])

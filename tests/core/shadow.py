@@ -14,10 +14,13 @@ from pexen_state.core.decisions import (
     Added,
     AllRestored,
     Cancelled,
+    Cleared,
     Decision,
+    Freeing,
     GivenUp,
     Intervention,
     Rebooting,
+    Recovered,
     Restored,
     Suspected,
     Transition,
@@ -76,7 +79,23 @@ class ShadowTask:
 
     @property
     def wants(self) -> list[Claim]:
-        return [(name, True) for name in self.spec.claims] + [(name, False) for name in self.spec.uses]
+        wants = [(name, True) for name in self.spec.recovers]
+        wants += [(name, True) for name in self.spec.claims if not self.recovers(name)]
+        return wants + [(name, False) for name in self.spec.uses if not self.recovers(name)]
+
+    @property
+    def has_passed(self) -> bool:
+        return self.state is State.SUCCEEDED and self.verdict in (Verdict.INFO, Verdict.PASS, Verdict.WARN)
+
+    def recovers(self, lock: Name) -> bool:
+        """That very name, or one above it."""
+        return any(name == lock or _normal(name) == _normal(lock) or _covers(name, lock) for name in self.spec.recovers)
+
+    @property
+    def is_to_be_cleared(self) -> bool:
+        """By a new boot."""
+        dirty = self.locks is Locks.DIRTY or (self.locks.kept and self.ended_at is not None)
+        return self.spec.cleared_by_reboot and dirty and not self.state.in_flight
 
 
 class Shadow:
@@ -86,6 +105,7 @@ class Shadow:
         self.given_up = False
         self.suspects: set[int] = set()  # of whom nobody has heard since the crash
         self.is_rebooting = False
+        self.mending: ShadowTask | None = None  # a task that recovers locks has just passed
 
     def task(self, number: int) -> ShadowTask:
         return self.tasks[number - 1]
@@ -115,13 +135,17 @@ class Shadow:
 
     def has_conflict(self, number: int) -> bool:
         """Whether what others hold is in the way of the task's locks."""
+        mine = self.task(number)
         return any(
-            conflict(want, held)
+            conflict(want, held) and not (task.ended_at is not None and _mends(mine, want[0], held[0]))
             for other, task in enumerate(self.tasks, 1)
             if other != number
             for held in task.holds
-            for want in self.task(number).wants
+            for want in mine.wants
         )
+
+    def left_behind(self) -> list[Name]:
+        return [name for task in self.tasks if task.ended_at is not None for name, _ in task.holds]
 
     def could_run(self, number: int) -> bool:
         task = self.task(number)
@@ -133,6 +157,8 @@ class Shadow:
 
     def tell(self, decision: Decision) -> None:
         self.log.append(decision)
+        if self.mending is not None and not isinstance(decision, Recovered):
+            self.check_mended()
         match decision:
             case Added(first, specs):
                 assert first == len(self.tasks) + 1
@@ -148,7 +174,18 @@ class Shadow:
             case Rebooting():
                 assert any(task.state is State.REBOOTING for task in self.tasks), "nobody asked for a reboot"
                 self.is_rebooting = True
-            case Unlocked(lock):
+            case Cleared(numbers):
+                meant = [number for number, task in enumerate(self.tasks, 1) if task.is_to_be_cleared]
+                assert list(numbers) == meant
+                for number in numbers:
+                    task = self.task(number)
+                    task.locks = Locks.HELD if task.ended_at is None else Locks.FREED
+                    task.holds = [] if task.ended_at is not None else task.holds
+            case Unlocked(lock) | Recovered(lock, _):
+                if isinstance(decision, Recovered):
+                    assert self.mending is self.task(decision.task), "it did not pass just now"
+                    assert self.mending.recovers(lock), f"{self.mending.spec.key} does not recover {lock!r}"
+                    assert lock in map(_normal, self.left_behind()), f"nobody left {lock!r} behind"
                 for task in self.tasks:
                     if task.ended_at is not None:
                         task.holds = [held for held in task.holds if _normal(held[0]) != _normal(lock)]
@@ -164,6 +201,8 @@ class Shadow:
         # `waiting` and `ready` follow from others; a task that was never submitted may be in either.
         implied = {State.WAITING, State.READY}
         assert told.old is task.state or (task.fresh and {told.old, task.state} <= implied), key
+        if told.cause is Cause.LOCKED:
+            self._nobody_could_recover_its_locks(task)
         if told.new is State.SUBMITTED:
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
@@ -205,6 +244,24 @@ class Shadow:
                 assert not told.provided, key
         if not told.locks.kept:
             task.holds = []
+        if task.spec.recovers and task.has_passed:
+            self.mending = task
+
+    def check_mended(self) -> None:
+        """Who recovers a lock and has passed leaves nothing of it behind, whoever left it dirty."""
+        if self.mending is not None:
+            left = [lock for lock in self.left_behind() if self.mending.recovers(lock)]
+            assert not left, f"{self.mending.spec.key} has passed, and {left} are left behind"
+        self.mending = None
+
+    def _nobody_could_recover_its_locks(self, task: ShadowTask) -> None:
+        for number, other in enumerate(self.tasks, 1):
+            if other.ended_at is None and other is not task and self.could_run(number) and not self.given_up:
+                mends = [one for one in self.left_behind() if other.recovers(one) and self._hinders(one, task)]
+                assert not mends, f"{task.spec.key} was skipped for {mends}, which {other.spec.key} may recover"
+
+    def _hinders(self, lock: Name, task: ShadowTask) -> bool:
+        return any(conflict(want, (lock, True)) for want in task.wants)
 
     def _runs_alone_if_suspected(self, number: int) -> None:
         in_flight = [one.spec.key for one in self.tasks if one.state.in_flight]
@@ -225,12 +282,12 @@ class Shadow:
 
         What was cancelled comes last: it is about tasks that are in flight still; and all else about the run.
         """
-        places: list[tuple[int, Restored | Unlocked]] = []
+        places: list[tuple[int, Restored | Freeing]] = []
         for number, task in enumerate(self.tasks, 1):
             if task.ended_at is not None or task.attempt:
                 place = len(self.log) + 1 if task.ended_at is None else task.ended_at
                 places.append((place, self._restored(number)))
-        places += [(place, one) for place, one in enumerate(self.log, 1) if type(one) is Unlocked]
+        places += [(place, one) for place, one in enumerate(self.log, 1) if isinstance(one, Freeing)]
         cancelled: list[Intervention] = []
         for place, one in enumerate(self.log, 1):
             if type(one) is Cancelled:
@@ -258,11 +315,22 @@ class Shadow:
         )
 
     def _locks_as_stored(self, task: ShadowTask) -> Locks:
-        """The journal writes what becomes of the locks with the transition, and does not touch it again."""
+        """The journal writes what becomes of the locks with the transition, and after a boot that cleared them."""
+        was_cleared = False
         for one in reversed(self.log):
+            if type(one) is Cleared:
+                was_cleared = was_cleared or any(self.task(number) is task for number in one.tasks)
             if type(one) is Transition and self.task(one.task) is task:
-                return one.locks
+                if was_cleared and one.new.is_final:
+                    return Locks.FREED
+                return Locks.HELD if was_cleared and one.locks is Locks.DIRTY else one.locks
         return Locks.FREED
+
+
+def _mends(task: ShadowTask, wanted: Name, held: Name) -> bool:
+    """Whether the task wants that lock to recover it, and with it the one that is held."""
+    mends = wanted in task.spec.recovers
+    return mends and (_normal(wanted) == _normal(held) or _covers(wanted, held))
 
 
 def _normal(name: Name) -> Name:
@@ -285,5 +353,5 @@ def together(
 def _how_it_ended(one: object) -> tuple[State, int, Verdict, bool, bool] | None:
     if not isinstance(one, Restored) or not one.state.is_final or one.locks.kept or one.reason is not None:
         return None
-    counted = one.withdrawn or one.failures or one.crashes
+    counted = one.withdrawn or one.failures or one.crashes or one.reboots
     return None if counted else (one.state, one.attempt, one.verdict, one.provided, one.is_fresh)

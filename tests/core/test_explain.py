@@ -54,7 +54,7 @@ def test_a_lock_that_was_left_held_is_explained_with_the_way_out() -> None:
     plan.handle(timed_out("a"), ROOM)
 
     assert said(plan, "b") == (
-        "b waits for the lock /proc/sys, claimed by a as /proc. a left it held: 'pexen unlock /proc' frees it."
+        "b waits for the lock /proc/sys, claimed by a as /proc. a left it dirty: 'pexen unlock /proc' frees it."
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pexen_state.core.commands import Reboot
-from pexen_state.core.decisions import Rebooting, Suspected
-from pexen_state.core.inputs import BoxDied, CameBack, NotRebooted, PoolHasRoom, RunOpened, StopAsked
+from pexen_state.core.decisions import Rebooting, Restored, Suspected
+from pexen_state.core.inputs import BoxDied, NewBoot, NotRebooted, PoolHasRoom, RunOpened, StopAsked
 from pexen_state.core.states import Locks
 from tests.stories import (
     Plan,
@@ -325,5 +325,20 @@ def again(plan):
     for decision in plan.decided:
         resumed.apply(decision)
     assert resumed == plan
-    resumed.handle(CameBack(), WITH_PERMISSION, PoolHasRoom(2))
+    resumed.handle(NewBoot(), WITH_PERMISSION, PoolHasRoom(2))
     return resumed
+
+
+def test_a_suspect_that_wants_a_lock_since_it_was_resumed_waits_for_it_like_anybody():
+    plan = opened(spec("one"), spec("two", claims=["disk"]))
+    plan.handle(plan.box_died())
+    resumed = Plan([spec("one", claims=["disk"]), spec("two", claims=["disk"])])
+    for task in plan.tasks.values():
+        locks = task.locks
+        resumed.apply(Restored(task.number, task.state, task.attempt, 0, 0, 0, locks=locks))
+    resumed.apply(Suspected((1, 2)))
+
+    assert resumed.submits(RunOpened("boot two"), PoolHasRoom(2)) == ["two"]
+
+    assert suspects(resumed) == ["two"]
+    assert resumed.submits(returned("two"), PoolHasRoom(2)) == ["one"]

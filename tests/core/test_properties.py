@@ -46,6 +46,8 @@ def a_spec(tape: Tape, key: str) -> TaskSpec:
         max_crashes=(1, 0, None)[tape.below(3)],
         declared=Declared(tape.below(3)),
         survives_reboot=tape.below(4) == 3,
+        recovers=tuple(name for name in some(tape, LOCKS, 3) if name not in uses),
+        cleared_by_reboot=tape.below(3) == 2,
         on_fail_locks=(None, None, None, "free", "hold")[tape.below(5)],
         on_fail_deps=(None, None, None, "keep", "break")[tape.below(5)],
     )
@@ -70,6 +72,7 @@ def test_a_lock_has_one_writer_or_readers_and_nobody_waits_without_need(tape: Ta
             claims=(LOCKS[tape.below(5)],) if tape.below(3) else (),
             priority=(0, 0, 0, 1)[tape.below(4)],
             declared=Declared(tape.below(3)),
+            recovers=(LOCKS[tape.below(5)],) if tape.below(4) == 3 else (),
         )
         for number in range(4 + tape.below(9))
     ]

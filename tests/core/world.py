@@ -12,12 +12,12 @@ from pexen_state.core.commands import Command, Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Decision, Transition
 from pexen_state.core.inputs import (
     BoxDied,
-    CameBack,
     CancelAsked,
     Ending,
     Finished,
     Input,
     Lost,
+    NewBoot,
     NotRebooted,
     PauseAsked,
     PoolHasRoom,
@@ -225,6 +225,7 @@ class Run:
                 if now and not could[task]:
                     needed[task] = given
                 could[task] = now
+        self.shadow.check_mended()
         self.decided.extend(turn.decisions)
         return needed
 
@@ -270,24 +271,28 @@ class Run:
                 if writer in stuck or tasks[writer].state.is_final or tasks[writer].state is State.WAITING:
                     continue  # it waits for what nobody may free, or left the queue
                 spec = tasks[writer].spec
-                if len(spec.claims) == 1 and not spec.uses and spec.priority <= mine.priority:
-                    wants = [(name, True) for name in mine.claims] + [(name, False) for name in mine.uses]
+                if len(spec.claims) == 1 and not spec.uses and not spec.recovers and spec.priority <= mine.priority:
+                    wants = [(name, True) for name in mine.alone] + [(name, False) for name in mine.uses]
                     passed = any(conflict((spec.claims[0], True), want) for want in wants)
                     assert not passed, f"{mine.key} passed {spec.key}"
-        if self.plan.mood is Mood.RUNNING and self.plan._room > 0:
+        if self.plan.mood is Mood.RUNNING and self.plan._room > 0 and not self._holds_back():
             self.queued_since = {number: since.get(number, self.turns) for number in waits}
         else:
             self.queued_since = {number: since[number] for number in since if number in waits}
+
+    def _holds_back(self) -> bool:
+        """Before a reboot nothing begins, and while there are suspects nothing else does: nobody tries for a lock."""
+        plan = self.plan
+        return plan.is_rebooting or (bool(plan.awaiting) and plan.may_reboot) or bool(plan.suspects)
 
     def _nothing_waits_without_need(self) -> None:
         """If there is room, whoever does not run lacks a lock, or would pass a writer that queues."""
         plan = self.plan
         if plan.mood is not Mood.RUNNING or plan._room <= 0:
             return
-        if plan.is_rebooting or (plan.awaiting and plan.may_reboot):
-            return
-        if plan.suspects:
-            assert plan.in_flight, "there are suspects, there is room, and none of them runs"
+        if self._holds_back():
+            only_suspects = plan.suspects and not (plan.is_rebooting or plan.awaiting)
+            assert plan.in_flight or not only_suspects, "there are suspects, there is room, and none of them runs"
             return
         waiters = plan.locks._waiters
         for number, task in plan.tasks.items():
@@ -330,6 +335,9 @@ class Run:
         self.plan, self.is_opened, self.queued_since = restored, False, {}
         self.shadow.is_rebooting = False
         self.turn(self._after_a_boot() if new_boot else list(self._after_a_death()))
+        if new_boot:
+            dirty = [task.spec.key for task in self.shadow.tasks if task.is_to_be_cleared]
+            assert not dirty, f"the locks of {dirty} are dirty after a new boot"
 
     def _after_a_boot(self) -> list[Input]:
         """By a crash, or in good order: then what was in flight need not have been the last to go."""
@@ -338,10 +346,10 @@ class Run:
         if self.tape.below(3):
             attempts = [(number, plan.tasks[number].attempt) for number in plan.in_flight]
             attempts.sort(key=lambda _: self.tape.below(256))
-            return [BoxDied(tuple(attempts)), CameBack()]
+            return [BoxDied(tuple(attempts)), NewBoot()]
         causes = (Cause.SHUT_DOWN, Cause.STOPPED)
         ends = [Lost(number, plan.tasks[number].attempt, causes[self.tape.below(2)]) for number in plan.in_flight]
-        return [*ends, CameBack()]
+        return [*ends, NewBoot()]
 
     def _after_a_death(self) -> Iterator[Input]:
         for number in sorted(self.plan.in_flight):

@@ -134,6 +134,36 @@ def test_a_runner_that_is_killed_before_the_box_goes_down_reboots_it_when_it_is_
     sound(tmp_path)
 
 
+def test_who_goes_on_after_a_crash_and_is_killed_before_it_said_so_changes_nothing(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    assert session(nursery, tmp_path, "--crashes", "99").was_killed
+    wait_for_the_keeper(tmp_path)
+    new_boot(tmp_path)
+    assert session(nursery, tmp_path, "--crashes", "99", "--kill-before-commit", "2").was_killed  # its first turn
+    wait_for_the_keeper(tmp_path)
+
+    run(nursery, tmp_path, "--crashes", "99")  # in the same boot
+
+    assert causes(tmp_path, "culprit") == ["box_died", "box_died_alone", "box_died_alone"]
+    assert causes(tmp_path, "innocent") == ["box_died", "returned"]
+    sound(tmp_path)
+
+
+def test_nor_is_the_box_rebooted_once_more_for_that(nursery: Nursery, tmp_path: Path) -> None:
+    assert session(nursery, tmp_path, "--may-reboot").was_killed
+    wait_for_the_keeper(tmp_path)
+    new_boot(tmp_path)
+    assert session(nursery, tmp_path, "--may-reboot", "--kill-before-commit", "2").was_killed
+    wait_for_the_keeper(tmp_path)
+
+    run(nursery, tmp_path, "--may-reboot")
+
+    assert set(how(tmp_path).values()) == {("succeeded", "pass")}
+    assert how_sessions_ended(tmp_path) == ["rebooted", "killed", "rebooted", "finished"]
+    sound(tmp_path)
+
+
 def test_a_run_that_gets_nowhere_is_parked_and_the_next_resume_goes_on(nursery: Nursery, tmp_path: Path) -> None:
     for commit in (4, 2, 2):  # right after each session's first turn; the first one makes journal and run, too
         killed = session(nursery, tmp_path, "--kill-after-commit", str(commit))

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from pexen_state.core.decisions import Added, AllRestored, Intervention, Restored
 from pexen_state.core.inputs import (
+    BoxDied,
     CancelAsked,
     Ending,
     Finished,
     Input,
     Lost,
+    NewBoot,
     PauseAsked,
     PoolHasRoom,
     RunOpened,
@@ -54,6 +56,8 @@ specs = st.builds(
     after=some(("a", "?"), 1),
     uses=some(LOCKS[:2], 1),
     claims=some(LOCKS[2:], 2),
+    recovers=some(LOCKS[2:], 1),
+    cleared_by_reboot=st.booleans(),
     priority=st.sampled_from((0, -1.5, 3)),
     always=st.booleans(),
     retries=st.integers(0, 2),
@@ -61,6 +65,9 @@ specs = st.builds(
     max_crashes=st.sampled_from((1, 0, None)),
     timeout=st.none() | st.floats(0.5, 100),
     idle_timeout=st.none() | st.floats(0.5, 100),
+    total_timeout=st.none() | st.floats(0.5, 100),
+    survives_reboot=st.booleans(),
+    kernel=st.sampled_from(("warn", "fail", "ignore")),
     declared=st.sampled_from(Declared),
     on_fail_locks=st.sampled_from((None, "free", "hold")),
     on_fail_deps=st.sampled_from((None, "break", "keep")),
@@ -113,17 +120,20 @@ class JournaledPlan:
                 del later[:1]
             self.turn(happened[which], PoolHasRoom(draw(3)))
         elif which == 23:
-            self.cut_off()
+            self.cut_off(new_boot=bool(draw(2)))
         else:
             self.turn(*happened[which % 3 :: 3][:1], PoolHasRoom(2))
 
-    def cut_off(self) -> None:
-        """The runner dies, and another one goes on with what it finds."""
+    def cut_off(self, new_boot: bool) -> None:
+        """The runner dies, or its box does, and another one goes on with what it finds."""
         self.compare()
         self.plan = self.restored()
         self.journal.begin_session(self.id)
-        left = sorted(self.plan.in_flight)
-        self.turn(*(Lost(number, self.plan.tasks[number].attempt, Cause.RUNNER_DIED) for number in left), RunOpened())
+        left = [(number, self.plan.tasks[number].attempt) for number in sorted(self.plan.in_flight)]
+        if new_boot:
+            self.turn(BoxDied(tuple(left)), NewBoot(), RunOpened())
+        else:
+            self.turn(*(Lost(*attempt, Cause.RUNNER_DIED) for attempt in left), RunOpened())
 
     def restored(self) -> Plan:
         saved = self.journal.saved_tasks(self.id)

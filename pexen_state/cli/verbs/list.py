@@ -65,7 +65,7 @@ def notes(spec: TaskSpec) -> str:
     from pexen_state.report.text import cut, safe
 
     said = []
-    for word in ("requires", "requires_all", "provides", "after", "uses", "claims"):
+    for word in ("requires", "requires_all", "provides", "after", "uses", "claims", "recovers"):
         names = getattr(spec, word)
         if names:
             said.append(f"{word} {', '.join(lock_text(name) for name in names)}")
@@ -99,7 +99,7 @@ def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
     }
 
 
-_NAMES = ("requires", "requires_all", "provides", "after", "uses", "claims")
+_NAMES = ("requires", "requires_all", "provides", "after", "uses", "claims", "recovers")
 
 
 def as_json(name: object) -> Any:

@@ -21,6 +21,7 @@ def locks(app: App, run: str | None, forced: str | None, as_json: bool) -> int:
     """
     from pexen_state.cli import journals
     from pexen_state.cli.resolve import looking, which_run
+    from pexen_state.core.standstill import listed
     from pexen_state.report.held import held_locks
     from pexen_state.report.situation import situation, unlock_command
     from pexen_state.report.status import now
@@ -42,7 +43,8 @@ def locks(app: App, run: str | None, forced: str | None, as_json: bool) -> int:
         return 0
     rows = []
     for one in held:
-        by = f"left by {one['task']} ({verdict_words(one['verdict'])})" if one["left"] else one["task"]
+        how = "left dirty" if one["dirty"] else "left"
+        by = f"{how} by {one['task']} ({verdict_words(one['verdict'])})" if one["left"] else one["task"]
         first = " ".join(one["waiting"][:_NAMED]) + (" ..." if len(one["waiting"]) > _NAMED else "")
         waits = f"{len(one['waiting'])}: {first}" if one["waiting"] else ""
         seconds = one["seconds"]
@@ -55,4 +57,6 @@ def locks(app: App, run: str | None, forced: str | None, as_json: bool) -> int:
     else:
         for name in left:
             write(f"When {safe(name)} is clean: {unlock_command(about, name)}")
+            if keys := dict.fromkeys(key for one in held if str(one["lock"]) == name for key in one["recovered_by"]):
+                write(f"{safe(listed(list(keys)))} may recover it.")
     return 0

@@ -107,5 +107,5 @@ def _typical(app: App, found: Collected) -> dict[str, float]:
 def _names(specs: Sequence[TaskSpec]) -> set[str]:
     from pexen_state.core.lock_names import lock_text
 
-    fields = ("provides", "requires", "requires_all", "uses", "claims")
+    fields = ("provides", "requires", "requires_all", "uses", "claims", "recovers")
     return {lock_text(name) for spec in specs for field in fields for name in getattr(spec, field)}

@@ -75,7 +75,7 @@ def _not_held(connection: sqlite3.Connection, run: int, lock: str) -> str:
 
     for task in standing(connection, run).tasks.values():
         spec = task.spec
-        if task.state.in_flight and lock_of(sql_text(lock), (*spec.claims, *spec.uses)) is not None:
+        if task.state.in_flight and lock_of(sql_text(lock), (*spec.alone, *spec.uses)) is not None:
             return f"the lock {safe(lock)} is held by {safe(spec.key)}, which has not ended: it is freed when that has"
     return f"no task that has ended holds a lock {safe(lock)!r} in run {run}"
 
