@@ -129,7 +129,7 @@ def message_of(record: bytes) -> Message | None:
 
 def mark(text: str) -> bool:
     """Write a line into the kernel's log, and where it outlives a crash. False if neither is possible."""
-    line = _plain(text).encode("ascii")[:_LONGEST_MARK]
+    line = plain(text).encode("ascii")[:_LONGEST_MARK]
     # By a list: both are to be tried.
     return any([_write(KMSG, b"<6>" + line + b"\n"), _write(PMSG, line + b"\n")])
 
@@ -144,7 +144,8 @@ def _write(path: str, line: bytes) -> bool:
     return False
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """As it stands in the kernel's log when it is written there by `mark`, but for its length."""
     return "".join(one if " " <= one <= "~" else "?" for one in text)
 
 

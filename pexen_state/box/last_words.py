@@ -83,13 +83,13 @@ def named_in_trouble(texts: Sequence[Words]) -> list[Named]:
     for words in texts:
         is_in_trouble = False
         for line in words.text.splitlines():
-            is_in_trouble = is_in_trouble or is_trouble(_without_its_beginning(line))
+            is_in_trouble = is_in_trouble or is_trouble(without_its_beginning(line))
             if is_in_trouble and (match := _COMM.search(line)) is not None:
                 found[Named(int(match[1]), match[2])] = None
     return list(found)
 
 
-def _without_its_beginning(line: str) -> str:
-    """A line of a panic begins with `<4>[  12.3]`, one of the journal with `[  12.3] host kernel: `."""
+def without_its_beginning(line: str) -> str:
+    """The message. A line of a panic begins with `<4>[  12.3]`, one of the journal with `[  12.3] host kernel: `."""
     line = re.sub(r"^<\d+>", "", line)
     return re.sub(r"^\[[^\]]*\]\s+\S+\s+kernel: ", "", line)

@@ -95,6 +95,7 @@ class Cause(Word):
     SKIPPED = 16  #: said that it does not apply here (Skip, exit status 77)
     TIMED_OUT = 17  #: over its time limit
     IDLE = 18  #: silent for longer than its idle time limit
+    KERNEL = 19  #: ended well, but the kernel told of trouble meanwhile, which the task takes for a failure
 
     WORKER_DIED = 20  #: the attempt took its worker with it
     RUNNER_DIED = 21  #: the runner was killed (same boot)
@@ -126,6 +127,7 @@ ATTEMPT_STATE: dict[Cause, State] = {
     Cause.SKIPPED: State.SKIPPED,
     Cause.TIMED_OUT: State.TIMED_OUT,
     Cause.IDLE: State.TIMED_OUT,
+    Cause.KERNEL: State.FAILED,
     Cause.WORKER_DIED: State.LOST,
     Cause.RUNNER_DIED: State.LOST,
     Cause.STOPPED: State.LOST,
@@ -147,6 +149,7 @@ FAILURES = frozenset(
         Cause.SKIPPED,
         Cause.TIMED_OUT,
         Cause.IDLE,
+        Cause.KERNEL,
     }
 )
 

@@ -5,7 +5,7 @@ The API speaks the plan's task numbers, 1, 2, ... within a run; ids of rows are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pexen_state.core.decisions import Restored
@@ -110,6 +110,8 @@ class Left(Protocol):
     def error_json(self) -> str | None: ...
     @property
     def mark(self) -> str | None: ...
+    @property
+    def results(self) -> Sequence[SubResult]: ...
 
 
 class Checkpoint(NamedTuple):
@@ -118,6 +120,14 @@ class Checkpoint(NamedTuple):
     task: int
     key: str
     value: Any  #: of JSON
+
+
+class SubResult(NamedTuple):
+    """What is said about a part of an attempt, or about something that happened meanwhile."""
+
+    name: str
+    verdict: Verdict
+    note: str | None = None
 
 
 class AttemptEnd(NamedTuple):
@@ -134,6 +144,7 @@ class AttemptEnd(NamedTuple):
     shared_json: str | None = None  #: what the task changed
     error_json: str | None = None
     mark: str | None = None  #: what it wants to be told after the reboot that it asked for
+    results: Sequence[SubResult] = ()
 
 
 class RunRecord(NamedTuple):

@@ -57,6 +57,7 @@ class Tables:
         self._store.insert(statements.INSERT_FULL_ATTEMPT, rows.full_ends)
         self._store.run(statements.END_BEGUN_ATTEMPT, rows.begun_ends)
         self._store.insert(statements.BEGIN_ATTEMPT, rows.begins)
+        self._store.run(statements.INSERT_RESULT, rows.results)
         self._store.run(statements.INSERT_EVENT, rows.events)
         self._store.run(statements.CLEAR_LOCKS, rows.cleared)
         for seq, freeing in rows.freed:

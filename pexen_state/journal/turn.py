@@ -138,6 +138,7 @@ class Rows:
     ends: list[Row] = field(default_factory=list)  #: attempts that left no more than times
     full_ends: list[Row] = field(default_factory=list)  #: attempts that left more
     begun_ends: list[Row] = field(default_factory=list)  #: attempts whose beginning was written
+    results: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     freed: list[tuple[int, Freeing]] = field(default_factory=list)  #: (seq, what frees a lock)
     cleared: list[Row] = field(default_factory=list)  #: tasks whose dirty locks a boot cleared
@@ -307,6 +308,11 @@ def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, mem
             rows.ends.append((opened, seq, None, None, None, None))
             return
         left = _NOTHING
+    if left.results:
+        rows.results += [
+            (opened, sql_text(one.name), int(one.verdict), one.note and sql_text(one.note), rows.at_us)
+            for one in left.results
+        ]
     began_us, seconds, output = left.began_us, left.seconds, left.output
     wait_us = None if began_us is None else began_us - opened_us
     took_us = None if seconds is None else round(seconds * 1_000_000)

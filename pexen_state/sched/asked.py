@@ -43,6 +43,7 @@ class RunAsked:
     reboot_command: str | None = None
     max_boots: int = 100
     park: bool = False
+    kernel: bool = False
     announce: Callable[[Opened], None] | None = None
     pulse: Callable[[], None] | None = None
     planned: Callable[[Plan], None] | None = None  #: is given the plan, before anything else is

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pexen_state.box.last_words import Named
+from pexen_state.box.last_words import Words, named_in_trouble
 from pexen_state.box.life import boot_id, box_life
 from pexen_state.core.inputs import BoxDied, Input, Lost, NewBoot, NotRebooted
 from pexen_state.core.plan import Plan
@@ -22,6 +21,7 @@ from pexen_state.journal.lives import Flight, Life, blamed, flights, last_that_d
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
+from pexen_state.sched.last_words import attach, began_last, mark_of
 from pexen_state.sched.pool.slots import BegunMarks
 from pexen_state.sched.suspicion import Suspect, most_suspicious_first
 
@@ -45,11 +45,12 @@ class Interrupted:
     """
 
     lives: Sequence[Life] = ()
+    run: int = 0
     is_same_boot: bool = True
     begun: frozenset[tuple[int, int]] | None = None
     flights: Sequence[Flight] = ()
     blamed: Mapping[str, int] = field(default_factory=dict)  #: of earlier runs: how often tasks of a key crashed
-    named: Sequence[Named] = ()  #: processes that the kernel named in its last trouble
+    words: Sequence[Words] = ()  #: the kernel's last ones before the crash
 
     @property
     def how_ended(self) -> HowEnded | None:
@@ -88,14 +89,22 @@ class Interrupted:
 
     def _by_suspicion(self, plan: Plan) -> tuple[tuple[int, int], ...]:
         flights = {flight.task: flight for flight in self.flights}
+        marks = {
+            number: mark_of(str(self.run), plan.tasks[number].spec.key, plan.tasks[number].nth)
+            for number in plan.in_flight
+        }
+        places = began_last(self.words, marks.values())
         suspects = []
         for number in plan.in_flight:
             task, flight = plan.tasks[number], flights.get(number)
             crashes = task.crashes + self.blamed.get(task.spec.key, 0)
             pid, since_us = (flight.pid, flight.since_us) if flight is not None else (None, 0)
             is_running = task.state is State.RUNNING
-            suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, since_us))
-        return tuple((one.task, one.attempt) for one in most_suspicious_first(suspects, self.named))
+            place = places.get(marks[number], 0)
+            is_running = is_running or place > 0
+            suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, place, since_us))
+        ranked = most_suspicious_first(suspects, named_in_trouble(self.words))
+        return tuple((one.task, one.attempt) for one in ranked)
 
     def _of_boots(self, plan: Plan) -> list[Input]:
         if not self.is_same_boot:
@@ -114,17 +123,21 @@ class Interrupted:
 
 
 def interruption_of(
-    fetch: Fetch, run: int, marks: BegunMarks | None, named: Callable[[Life], Sequence[Named]] = lambda _: ()
+    fetch: Fetch, run: int, marks: BegunMarks | None, words_since: Callable[[int], Sequence[Words]] = lambda _: ()
 ) -> Interrupted:
-    """From the journal, and from a slot file of this boot, if there is one. `named` is asked after a crash alone."""
+    """From the journal, and from a slot file of this boot, if there is one.
+
+    `words_since` is asked after a crash alone, for the kernel's last words since that time, in microseconds since 1970.
+    """
     boot = boot_id()
     past = list(lives(fetch, run, boot))
     last = last_that_decided(past)
     is_same_boot = last is None or last.boot_id == boot
     begun = begun_in(marks, run) if is_same_boot else None
     if last is None or last.how_ended is not HowEnded.CRASHED:
-        return Interrupted(past, is_same_boot, begun)
-    return Interrupted(past, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), named(last))
+        return Interrupted(past, run, is_same_boot, begun)
+    words = words_since(last.began_us)
+    return Interrupted(past, run, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), words)
 
 
 def begun_in(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] | None:
@@ -132,17 +145,30 @@ def begun_in(marks: BegunMarks | None, run: int) -> frozenset[tuple[int, int]] |
     return marks.begun if marks is not None and marks.run == str(run) else None
 
 
-def left_by(plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int) -> dict[int, AttemptEnd]:
-    """What attempts that were cut off have left, by task: what they printed until then is still to be found there."""
+def left_by(
+    plan: Plan, lost: Iterable[Input], paths: JournalPaths, run: int, words: Sequence[Words] = ()
+) -> dict[int, AttemptEnd]:
+    """What attempts that were cut off have left, by task: what they printed until then is still to be found there.
+    The kernel's last words are laid beside it.
+    """
     left: dict[int, AttemptEnd] = {}
     for one in lost:
         for number in _cut_off_by(one):
             task = plan.tasks[number]
             output = paths.output(run, task.spec.key, number, task.nth)
-            with suppress(OSError):
-                if os.lstat(output).st_size:
-                    left[number] = AttemptEnd(output=output)
+            printed = _has_something(output)
+            said = attach(words, os.path.dirname(output)) if isinstance(one, BoxDied) else None
+            if printed or said is not None:
+                results = (said,) if said is not None else ()
+                left[number] = AttemptEnd(output=output if printed else None, results=results)
     return left
+
+
+def _has_something(path: str) -> bool:
+    try:
+        return os.lstat(path).st_size > 0
+    except OSError:
+        return False
 
 
 def _cut_off_by(told: Input) -> list[int]:

@@ -64,7 +64,7 @@ class JournaledJobMaker:
     """Of a run that is journaled: its attempts know who they are, and their files lie beside the journal.
 
     `uuid` is the run's; `capture` gives python tasks an output file, too. `marks` are what tasks that asked for a
-    reboot want to be told after it.
+    reboot want to be told after it. `is_marked` says whether an attempt's beginning and end go to the kernel's log.
     """
 
     def __init__(
@@ -79,8 +79,10 @@ class JournaledJobMaker:
         capture: bool,
         marks: Mapping[int, str],
         params: Mapping[str, Any] | None = None,
+        is_marked: Callable[[TaskSpec], bool] = lambda _: False,
     ) -> None:
         self._specs = plan.tasks.specs  # grows with the plan
+        self._is_marked = is_marked
         self._withdrawn = plan.tasks.withdrawn
         self._reboots = plan.tasks.reboots
         self._bodies = bodies
@@ -112,11 +114,14 @@ class JournaledJobMaker:
         nth = attempt - self._withdrawn.get(number, 0)  # as it was decided: only what is not in flight is withdrawn
         task = self._task_dir(number)
         directory, data = attempt_dir_in(task, nth), data_dir_in(task)
-        key = _as_environment_holds(self._specs[number].key)
+        spec = self._specs[number]
+        key = _as_environment_holds(spec.key)
         attempt_id = f"{self._uuid}-{number}-{attempt}"
         reboots = self._reboots.get(number, 0)
         mark = self._marks.get(number, "") if reboots else ""
-        return Context(self._run, key, attempt_id, nth, directory, data, reboots, mark, self._params)
+        return Context(
+            self._run, key, attempt_id, nth, directory, data, reboots, mark, self._params, self._is_marked(spec)
+        )
 
 
 def _limits_of(spec: TaskSpec) -> Limits:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from pexen_state.box.last_words import last_words
 from pexen_state.box.life import boot_id, box_life, is_going_down
 from pexen_state.box.rebooting import reboot_command
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
@@ -45,6 +46,7 @@ from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.interrupted import CutOff, Interrupted, interruption_of, left_by
 from pexen_state.sched.jobs import JournaledJobMaker
+from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop, Source
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
@@ -138,7 +140,11 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             capture=asked.capture,
             marks=marks_of(journal.fetch, run.id, match.under_way),
             params=run.options.get("params"),
+            is_marked=lambda spec: asked.kernel and spec.kernel != "ignore" and pool.limit <= pool.workers + 1,
         )
+        kernel = watch_for(match.specs, asked.kernel)
+        if kernel is not None:
+            stack.callback(kernel.close)
         ledger = JournalLedger(journal, new_slots, paths.slots)
         sources: list[Source] = [inbox, control]
         loop = Loop(
@@ -151,6 +157,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             job_of,
             opened=RunOpened(box_life(), asked.may_reboot),
             rebooter=_rebooter(asked, interrupted),
+            kernel=kernel,
             careful=bool(left.keys),
             pulse=asked.pulse,
         )
@@ -166,7 +173,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
         lost = interrupted.inputs(plan)
-        ledger.left = left_by(plan, lost, paths, run.id)
+        ledger.left = left_by(plan, lost, paths, run.id, interrupted.words)
         if match.added:
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
@@ -224,7 +231,7 @@ def _begin_or_match(
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
         match.under_way = past.under_way()
-        return record, match, interruption_of(journal.fetch, record.id, marks)
+        return record, match, interruption_of(journal.fetch, record.id, marks, last_words)
     if not callables.all_would_run:
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:

@@ -24,6 +24,7 @@ from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal.records import Checkpoint
 from pexen_state.sched.common import PoolError, TaskRes, task_result
 from pexen_state.sched.common import Reboot as RebootAsked
+from pexen_state.sched.kernel_watch import KernelWatch, told
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.rebooter import Rebooter
@@ -105,7 +106,8 @@ class Loop:
 
     `job_of` makes the pool's job of a submission and its input.
     `bodies` are the callables by task number, None for those that are no longer there.
-    `opened` says which box it is, and whether it may be rebooted; `rebooter` does that.
+    `opened` says which box it is, and whether it may be rebooted; `rebooter` does that. `kernel` is looked at for
+    trouble while tasks run.
     `careful`: an earlier session was cut off; nobody knows by what, so as little as possible is to be under suspicion.
     `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
     """
@@ -122,6 +124,7 @@ class Loop:
         *,
         opened: RunOpened = OPENED,
         rebooter: Rebooter | None = None,
+        kernel: KernelWatch | None = None,
         careful: bool = False,
         pulse: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -135,6 +138,7 @@ class Loop:
         self._job_of = job_of
         self._opened = opened
         self._rebooter = rebooter
+        self._kernel = kernel
         self._pulse = pulse
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
@@ -361,11 +365,14 @@ class Loop:
         seconds = 0.0
         reports = self._pool.wait(until if until < math.inf else None, enough)
         left, happened = self._left, self._inputs.append
+        troubles = self._kernel is not None and reports and self._kernel.look()
         for report in reports:
             if type(report) is Ended:
                 task, attempt, ending, outcome = report
                 if ending[0] is _REBOOT_ASKED:
                     ending = self._asks_for_reboot(ending, outcome)
+                if troubles:
+                    ending = self._tell_of_kernel(task, ending, outcome)
                 left[task] = outcome
                 ended.append(task)
                 seconds += outcome.seconds
@@ -380,6 +387,15 @@ class Loop:
                     self._began.pop(task, None)
             self._window.tasks_took(seconds, len(ended))
         return 0 < len(ended) == len(reports)
+
+    def _tell_of_kernel(self, task: int, ending: Ending, outcome: Outcome) -> Ending:
+        assert self._kernel is not None
+        spec = self._plan.tasks.specs[task]
+        lines = self._kernel.during(outcome.seconds) if self._kernel.is_told(spec) else []
+        if lines:
+            ending, result = told(ending, lines, gates=spec.kernel == "fail")
+            outcome.results = (*outcome.results, result)
+        return ending
 
     def _asks_for_reboot(self, ending: Ending, outcome: Outcome) -> Ending:
         if not self._opened.box:

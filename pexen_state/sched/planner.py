@@ -25,6 +25,7 @@ from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JobMaker
+from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Body, Pool
@@ -64,6 +65,9 @@ class Sched:
     max_boots   of one run; a task that asks for one more fails
     park        raise RunParked, and go on with nothing, when three sessions in a row were killed or crashed without
                 one task coming to its end; the next resume goes on
+    kernel      look into the kernel's log for trouble while tasks run, and, under a journal, write there when attempts
+                begin and end, as long as workers are given no more tasks than they can begin at once. Tasks that say
+                `kernel="ignore"` are left out; those that say "fail" are looked after in any case
     announce    called once, when a journaled session is open and before anything runs; `plan` is there then
     pulse       called in the thread that runs: after each turn, and at least every 0.2 s while nothing happens,
                 but not while the caller has a result in hand. What it raises ends the session, in order
@@ -95,6 +99,7 @@ class Sched:
         reboot_command: str | None = None,
         max_boots: int = 100,
         park: bool = False,
+        kernel: bool = False,
         announce: Callable[[Opened], None] | None = None,
         pulse: Callable[[], None] | None = None,
     ) -> None:
@@ -123,6 +128,7 @@ class Sched:
         self.reboot_command = reboot_command
         self.max_boots = max_boots
         self.park = park
+        self.kernel = kernel
         self.announce = announce
         self.pulse = pulse
         self.shared: dict[str, Any] = {}
@@ -283,6 +289,7 @@ class Sched:
             reboot_command=self.reboot_command,
             max_boots=self.max_boots,
             park=self.park,
+            kernel=self.kernel,
             announce=self.announce,
             pulse=self.pulse,
             planned=self._set_plan,
@@ -307,7 +314,11 @@ class Sched:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
             stack.enter_context(all_frozen())
-            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, pulse=self.pulse).run()
+            kernel = watch_for(callables.specs, self.kernel)
+            if kernel is not None:
+                stack.callback(kernel.close)
+            ledger = NoLedger()
+            yield from Loop(plan, pool, ledger, shared, [inbox], bodies, job_of, kernel=kernel, pulse=self.pulse).run()
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:

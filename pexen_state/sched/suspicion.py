@@ -24,6 +24,7 @@ class Suspect(NamedTuple):
     pid: int | None  #: of its worker, if that was written down
     crashes: int  #: that it was blamed for before, in this run and in earlier ones
     is_running: bool  #: a worker had said that it began
+    place: int  #: the later its beginning stands in the kernel's last log, the higher; 0: not there, or with its end
     since_us: int  #: when it was submitted, or began
 
 
@@ -33,9 +34,9 @@ def most_suspicious_first(suspects: Iterable[Suspect], named: Sequence[Named] = 
     """
     pids, names = {one.pid for one in named}, {one.name for one in named}
 
-    def innocence(one: Suspect) -> tuple[bool, int, bool, int, int]:
+    def innocence(one: Suspect) -> tuple[bool, int, bool, int, int, int]:
         is_named = (one.pid in pids) or _name_of(one.key) in names
-        return (not is_named, -one.crashes, not one.is_running, -one.since_us, one.task)
+        return (not is_named, -one.crashes, not one.is_running, -one.place, -one.since_us, one.task)
 
     return sorted(suspects, key=innocence)
 

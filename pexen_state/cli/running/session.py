@@ -132,6 +132,7 @@ class Session:
             reboot_command=options.reboot_command,
             max_boots=options.max_boots or 0,
             park=True,
+            kernel=not self.suite.is_a_list,
         )
 
     def _pool(self) -> Pool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause
+from pexen_state.journal.records import SubResult
 from pexen_state.sched.common import ExceptionInfo
 
 Body = Callable[..., Any]
@@ -29,6 +30,7 @@ class Context(NamedTuple):
     reboots: int = 0  #: that the task has asked for before
     mark: str = ""  #: what it wanted to be told after the last one
     params: Mapping[str, Any] | None = None  #: of the run; None for none
+    is_marked: bool = False  #: its beginning and its end are written into the kernel's log
 
 
 class Limits(NamedTuple):
@@ -75,6 +77,7 @@ class Outcome:
     shared_json: str | None = field(default=None, init=False)
     error_json: str | None = field(default=None, init=False)
     mark: str | None = field(default=None, init=False)  #: it asked for a reboot, and wants to be told this after it
+    results: Sequence[SubResult] = field(default=(), init=False)
 
 
 class Began(NamedTuple):

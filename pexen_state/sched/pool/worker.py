@@ -18,11 +18,13 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
+from pexen_state.box import kernel_log
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.current import running
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
+from pexen_state.sched.last_words import mark_of
 from pexen_state.sched.pool import places, results, tree, variables
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.answers import Answering
@@ -80,6 +82,10 @@ class Worker:
         began = time.monotonic()
         timeout, idle_timeout, grace = order.limits
         self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace)
+        context = Context._make(order.context) if order.context is not None else None
+        mark = mark_of(context.run, context.key, context.nth) if context is not None and context.is_marked else None
+        if mark is not None:
+            kernel_log.mark(f"{mark} begins")
         attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk)
         is_fit = True
         try:
@@ -94,6 +100,8 @@ class Worker:
                 is_fit = self._afresh.again()
         left, survivors = end_leftovers(grace)
         ending = Ending._make(done.ending)
+        if mark is not None:
+            kernel_log.mark(f"{mark} ends: {ending.cause.word}")
         has_output = attempt.close(is_fine=ending == PASSED and not left)
         if left:
             ending = with_warning(ending, left, survivors)
