@@ -8,13 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from pexen_state.core.states import Verdict
+from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.records import EventKind, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
 
-#: A session that never said how it ended had the box rebooted, if that was the last that was heard of it.
-REBOOTS = f"EXISTS (SELECT 1 FROM run_event e WHERE e.seq >= s.first_seq AND e.kind = {int(EventKind.REBOOTING)})"
+#: A session that never said how it ended had the box rebooted, if that was the last that was heard of it: if the box
+#: stayed up, the task that had asked has failed, or others were begun.
+REBOOTS = f"""EXISTS (
+  SELECT 1 FROM run_event e WHERE e.seq >= s.first_seq AND e.kind = {int(EventKind.REBOOTING)} AND NOT EXISTS (
+    SELECT 1 FROM transition t
+    WHERE t.seq > e.seq AND (t.new = {int(State.SUBMITTED)} OR t.cause = {int(Cause.NO_REBOOT)})))"""
 
 _LIVES = f"""
 SELECT s.how_ended, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 9223372036854775807),

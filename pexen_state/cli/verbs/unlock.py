@@ -73,10 +73,15 @@ def _not_held(connection: sqlite3.Connection, run: int, lock: str) -> str:
     from pexen_state.journal.standing import standing
     from pexen_state.report.text import safe
 
-    for task in standing(connection, run).tasks.values():
-        spec = task.spec
-        if task.state.in_flight and lock_of(sql_text(lock), (*spec.alone, *spec.uses)) is not None:
-            return f"the lock {safe(lock)} is held by {safe(spec.key)}, which has not ended: it is freed when that has"
+    plan = standing(connection, run)
+    for name, number, _ in plan.locks.held():
+        task = plan.tasks[number]
+        if not task.state.is_final and lock_of(sql_text(lock), [name]) is not None:
+            by = f"the lock {safe(lock)} is held by {safe(task.spec.key)}"
+            if task.state.in_flight:
+                return f"{by}, which has not ended: it is freed when that has"
+            key = safe(task.spec.key)
+            return f"{by}, which goes on with it ({task.state.word}): `pexen cancel {key}` gives it up"
     return f"no task that has ended holds a lock {safe(lock)!r} in run {run}"
 
 
