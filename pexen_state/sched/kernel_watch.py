@@ -17,8 +17,8 @@ from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.records import SubResult
 
-#: The kernel's clock and ours are one, as good as; but it takes its time before it begins to write.
-_SLACK = 0.05
+#: The kernel's clock and ours are one at first, and drift apart over days.
+_SLACK = 0.02
 
 #: Longer than attempts that are looked after are expected to be told of late.
 _MOST_KEPT = 500
@@ -41,12 +41,14 @@ class KernelWatch:
         tells_all: bool = True,
         taint: Callable[[], int] = taint,
         clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         """`tells_all`: not only tasks that are to fail of it."""
         self._log = log
         self._tells_all = tells_all
         self._taint = taint
         self._clock = clock
+        self._wall_clock = wall_clock
         self._bits = taint()
         self._seen: deque[_Trouble] = deque(maxlen=_MOST_KEPT)
         self._looked = self._before = clock()  # last, and the time before that
@@ -63,19 +65,24 @@ class KernelWatch:
         self._before, self._looked = self._looked, self._clock()
         said = self._log.take()
         troubles = [one for one in said if one.is_trouble]
-        self._seen.extend(_Trouble(one.seconds, one.text[:_LONGEST_LINE]) for one in troubles)
+        # It cannot have been before the last look, whatever the kernel's clock says by now.
+        self._seen.extend(
+            _Trouble(min(max(one.seconds, self._before), self._looked), one.text[:_LONGEST_LINE]) for one in troubles
+        )
         if said and (new := self._taint() & ~self._bits):  # nothing taints a kernel that says nothing
             self._bits |= new
             line = f"the kernel is tainted now: {', '.join(taint_in_words(new))}"
-            self._seen.append(_Trouble(troubles[-1].seconds if troubles else self._clock(), line))
+            self._seen.append(_Trouble(self._seen[-1].at if troubles else self._looked, line))
         return bool(self._seen)
 
-    def during(self, seconds: float) -> list[str]:
+    def during(self, seconds: float, began_us: int) -> list[str]:
         """Trouble while an attempt ran that took so long, and of whose end nobody had told at the look before the last;
-        the oldest first. Lines that came several times are there once.
+        the oldest first. Lines that came several times are there once. `began_us` is by the wall clock.
         """
-        since = self._before - seconds - _SLACK
-        return list(dict.fromkeys(one.line for one in self._seen if one.at >= since))
+        began = self._clock() - (self._wall_clock() - began_us / 1e6)
+        # Should the wall clock have jumped meanwhile, it is not believed.
+        began = min(max(began, self._before - seconds), self._looked - seconds)
+        return list(dict.fromkeys(one.line for one in self._seen if one.at >= began - _SLACK))
 
 
 def watch_for(specs: Iterable[TaskSpec], is_asked: bool) -> KernelWatch | None:

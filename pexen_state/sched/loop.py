@@ -391,7 +391,7 @@ class Loop:
     def _tell_of_kernel(self, task: int, ending: Ending, outcome: Outcome) -> Ending:
         assert self._kernel is not None
         spec = self._plan.tasks.specs[task]
-        lines = self._kernel.during(outcome.seconds) if self._kernel.is_told(spec) else []
+        lines = self._kernel.during(outcome.seconds, outcome.began_us) if self._kernel.is_told(spec) else []
         if lines:
             ending, result = told(ending, lines, gates=spec.kernel == "fail")
             outcome.results = (*outcome.results, result)

@@ -14,12 +14,17 @@ import pytest
 
 from pexen_state import Sched, task
 from pexen_state.box.kernel_log import KMSG, KernelLog
+from pexen_state.box.last_words import Words
 from pexen_state.sched import kernel_watch
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.kernel_watch import KernelWatch
+from pexen_state.sched.last_words import attach, began_last, mark_of
 from pexen_state.sched.meta import assign_val
 from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
 from tests.journal.telling import sql
+
+#: Seconds by which the kernel's clock may be off, and more.
+APART = 0.1
 
 WARNING = "WARNING: CPU: 1 PID: 4711 at fs/inode.c:1 drop_nlink"
 
@@ -61,15 +66,17 @@ def test_whoever_runs_while_the_kernel_warns_passes_with_problems(kernel: Kernel
         both.wait()
         kernel.say(WARNING)
         both.wait()
+        time.sleep(APART)
 
     @task(name="b")
     def b(shared):
         both.wait()
         both.wait()
+        time.sleep(APART)
 
     @task(name="later", after=["a", "b"])
     def later(shared):
-        time.sleep(0.1)  # more than the kernel's clock may be off
+        pass
 
     found = run(a, b, later, journal=tmp_path / "journal.db")
 
@@ -83,6 +90,7 @@ def test_a_task_may_fail_of_it(kernel: Kernel, tmp_path: Path):
     @task(name="gated", kernel="fail", claims=["disk"], provides=["ready"], retries=1)
     def gated(shared):
         kernel.say("BUG: unable to handle page fault for address: 0")
+        time.sleep(APART)
 
     @task(name="child", requires=["ready"])
     def child(shared):
@@ -90,7 +98,7 @@ def test_a_task_may_fail_of_it(kernel: Kernel, tmp_path: Path):
 
     @task(name="next", claims=["disk"], after=["gated"])
     def following(shared):
-        time.sleep(0.1)
+        pass
 
     with pytest.warns(match="skipped due to unmet deps"):
         found = run(gated, child, following, journal=tmp_path / "journal.db")
@@ -120,7 +128,6 @@ def test_nobody_looks_unless_somebody_wants_to_know(kernel: Kernel, tmp_path: Pa
 
     @task(name="strict", kernel="fail", after=["loud"])
     def strict(shared):
-        time.sleep(0.1)
         kernel.say(WARNING)
 
     found = run(loud, strict, journal=tmp_path / "journal.db", kernel=False)
@@ -147,20 +154,20 @@ def test_who_failed_anyway_keeps_its_own_verdict(kernel: Kernel, tmp_path: Path)
 
     found = run(fails, journal=tmp_path / "journal.db")["fails"]
 
-    assert (found.verdict, found.reason) == ("fail", "mine")
+    assert (found.verdict, found.reason) == ("fail", "AssertionError: mine")
     assert sql(tmp_path / "journal.db", "SELECT name, verdict FROM results") == [("kernel", "fail")]
 
 
 def test_a_flood_is_cut_and_counted(kernel: Kernel, tmp_path: Path):
     @task(name="flood")
     def flood(shared):
-        for number in range(150):
+        for number in range(20):
             kernel.say(f"WARNING: number {number} {'x' * 2000}\x1b[31m")
 
     run(flood, journal=tmp_path / "journal.db")
 
     ((note,),) = sql(tmp_path / "journal.db", "SELECT note FROM results")
-    assert note.endswith("(and 145 more lines)")
+    assert note.endswith("(and 15 more lines)")
     assert len(note) < 2000
 
 
@@ -175,24 +182,25 @@ def test_a_new_taint_is_trouble_and_an_old_one_is_not():
     kernel.say("something happens")
 
     assert watch.look()
-    assert watch.during(1.0) == ["the kernel is tainted now: kernel warning"]
+    assert watch.during(0.0, time.time_ns() // 1000) == ["the kernel is tainted now: kernel warning"]
     kernel.close()
     watch.close()
 
 
 def test_trouble_before_an_attempt_is_none_of_it():
     kernel = Kernel()
-    now = 100.0
-    watch = KernelWatch(kernel.log, taint=lambda: 0, clock=lambda: now)
-    kernel.say(WARNING, at=99.0)
-    now = 101.0
+    now, wall = 100.0, 1_000_000.0
+    watch = KernelWatch(kernel.log, taint=lambda: 0, clock=lambda: now, wall_clock=lambda: wall)
+    kernel.say(WARNING, at=100.2)
+    now, wall = 101.0, 1_000_001.0
 
     assert watch.look()
-    assert watch.during(0.5) == []  # it began at 99.5 at the earliest
-    assert watch.during(1.5) == [WARNING]
-    now = 102.0
-    watch.look()
-    assert watch.during(0.5) == []
+    assert watch.during(0.5, 1_000_000_400_000) == []
+    assert watch.during(0.5, 1_000_000_100_000) == [WARNING]
+    wall = 2_000_000.0  # it was set
+    assert watch.during(0.9, 1_000_000_100_000) == [WARNING]
+    wall = 1_000.0
+    assert watch.during(0.9, 1_000_000_100_000) == [WARNING]
     kernel.close()
     watch.close()
 
@@ -227,3 +235,32 @@ def test_attempts_are_marked_in_the_real_log(tmp_path: Path, how: dict, marked: 
     assert said == (
         ["pexen: run 1: fs/gr??e?[2J#1 begins", "pexen: run 1: fs/gr??e?[2J#1 ends: returned"] if marked else []
     )
+
+
+def test_who_began_and_never_ended_is_found_in_the_log_of_the_last_boot():
+    text = """\
+[    1.0] box kernel: pexen: run 3: a#1 begins
+[    1.1] box kernel: pexen: run 3: b#2 begins
+[    1.2] box kernel: pexen: run 3: a#1 ends: returned
+[    1.3] box kernel: pexen: run 3: c#1 begins
+[    1.4] box kernel: pexen: run 4: d#1 begins
+"""
+    marks = [mark_of("3", key, nth) for key, nth in (("a", 1), ("b", 2), ("c", 1), ("d", 1))]
+
+    found = began_last([Words("log", text)], marks)
+
+    assert sorted(found, key=found.__getitem__) == [mark_of("3", "b", 2), mark_of("3", "c", 1)]
+
+
+def test_last_words_are_laid_beside_the_attempt(tmp_path: Path):
+    words = [
+        Words("/sys/fs/pstore/dmesg-1", "<4>[   9.1] all is well\n<0>[   9.2] Kernel panic - not syncing: \x1b[2J\n")
+    ]
+
+    said = attach(words, str(tmp_path / "run" / "a" / "1"))
+
+    assert said.note.startswith("the box crashed; its kernel said: Kernel panic - not syncing: ")
+    assert "all is well" in (tmp_path / "run" / "a" / "1" / "kernel.log").read_text()
+    assert attach([], str(tmp_path)) is None
+    (tmp_path / "file").write_text("")
+    assert attach(words, str(tmp_path / "file" / "1")) is None

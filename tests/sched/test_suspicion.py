@@ -6,8 +6,10 @@ from pexen_state.box.last_words import Named
 from pexen_state.sched.suspicion import Suspect, most_suspicious_first
 
 
-def suspect(task: int, key: str = "", *, pid: int | None = None, crashes: int = 0, running=True, since: int = 0):
-    return Suspect(task, 1, key or f"t{task}", pid, crashes, running, since)
+def suspect(
+    task: int, key: str = "", *, pid: int | None = None, crashes: int = 0, running=True, place=0, since: int = 0
+):
+    return Suspect(task, 1, key or f"t{task}", pid, crashes, running, place, since)
 
 
 def order(*suspects, named=()):
@@ -16,6 +18,10 @@ def order(*suspects, named=()):
 
 def test_who_began_last_is_tried_first():
     assert order(suspect(1, since=10), suspect(2, since=30), suspect(3, since=20)) == [2, 3, 1]
+
+
+def test_who_began_last_in_the_kernels_log_comes_before_whom_only_the_journal_knows():
+    assert order(suspect(1, since=99), suspect(2, place=3, since=1), suspect(3, place=7, since=1)) == [3, 2, 1]
 
 
 def test_who_surely_began_comes_before_who_may_have():
