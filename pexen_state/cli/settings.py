@@ -330,6 +330,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "jobs": _jobs,
     "pool": _one_of(*options.POOLS),
     "timeout": _timeout,
+    "run_timeout": _timeout,
     "retries": _count,
     "fail_fast": _truth,
     "max_fail": _count,

@@ -81,6 +81,8 @@ class Attempts(Deciding):
             )
         elif ending.cause is Cause.REBOOT_ASKED:
             self._wait_for_reboot(tasks[number])
+        elif ending.cause is Cause.TIMED_OUT and ending.reason is None:  # with the run
+            self._end(number, ending._replace(reason=self.given_up))
         else:
             self._end(number, ending)
 
@@ -129,6 +131,8 @@ class Attempts(Deciding):
             self._withdraw(task)
         elif lost.cause is Cause.CANCELLED or task.number in self._cancelled:
             self._give_cancelled(task, lost.surely_dead, lost.reason)  # whatever came first, a person said stop
+        elif lost.cause is Cause.TIMED_OUT:
+            self._end(task.number, Ending(Cause.TIMED_OUT, Verdict.TIMEOUT, reason=lost.reason or self.given_up))
         else:
             self._lose(task, lost.cause, lost.surely_dead, lost.reason)
 

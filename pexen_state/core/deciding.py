@@ -6,6 +6,8 @@ known there, too. Sentences come from `core.standstill` and `core.giving_up`, wh
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pexen_state.core import giving_up
 from pexen_state.core.decisions import Decision, GivenUp, Transition
 from pexen_state.core.sending_back import kept_from_running, may_be_sent_back
@@ -105,13 +107,16 @@ class Deciding(Standing):
         not_begun = list(giving_up.not_begun(self))
         if not_begun:  # else it has come to its end, and there is nothing to give up
             self._decide(GivenUp(giving_up.reason(self)))
-            for task in not_begun:
-                if not task.state.in_flight:  # else it is withdrawn, and skipped when it comes back
-                    self._skip_if_given_up(task)
-            self._skip_what_does_not_apply()
+            self._skip_all(not_begun)
+
+    def _skip_all(self, not_begun: Iterable[Task]) -> None:
+        for task in not_begun:
+            if not task.state.in_flight:  # else it is withdrawn, and skipped when it comes back
+                self._skip_if_given_up(task)
+        self._skip_what_does_not_apply()
 
     def _skip_if_given_up(self, task: Task) -> bool:
-        if self.given_up is None or giving_up.may_still_run(task):
+        if self.given_up is None or giving_up.may_still_run(task, self.is_given_up_at_once):
             return False
         self._never_runs(task, Cause.GIVEN_UP, self.given_up)
         return True

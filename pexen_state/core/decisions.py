@@ -69,9 +69,12 @@ class Cancelled(NamedTuple):
 
 
 class GivenUp(NamedTuple):
-    """Too many tasks have failed. What is in flight may end, what runs `always` still runs, the rest never will."""
+    """Too many tasks have failed, or the run's time is over. What runs `always` still runs, what is in flight may end
+    or is ended, the rest never runs.
+    """
 
     reason: str  #: a sentence
+    at_once: bool = False  #: nothing is tried again either
 
 
 class Suspected(NamedTuple):

@@ -52,8 +52,8 @@ class Finished(NamedTuple):
 class Lost(NamedTuple):
     """An attempt is over without an ending of its own.
 
-    WORKER_DIED, RUNNER_DIED, STOPPED, SHUT_DOWN or CANCELLED; WITHDRAWN if it surely never began. `surely_dead`
-    is False if a process of it could not be killed.
+    WORKER_DIED, RUNNER_DIED, STOPPED, SHUT_DOWN or CANCELLED; WITHDRAWN if it surely never began; TIMED_OUT if it was
+    ended because the run had taken too long. `surely_dead` is False if a process of it could not be killed.
     """
 
     task: int
@@ -113,6 +113,12 @@ class CancelAsked(NamedTuple):
     task: int | None = None
 
 
+class RunTimedOut(NamedTuple):
+    """The run has taken as long as it may. What runs is ended, but for what runs `always`; the rest never runs."""
+
+    reason: str  #: a sentence
+
+
 class UnlockAsked(NamedTuple):
     lock: Name
 
@@ -132,5 +138,6 @@ Input = (
     | PauseAsked
     | StopAsked
     | CancelAsked
+    | RunTimedOut
     | UnlockAsked
 )

@@ -13,8 +13,9 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from pexen_state.core import giving_up
 from pexen_state.core.commands import Command, Submit
-from pexen_state.core.decisions import Added, Cancelled, Decision, Paused, Saved, Transition, Unlocked
+from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Saved, Transition, Unlocked
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
@@ -26,6 +27,7 @@ from pexen_state.core.inputs import (
     PauseAsked,
     PoolHasRoom,
     RunOpened,
+    RunTimedOut,
     Started,
     StopAsked,
     TaskChanged,
@@ -89,6 +91,7 @@ class Plan(Outages):
             PauseAsked: self._on_pause,
             StopAsked: self._on_stop,
             CancelAsked: self._on_cancel,
+            RunTimedOut: self._on_run_timed_out,
             UnlockAsked: self._on_unlock,
         }
         self._add(Added(1, tuple(specs)))
@@ -193,6 +196,14 @@ class Plan(Outages):
         for task in targets:
             if not task.state.is_final and not task.state.in_flight:
                 self._cancel(task)
+
+    def _on_run_timed_out(self, over: RunTimedOut) -> None:
+        if self.is_cancelled or self.is_given_up_at_once or not self.unfinished:
+            return
+        not_begun = list(giving_up.not_begun(self, at_once=True))
+        self._decide(GivenUp(over.reason, at_once=True))
+        self._kill((task for task in sorted(self.in_flight) if not self.tasks.specs[task].always), Cause.TIMED_OUT)
+        self._skip_all(not_begun)
 
     def _on_unlock(self, asked: UnlockAsked) -> None:
         if self.locks.is_kept(asked.lock):

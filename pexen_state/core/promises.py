@@ -10,7 +10,7 @@ from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import CRASHES, Cause, Locks
 
 #: Endings in which nobody can say what became of the things that the task had locked.
-OUT_OF_CONTROL = CRASHES | {Cause.TIMED_OUT, Cause.IDLE, Cause.NO_REBOOT}
+OUT_OF_CONTROL = CRASHES | {Cause.TIMED_OUT, Cause.IDLE, Cause.OUT_OF_TIME, Cause.NO_REBOOT}
 
 
 def promises_after(spec: TaskSpec, ending: Ending) -> tuple[bool, Locks]:

@@ -68,7 +68,8 @@ class Standing:
         self.unfinished = 0
         self.failed = 0  #: tasks that ended badly; not those that a person ended
         self.is_cancelled = False  #: a person ended the whole run
-        self.given_up: str | None = None  #: too many have failed: the sentence that says so
+        self.given_up: str | None = None  #: the sentence that says why
+        self.is_given_up_at_once = False  #: nothing is tried again
         self.suspects: tuple[int, ...] = ()  #: may have crashed the box: they are tried alone, in this order
         self.awaiting: set[int] = set()  #: tasks that asked for a reboot
         self.rebooted: str | None = None  #: which life of the box was to end by the last reboot that was decided
@@ -158,8 +159,8 @@ class Standing:
             case Cancelled(tasks, whole_run):
                 self.is_cancelled = self.is_cancelled or whole_run
                 self._cancelled.update(self.in_flight.intersection(tasks))
-            case GivenUp(reason):
-                self.given_up = reason
+            case GivenUp(reason, at_once):
+                self.given_up, self.is_given_up_at_once = reason, at_once
             case Suspected(tasks):
                 self.suspects = tasks
             case Rebooting(box):
@@ -369,6 +370,7 @@ class Standing:
             self.failed,
             self.is_cancelled,
             self.given_up,
+            self.is_given_up_at_once,
             self._cancelled,
             self.suspects,
             self.awaiting,

@@ -112,7 +112,8 @@ class Cause(Word):
     UNMET = 31  #: a required name was lost: everything that could provide it ended without
     LOCKED = 32  #: a lock that it needs is held for good by a task that ended
     GONE = 33  #: no longer among the tasks when the run was resumed
-    GIVEN_UP = 34  #: too many tasks had failed, so the run was given up
+    GIVEN_UP = 34  #: too many tasks had failed, or the run's time was over, so the run was given up
+    OUT_OF_TIME = 35  #: over the time limit of all its attempts together
 
 
 #: Causes that end an attempt, and the state that the attempt ended in (the task may be tried again).
@@ -128,6 +129,7 @@ ATTEMPT_STATE: dict[Cause, State] = {
     Cause.TIMED_OUT: State.TIMED_OUT,
     Cause.IDLE: State.TIMED_OUT,
     Cause.KERNEL: State.FAILED,
+    Cause.OUT_OF_TIME: State.TIMED_OUT,
     Cause.WORKER_DIED: State.LOST,
     Cause.RUNNER_DIED: State.LOST,
     Cause.STOPPED: State.LOST,
@@ -171,7 +173,7 @@ def _in_flight(old: State) -> dict[tuple[State, State], frozenset[Cause]]:
     return {
         (old, State.SUCCEEDED): frozenset({Cause.RETURNED}),
         (old, State.FAILED): frozenset(c for c, s in ATTEMPT_STATE.items() if s is State.FAILED),
-        (old, State.TIMED_OUT): frozenset({Cause.TIMED_OUT, Cause.IDLE}),
+        (old, State.TIMED_OUT): frozenset({Cause.TIMED_OUT, Cause.IDLE, Cause.OUT_OF_TIME}),
         (old, State.SKIPPED): frozenset({Cause.SKIPPED}),
         (old, State.CANCELLED): frozenset({Cause.CANCELLED}),
         (old, State.LOST): _LOST,

@@ -41,6 +41,23 @@ _BLAMED = f"SELECT key, count(*) FROM task WHERE verdict = {int(Verdict.CRASH)} 
 _MARK = "SELECT mark FROM attempt WHERE id = ? AND mark IS NOT NULL"
 
 
+#: The last sign of life of a session `s`: what it said of its end, or what it wrote last.
+_LAST_SIGN = """
+coalesce(s.ended_us, (SELECT max(x.at_us) FROM transition x
+  WHERE x.seq BETWEEN s.first_seq AND coalesce(s.last_seq, 9223372036854775807)), s.began_us)
+"""
+_TIME_WORKED = f"""
+SELECT coalesce(sum(max(0, {_LAST_SIGN} - s.began_us)), 0)
+FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)}
+"""
+_TIME_SPENT = f"""
+SELECT coalesce(sum(coalesce(a.took_us, max(0, {_LAST_SIGN} - t.at_us - a.wait_us))), 0)
+FROM session s JOIN transition t ON t.seq BETWEEN s.first_seq AND coalesce(s.last_seq, 9223372036854775807)
+  JOIN attempt a ON a.id = t.seq
+WHERE s.run = ? AND t.task = ? AND a.wait_us IS NOT NULL
+"""
+
+
 class Flight(NamedTuple):
     """An attempt that the journal knows to be in flight."""
 
@@ -100,3 +117,13 @@ def marks_of(fetch: Fetch, run: int, under_way: Iterable[SavedTask]) -> dict[int
         if task.reboots and task.submitted_seq is not None:
             found.update((task.number, mark) for (mark,) in fetch(_MARK, (task.submitted_seq,)))
     return found
+
+
+def time_worked(fetch: Fetch, run: int) -> float:
+    """Seconds in which sessions of the run were at work: each until the last sign of life that it has left."""
+    return float(fetch(_TIME_WORKED, (run,))[0][0]) / 1e6
+
+
+def time_spent(fetch: Fetch, run: int, tasks: Iterable[int]) -> dict[int, float]:
+    """Seconds that the attempts of each of these tasks took together, those that were cut off included."""
+    return {task: float(fetch(_TIME_SPENT, (run, task_base(run) + task))[0][0]) / 1e6 for task in tasks}

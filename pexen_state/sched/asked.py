@@ -36,6 +36,7 @@ class RunAsked:
     shared: Mapping[str, Any] = field(default_factory=dict)
     capture: bool = False
     max_fail: int | None = None
+    run_timeout: float | None = None
     overrides: Collection[str] = ()
     rerun_changed: bool = False
     wait_for_journal: bool = False

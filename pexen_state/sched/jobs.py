@@ -12,8 +12,9 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.journal.paths import JournalPaths, attempt_dir_in, component, data_dir_in, key_bytes, output_in
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.pool.base import NO_LIMITS, Body, Context, Job, Limits
+from pexen_state.sched.pool.base import Body, Context, Job
 from pexen_state.sched.shared import SharedStore
+from pexen_state.sched.time_limits import TimeSpent
 
 ContextOf = Callable[[Job], Context]
 
@@ -36,8 +37,14 @@ class JobMaker:
     """Of a run in memory: its tasks have no directories."""
 
     def __init__(
-        self, plan: Plan, bodies: Sequence[Body | None], shared: SharedStore, params: Mapping[str, Any] | None = None
+        self,
+        plan: Plan,
+        bodies: Sequence[Body | None],
+        shared: SharedStore,
+        spent: TimeSpent,
+        params: Mapping[str, Any] | None = None,
     ) -> None:
+        self._spent = spent
         self._specs = plan.tasks.specs  # grows with the plan
         self._withdrawn = plan.tasks.withdrawn
         self._bodies = bodies
@@ -48,7 +55,7 @@ class JobMaker:
 
     def __call__(self, submit: Submit) -> Job:
         number, attempt, _, parents, _ = submit
-        limits = _limits_of(self._specs[number])
+        limits = self._spent.limits_of(number, self._specs[number])
         body = self._bodies[number]
         assert body is not None, "what is gone never runs"
         return _new(LazyJob, (number, attempt, body, self._shared.input_of(parents), limits, self._says_who, None))
@@ -72,6 +79,7 @@ class JournaledJobMaker:
         plan: Plan,
         bodies: Sequence[Body | None],
         shared: SharedStore,
+        spent: TimeSpent,
         *,
         paths: JournalPaths,
         run: int,
@@ -83,6 +91,7 @@ class JournaledJobMaker:
     ) -> None:
         self._specs = plan.tasks.specs  # grows with the plan
         self._is_marked = is_marked
+        self._spent = spent
         self._withdrawn = plan.tasks.withdrawn
         self._reboots = plan.tasks.reboots
         self._bodies = bodies
@@ -103,7 +112,7 @@ class JournaledJobMaker:
         # No directory for a task that writes nothing there: there may be a million of them.
         if self._capture or isinstance(body, Executable):
             output = output_in(attempt_dir_in(self._task_dir(number), nth))
-        limits = _limits_of(self._specs[number])
+        limits = self._spent.limits_of(number, self._specs[number])
         return _new(LazyJob, (number, attempt, body, self._input_of(parents), limits, self._says_who, output))
 
     def _task_dir(self, number: int) -> str:
@@ -122,11 +131,6 @@ class JournaledJobMaker:
         return Context(
             self._run, key, attempt_id, nth, directory, data, reboots, mark, self._params, self._is_marked(spec)
         )
-
-
-def _limits_of(spec: TaskSpec) -> Limits:
-    timeout, idle_timeout = spec.timeout, spec.idle_timeout
-    return NO_LIMITS if timeout is None and idle_timeout is None else Limits(timeout, idle_timeout)
 
 
 def _as_environment_holds(key: str) -> str:

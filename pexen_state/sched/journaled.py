@@ -23,7 +23,7 @@ from pexen_state.core.inputs import RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError
-from pexen_state.journal.lives import marks_of
+from pexen_state.journal.lives import marks_of, time_spent, time_worked
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import (
@@ -59,6 +59,7 @@ from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.replay import replay
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Callables
+from pexen_state.sched.time_limits import RunClock, TimeSpent
 from pexen_state.util import PexenWarning
 
 #: Seconds to wait for a journal that somebody else holds, unless it is clear that they go on.
@@ -130,10 +131,15 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
         left = interrupted.cut_off(match.under_way)
         control = stack.enter_context(Control.open(asked.path, run.id, plan, pool))
+        limited = [task for task in match.under_way if task.spec.total_timeout is not None]
+        spent = TimeSpent(
+            time_spent(journal.fetch, run.id, [task.number for task in limited if task.number not in match.sent_back])
+        )
         job_of = JournaledJobMaker(
             plan,
             match.bodies,
             shared,
+            spent,
             paths=paths,
             run=run.id,
             uuid=run.uuid,
@@ -155,9 +161,11 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             sources,
             match.bodies,
             job_of,
+            spent=spent,
             opened=RunOpened(box_life(), asked.may_reboot),
             rebooter=_rebooter(asked, interrupted),
             kernel=kernel,
+            timers=_run_clock(asked, journal, run),
             careful=bool(left.keys),
             pulse=asked.pulse,
         )
@@ -186,6 +194,12 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
                 raise RunParked(f"run {run.id} is parked: {why}. `pexen resume` goes on with it.")
             before = []
         yield from loop.run(before)
+
+
+def _run_clock(asked: RunAsked, journal: Journal, run: RunRecord) -> list[RunClock]:
+    if asked.run_timeout is None:
+        return []
+    return [RunClock(asked.run_timeout, time_worked(journal.fetch, run.id))]
 
 
 def _rebooter(asked: RunAsked, interrupted: Interrupted) -> Rebooter:

@@ -29,6 +29,7 @@ from pexen_state.sched.owner import Owner
 from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.shared import SharedStore
+from pexen_state.sched.time_limits import TimeSpent
 from pexen_state.sched.window import Window
 
 #: A worker's word that it started is committed with the next turn, at the latest after this many seconds.
@@ -101,10 +102,21 @@ class Source(Protocol):
         """What was taken is durable: it may be answered."""
 
 
+class Timer(Protocol):
+    """Somebody who has something to say at a certain time, by `time.monotonic()`."""
+
+    @property
+    def due(self) -> float:
+        """Infinity for never."""
+
+    def take(self) -> list[Input]:
+        """What is to be said now."""
+
+
 class Loop:
     """One session of a run: from the first hand-over until nothing is left, or until somebody says stop.
 
-    `job_of` makes the pool's job of a submission and its input.
+    `job_of` makes the pool's job of a submission and its input; `spent` remembers what its attempts took.
     `bodies` are the callables by task number, None for those that are no longer there.
     `opened` says which box it is, and whether it may be rebooted; `rebooter` does that. `kernel` is looked at for
     trouble while tasks run.
@@ -122,9 +134,11 @@ class Loop:
         bodies: Sequence[Body | None],
         job_of: Callable[[Submit], Job],
         *,
+        spent: TimeSpent | None = None,
         opened: RunOpened = OPENED,
         rebooter: Rebooter | None = None,
         kernel: KernelWatch | None = None,
+        timers: Sequence[Timer] = (),
         careful: bool = False,
         pulse: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -138,6 +152,8 @@ class Loop:
         self._job_of = job_of
         self._opened = opened
         self._rebooter = rebooter
+        self._spent = spent or TimeSpent()
+        self._timers = [*timers, *([rebooter] if rebooter is not None else [])]
         self._kernel = kernel
         self._pulse = pulse
         self._clock = clock
@@ -166,7 +182,7 @@ class Loop:
 
         Leaving early (`close`, `break`, an exception of the caller) stops what runs and marks nothing failed.
         """
-        self._inputs = [*before, self._opened]
+        self._inputs = [*before, *self._due(), self._opened]
         done = False
         for descriptor in self._sources:
             self._pool.watch(descriptor)
@@ -337,10 +353,9 @@ class Loop:
             next_pulse = math.inf if pulse is None else self._clock() + PULSE_S
             if self._inputs:  # since the last turn was taken
                 self._collect(self._clock())
-            elif self._collect(min(until, self._started_due(), self._reboot_due(), next_pulse)):
+            elif self._collect(min(until, self._started_due(), next_pulse, *(one.due for one in self._timers))):
                 self._hold(until)
-            if self._rebooter is not None:
-                self._inputs.extend(self._rebooter.take())
+            self._inputs.extend(self._due())
             now = self._clock()
             if self._inputs or self._asks or now >= min(until, self._started_due()):
                 return
@@ -356,15 +371,16 @@ class Loop:
     def _started_due(self) -> float:
         return self._began_since + STARTED_WITHIN if self._began else math.inf
 
-    def _reboot_due(self) -> float:
-        return math.inf if self._rebooter is None else self._rebooter.due
+    def _due(self) -> list[Input]:
+        """What the timers have to say."""
+        return [one for timer in self._timers for one in timer.take()]
 
     def _collect(self, until: float = math.inf, enough: int = 1) -> bool:
         """Take the pool's reports, as inputs of the next turn. True if tasks have ended and nothing else happened."""
         ended: list[int] = []
         seconds = 0.0
         reports = self._pool.wait(until if until < math.inf else None, enough)
-        left, happened = self._left, self._inputs.append
+        left, happened, limited = self._left, self._inputs.append, self._spent.limited
         troubles = self._kernel is not None and reports and self._kernel.look()
         for report in reports:
             if type(report) is Ended:
@@ -373,6 +389,8 @@ class Loop:
                     ending = self._asks_for_reboot(ending, outcome)
                 if troubles:
                     ending = self._tell_of_kernel(task, ending, outcome)
+                if task in limited:
+                    ending = self._spent.ended(task, self._plan.tasks.specs[task], outcome.seconds, ending)
                 left[task] = outcome
                 ended.append(task)
                 seconds += outcome.seconds
@@ -415,6 +433,8 @@ class Loop:
             case Dropped(task, attempt, cause, surely_dead, reason, left):
                 if left is not None:
                     self._left[task] = left
+                    if task in self._spent.limited:
+                        self._spent.lost(task, left.seconds)
                 self._inputs.append(Lost(task, attempt, cause, surely_dead, reason))
                 self._in_pool.discard(task)
                 self._began.pop(task, None)

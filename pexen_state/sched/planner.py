@@ -31,6 +31,7 @@ from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.pool.base import Body, Pool
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Callables, Defaults, say_still, spec_of
+from pexen_state.sched.time_limits import RunClock, TimeSpent
 from pexen_state.util import PexenWarning
 
 
@@ -51,6 +52,8 @@ class Sched:
     max_fail    give the run up when so many of its tasks have ended badly (fail, error, timeout, crash): what
                 runs may end, what is declared `always` still runs, the rest is skipped. A pool that chooses its
                 `spare` itself is given no more than its workers can begin at once
+    run_timeout seconds that the run may take, all its sessions together: then what runs is ended (timed out), what is
+                declared `always` still runs, the rest is skipped
     parent      the run of the journal whose tasks a new run runs again; it is told in `runs.parent`
     supersedes  whether a new run ends the unfinished ones of that name, which cannot be resumed then; False
                 leaves them as they are, as a run of a part of the suite has to
@@ -90,6 +93,7 @@ class Sched:
         params: Mapping[str, Any] | None = None,
         capture: bool = False,
         max_fail: int | None = None,
+        run_timeout: float | None = None,
         parent: int | None = None,
         supersedes: bool = True,
         overrides: Collection[str] = (),
@@ -119,6 +123,7 @@ class Sched:
             self.options["params"] = checked_params(params)
         self.capture = capture
         self.max_fail = max_fail
+        self.run_timeout = run_timeout
         self.parent = parent
         self.supersedes = supersedes
         self.overrides = overrides
@@ -282,6 +287,7 @@ class Sched:
             shared=self.shared,
             capture=self.capture,
             max_fail=self.max_fail,
+            run_timeout=self.run_timeout,
             overrides=self.overrides,
             rerun_changed=self.rerun_changed,
             wait_for_journal=self.wait_for_journal,
@@ -309,7 +315,8 @@ class Sched:
             self.plan = plan = Plan(callables.specs, max_fail=self.max_fail)
             bodies = [None, *callables.bodies]
         shared = SharedStore(plan, self.shared)
-        job_of = JobMaker(plan, bodies, shared, self.options.get("params"))
+        spent = TimeSpent()
+        job_of = JobMaker(plan, bodies, shared, spent, self.options.get("params"))
         with OwnStack() as stack:
             pool.open(journaled=False)  # not ours to close if somebody else uses it
             stack.callback(pool.close, STOP_GRACE)
@@ -317,8 +324,9 @@ class Sched:
             kernel = watch_for(callables.specs, self.kernel)
             if kernel is not None:
                 stack.callback(kernel.close)
-            ledger = NoLedger()
-            yield from Loop(plan, pool, ledger, shared, [inbox], bodies, job_of, kernel=kernel, pulse=self.pulse).run()
+            timers = [RunClock(self.run_timeout, 0.0)] if self.run_timeout is not None else []
+            more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse}
+            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more).run()
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:

@@ -259,7 +259,7 @@ def test_last_words_are_laid_beside_the_attempt(tmp_path: Path):
 
     said = attach(words, str(tmp_path / "run" / "a" / "1"))
 
-    assert said.note.startswith("the box crashed; its kernel said: Kernel panic - not syncing: ")
+    assert said.note.startswith("the box crashed; its kernel said: [   9.2] Kernel panic - not syncing: ")
     assert "all is well" in (tmp_path / "run" / "a" / "1" / "kernel.log").read_text()
     assert attach([], str(tmp_path)) is None
     (tmp_path / "file").write_text("")

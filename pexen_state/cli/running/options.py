@@ -29,6 +29,7 @@ class Options:
     jobs: str | None = None  #: a number, or `auto`
     pool: str | None = None
     timeout: str | None = None  #: a duration, or `none`
+    run_timeout: str | None = None  #: a duration, or `none`
     retries: int | None = None
     max_fail: int | None = None  #: 0: no limit
     show_output: str | None = None
@@ -71,6 +72,7 @@ def with_defaults(options: Options, is_a_list: bool) -> Options:
             jobs="auto" if is_a_list else "1",
             pool="process",
             timeout="none" if is_a_list else "1h",
+            run_timeout="none",
             retries=0,
             max_fail=0,
             show_output="failed",
@@ -92,6 +94,7 @@ class Terms(NamedTuple):
     max_fail: int | None
     show_output: str
     is_strict: bool
+    run_timeout: float | None = None
     counts_from_now: bool = False  #: only what fails in this session counts for `max_fail`
 
     def workers_in_words(self) -> str:
@@ -101,12 +104,18 @@ class Terms(NamedTuple):
         if self.timeout is None:
             words = ["no timeout"]
         else:
-            words = [f"timeout {f'{self.timeout:g}s' if self.timeout < 60 else duration(self.timeout)}"]
+            words = [f"timeout {_duration(self.timeout)}"]
         words.append({0: "no retries", 1: "1 retry"}.get(self.retries, f"{self.retries} retries"))
+        if self.run_timeout is not None:
+            words.append(f"the run within {_duration(self.run_timeout)}")
         if self.max_fail is not None:
             failures = count(self.max_fail, "more failure" if self.counts_from_now else "failure")
             words.append(f"given up after {failures}")
         return ", ".join(words)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:g}s" if seconds < 60 else duration(seconds)
 
 
 def terms_of(options: Options) -> Terms:
@@ -121,6 +130,7 @@ def terms_of(options: Options) -> Terms:
         options.max_fail or None,
         options.show_output or "failed",
         bool(options.strict),
+        timeout_of(options.run_timeout or "none", "--run-timeout"),
     )
 
 
@@ -137,13 +147,13 @@ def workers_of(jobs: str) -> int:
     return int(jobs)
 
 
-def timeout_of(said: str) -> float | None:
+def timeout_of(said: str, option: str = "--timeout") -> float | None:
     if said == "none":
         return None
     try:
         return seconds_of(said)
     except ValueError as error:
-        raise UsageError(f"--timeout: {error}; 'none' is no limit") from None
+        raise UsageError(f"{option}: {error}; 'none' is no limit") from None
 
 
 def shell_of(said: str, directory: str) -> str:

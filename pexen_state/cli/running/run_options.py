@@ -54,6 +54,9 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             metavar="D",
             help="Time limit of one attempt, such as 90, 5m, 1h30m or none [1h; none for task lists].",
         ),
+        "run_timeout": click.option(
+            "--run-timeout", metavar="D", help="Time limit of the run, all its sessions together, or none [none]."
+        ),
         "fail_fast": click.option("-x", "--fail-fast", is_flag=True, help="Give up at the first failure."),
         "max_fail": click.option(
             "--max-fail", metavar="N", type=_COUNT, help="Give up when N tasks have failed [0: never]."
@@ -152,6 +155,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         jobs=typed["jobs"],
         pool=typed["pool"],
         timeout=typed["timeout"],
+        run_timeout=typed["run_timeout"],
         retries=typed["retries"],
         max_fail=max_fail,
         show_output=typed["show_output"],

@@ -123,6 +123,7 @@ class Session:
             options=self.recorded.as_json(),
             capture=True,
             max_fail=self.terms.max_fail,
+            run_timeout=self.terms.run_timeout,
             parent=self.goal.parent,
             supersedes=self.selection.is_whole and not self.goal.is_aside,
             overrides=self.goal.overrides,

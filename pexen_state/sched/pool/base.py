@@ -39,6 +39,7 @@ class Limits(NamedTuple):
     timeout: float | None = None
     idle_timeout: float | None = None
     grace: float = 10.0
+    total: float | None = None  #: what is left for all attempts together: nobody gets more by asking
 
 
 NO_LIMITS = Limits()

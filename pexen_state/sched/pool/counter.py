@@ -79,6 +79,8 @@ class Counter:
         if is_more and had is None:
             return {"ok": True, "deadline": None}
         until = (had if is_more and had is not None else now) + seconds
+        if job.limits.total is not None:
+            until = min(until, began + job.limits.total)
         self._until[job.task] = until
         self._nudge()  # whoever waits has another patience now
         return {"ok": True, "deadline": time.time() + until - now}

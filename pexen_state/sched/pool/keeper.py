@@ -234,7 +234,7 @@ class Keeper:
                     desk.answer(client, {"ok": True, "deadline": None})
                     return
                 until = (had if body.get("is_more") and had is not None else now) + body["seconds"]
-                self._slots.extend(member.index, until)
+                until = self._slots.extend(member.index, until)
                 self._shortest = min(self._shortest or math.inf, max(until - now, 0.1))
                 desk.answer(client, {"ok": True, "deadline": time.time() + until - now})
             case "heartbeat":

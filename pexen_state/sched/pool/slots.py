@@ -31,7 +31,7 @@ _MAGIC, _WORKERS, _RING, _WITHDRAWN, _BOOT, _RUN = 0, 1, 2, 3, 8, 16
 _TEXT_BYTES = 64
 
 # Words of a worker's head.
-COUNT, CURRENT, BEGAN, DEADLINE, IDLE, GRACE, CHILD, OUTPUT = range(8)
+COUNT, CURRENT, BEGAN, DEADLINE, IDLE, GRACE, CHILD, OUTPUT, LATEST = range(9)
 
 
 def mark_of(task: int, attempt: int) -> int:
@@ -106,7 +106,14 @@ class Slots:
     # -- a worker's own slot
 
     def begin(
-        self, worker: int, mark: int, now: float, timeout: float | None, idle_timeout: float | None, grace: float
+        self,
+        worker: int,
+        mark: int,
+        now: float,
+        timeout: float | None,
+        idle_timeout: float | None,
+        grace: float,
+        total: float | None = None,
     ) -> None:
         """Write down that an attempt begins. Before this, it never began; after it, it may have had effects."""
         head = HEADER + worker * (HEAD + RING)
@@ -115,6 +122,7 @@ class Slots:
         times[head + DEADLINE] = now + timeout if timeout is not None else 0.0
         times[head + IDLE] = idle_timeout or 0.0
         times[head + GRACE] = grace
+        times[head + LATEST] = now + total if total is not None else 0.0
         words[head + CHILD] = 0
         words[head + OUTPUT] = 0
         self.note(worker, mark)
@@ -127,9 +135,14 @@ class Slots:
         words[head + HEAD + count % RING] = mark
         words[head] = count + 1
 
-    def extend(self, worker: int, deadline: float) -> None:
-        """The attempt that a worker is at has until then. For the keeper, while that worker stands still or is idle."""
-        self._times[HEADER + worker * (HEAD + RING) + DEADLINE] = deadline
+    def extend(self, worker: int, deadline: float) -> float:
+        """The attempt that a worker is at has until then, but no longer than the limit of all attempts together allows.
+        Returns until when. For the keeper, while that worker stands still or is idle.
+        """
+        head = HEADER + worker * (HEAD + RING)
+        latest = self._times[head + LATEST]
+        until = self._times[head + DEADLINE] = min(deadline, latest) if latest else deadline
+        return until
 
     def end(self, worker: int) -> None:
         self._words[HEADER + worker * (HEAD + RING) + CURRENT] = 0

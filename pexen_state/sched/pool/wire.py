@@ -22,7 +22,7 @@ class Order(NamedTuple):
     mark: int
     body: int | str  #: number among the registered ones, or "module:qualname"
     shared: bytes | None  #: pickled; None for an empty one
-    limits: tuple[float | None, float | None, float]
+    limits: tuple[float | None, float | None, float, float | None]  #: as in `base.Limits`
     context: tuple[Any, ...] | None  #: a `base.Context`
     output: str | None
 

@@ -80,8 +80,8 @@ class Worker:
             self._answers.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
             return True
         began = time.monotonic()
-        timeout, idle_timeout, grace = order.limits
-        self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace)
+        timeout, idle_timeout, grace, total = order.limits
+        self._slots.begin(self._index, order.mark, began, timeout, idle_timeout, grace, total)
         context = Context._make(order.context) if order.context is not None else None
         mark = mark_of(context.run, context.key, context.nth) if context is not None and context.is_marked else None
         if mark is not None:
