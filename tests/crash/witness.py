@@ -27,7 +27,11 @@ class Record(NamedTuple):
 
 
 def note(directory: str | Path, what: str, key: str, detail: object = "-") -> None:
-    log = os.open(Path(directory) / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        log = os.open(Path(directory) / NAME, flags, 0o600)
+    except OSError:  # a fault that was meant for others, and happens once
+        log = os.open(Path(directory) / NAME, flags, 0o600)
     try:
         os.write(log, f"{what} {key} {detail}\n".encode())
     finally:
