@@ -29,7 +29,6 @@ AT_ONCE = 2
 MOST_CALLS = 5000
 
 CLONES = "clone,clone3,vfork,fork"
-ENDS = "socketpair,socket,pipe2,eventfd2,epoll_create1,pidfd_open"
 KILL = "signal=KILL"
 
 
@@ -80,16 +79,21 @@ REFUSED = (
     Fault("runner", "openat", "error=EMFILE"),
     Fault("runner", "openat", "error=ENFILE"),
     Fault("runner", "openat", "error=EIO"),
-    Fault("runner", ENDS, "error=EMFILE"),
+    # Each by itself: strace counts the calls of each name.
+    *(
+        Fault("runner", call, "error=EMFILE")
+        for call in ("socketpair", "socket", "pipe2", "eventfd2", "epoll_create1", "pidfd_open")
+    ),
     Fault("runner", "flock", "error=ENOLCK"),
     Fault("runner", "mmap", "error=ENOMEM"),
     Fault("runner", "poll", "error=ENOMEM"),
-    Fault("runner", "sendto,sendmsg", "error=ENOMEM"),
+    Fault("runner", "sendto", "error=ENOMEM"),
     Fault("runner", CLONES, "error=ENOMEM"),
     Fault("keeper", "openat", "error=EMFILE"),
-    Fault("keeper", "pipe2,pidfd_open", "error=EMFILE"),
+    Fault("keeper", "pipe2", "error=EMFILE"),
+    Fault("keeper", "pidfd_open", "error=EMFILE"),
     Fault("keeper", "poll", "error=ENOMEM"),
-    Fault("keeper", "sendto,sendmsg", "error=ENOMEM"),
+    Fault("keeper", "sendto", "error=ENOMEM"),
     Fault("keeper", CLONES, "error=ENOMEM"),
     Fault("worker", "openat", "error=EMFILE"),
     Fault("worker", "openat", "error=ENOSPC"),
@@ -134,9 +138,13 @@ def traced(pid: int, *options: str) -> Iterator[None]:
         tracer.stderr.read()  # to its end, which comes when the process is gone
 
 
+def _held(fault: Fault) -> list[str]:
+    return ["--hold", fault.who, *(["--workers", "1"] if fault.who == "worker" else [])]
+
+
 def inject(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int) -> tuple[bool, Ended]:
     """One session with the fault at the k-th call. Returns whether it came to that, and how the session ended."""
-    session = suite.start(nursery, directory, pool, "--hold", fault.who)
+    session = suite.start(nursery, directory, pool, *_held(fault))
     trace = directory / "strace"
     pid = session.held()
     assert pid, f"it ended before it held: {session.wait().err}"
@@ -235,7 +243,7 @@ def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Po
 def how_many(place: Place, fault: Fault) -> int:
     """How often a session makes such a call when nothing happens to it."""
     directory = place.directory(f"{fault}-count".replace(" ", "-"))
-    session = suite.start(place.nursery, directory, place.pool, "--hold", fault.who)
+    session = suite.start(place.nursery, directory, place.pool, *_held(fault))
     trace = directory / "strace"
     with traced(session.held(), "-o", str(trace), "-e", f"trace={fault.calls}", "-e", "signal=none"):
         session.go_on()

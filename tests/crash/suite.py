@@ -1,7 +1,7 @@
 """The suite that the crash tests kill: every feature that a crash could confuse, with one possible end.
 
     python -m tests.crash.suite DIRECTORY POOL [--kill-after-commit K] [--hold runner|keeper|worker|opened]
-        [--break HOW] [--hold-after RESULTS]
+        [--break HOW] [--hold-after RESULTS] [--workers N]
 
 It runs the suite in DIRECTORY/journal.db, goes on with what an earlier call left, appends to the witness, and
 prints one line of JSON about the end of each task that it was given. An error of pexen is a sentence and exit
@@ -173,6 +173,7 @@ def main() -> None:
         help="wait for a line: before the runner, the keeper or a worker does anything, or with the journal open",
     )
     parser.add_argument("--hold-after", type=int, default=0, help="wait for a line when so many results were given")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--break", dest="breakage", choices=sorted(breakages.ALL), default=None)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -187,7 +188,7 @@ def main() -> None:
     elif asked.hold == "runner":
         hold()
     try:
-        run_suite(asked.directory, asked.pool, asked.hold == "opened", asked.hold_after)
+        run_suite(asked.directory, asked.pool, asked.hold == "opened", asked.hold_after, asked.workers)
     except RunOver:
         pass  # an earlier session was killed after its last word
     except PexenError as error:
@@ -195,9 +196,9 @@ def main() -> None:
         sys.exit(JOURNAL_FAILED)
 
 
-def run_suite(directory: str, pool: str, is_held: bool, held_after: int = 0) -> None:
+def run_suite(directory: str, pool: str, is_held: bool, held_after: int, workers: int) -> None:
     name = {"thread": "ThreadWorkerPool", "process": "ProcessWorkerPool"}[pool]
-    workers = getattr(pools, name)(workers=2)
+    made = getattr(pools, name)(workers=workers)
     journal = Path(directory) / "journal.db"
     # By number, so that a run that was killed after its very last task is not followed by another one.
     run = first_run(journal)
@@ -209,7 +210,7 @@ def run_suite(directory: str, pool: str, is_held: bool, held_after: int = 0) -> 
 
     sched = Sched(tasks(directory, pool), journal=journal, name="crash", run_id=run, announce=session_opened)
     sched.add_shared(base=1)
-    for number, result in enumerate(sched.run(workers), 1):
+    for number, result in enumerate(sched.run(made), 1):
         if not result.replayed:
             note(directory, "A", result.key or "-", result.state)
         print(json.dumps([result.key, result.state, result.verdict, result.shared, repr(result.ret)]), flush=True)
@@ -288,17 +289,18 @@ def hold_keeper() -> None:
 
 
 def hold_worker() -> None:
-    """The same, in the first worker that is forked. Its standard input is another one, so it has a copy of ours."""
+    """The same, in the second worker that is forked: of a single one, that which comes after the one that dies, and
+    runs the executables. Its standard input is another one, so it has a copy of ours."""
     line = os.dup(0)
-    is_first = os.memfd_create("held")  # shared by all: it is empty until one has held
+    forked = os.memfd_create("forked")  # shared by all: a byte for each
     settle_in, serve = keeper.settle_in, keeper.Worker.serve
 
     def settle_in_with_it(ours: Sequence[int], keep_fds: Sequence[int]) -> tuple[int, int]:
-        return settle_in([*ours, line, is_first], keep_fds)
+        return settle_in([*ours, line, forked], keep_fds)
 
     def hold_and_serve(self: keeper.Worker) -> None:
-        if not os.fstat(is_first).st_size:
-            os.write(is_first, b"x")
+        os.write(forked, b"x")
+        if os.fstat(forked).st_size == 2:
             hold(line)
         serve(self)
 

@@ -19,7 +19,7 @@ SOME = 10
 A_FEW = 2
 
 #: An error of pexen, as the suite prints it.
-A_SENTENCE = re.compile(r"(Journal|Pool)\w+: \w[^\n]* [^\n]*\n")
+A_SENTENCE = re.compile(r"(Journal|Pool|Box)\w+: \w[^\n]* [^\n]*\n")
 
 pytestmark = [
     pytest.mark.skipif(faults.why_not() is not None, reason=str(faults.why_not())),
