@@ -142,8 +142,8 @@ def _held(fault: Fault) -> list[str]:
     return ["--hold", fault.who, *(["--workers", "1"] if fault.who == "worker" else [])]
 
 
-def inject(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int) -> tuple[bool, Ended]:
-    """One session with the fault at the k-th call. Returns whether it came to that, and how the session ended."""
+def inject(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int | str) -> tuple[bool, Ended]:
+    """One session with the fault at the k-th call, or from it on ("2+"): whether it came to that, and how it ended."""
     session = suite.start(nursery, directory, pool, *_held(fault))
     trace = directory / "strace"
     pid = session.held()

@@ -31,7 +31,7 @@ from pexen_state.sched.pool import keeper, staff
 from pexen_state.util import PexenError
 from tests.crash import breakages
 from tests.crash.sessions import Nursery, Session
-from tests.crash.witness import note
+from tests.crash.witness import note, opened, write
 
 #: What every end has in common: (key, state, verdict).
 END = {
@@ -202,9 +202,10 @@ def run_suite(directory: str, pool: str, is_held: bool, held_after: int, workers
     journal = Path(directory) / "journal.db"
     # By number, so that a run that was killed after its very last task is not followed by another one.
     run = first_run(journal)
+    log = opened(directory)
 
     def session_opened(_: object) -> None:
-        note(directory, "K", "-")  # it has the lock, so whatever an earlier session ran is dead
+        write(log, "K", "-")  # it has the lock, so whatever an earlier session ran is dead
         if is_held:
             hold()
 
@@ -212,7 +213,7 @@ def run_suite(directory: str, pool: str, is_held: bool, held_after: int, workers
     sched.add_shared(base=1)
     for number, result in enumerate(sched.run(made), 1):
         if not result.replayed:
-            note(directory, "A", result.key or "-", result.state)
+            write(log, "A", result.key or "-", result.state)
         print(json.dumps([result.key, result.state, result.verdict, result.shared, repr(result.ret)]), flush=True)
         if number == held_after:
             hold()

@@ -10,6 +10,7 @@ It knows nothing of results, which go from the workers to the runner directly.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import math
 import os
@@ -125,7 +126,8 @@ def fork_keeper(setup: Setup) -> int:
 
 def _blame(error: Exception) -> int:
     """The exit status. What the box refuses is no fault of ours, and is told by who replaces us."""
-    if isinstance(error, OSError) and in_words(error) is not None:
+    # poll() says EINVAL where more is open than a new limit allows.
+    if isinstance(error, OSError) and (in_words(error) is not None or error.errno == errno.EINVAL):
         return os.EX_OSERR
     traceback.print_exc()
     return os.EX_SOFTWARE
