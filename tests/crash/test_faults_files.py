@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from pexen_state.journal.care.prune import prune
+from pexen_state.journal.care.vacuum import vacuum
+from pexen_state.journal.errors import JournalBusy
+from pexen_state.journal.lock import RunLock
 from tests.crash import suite
 from tests.crash.aftermath import leftovers, resume, violations
 from tests.crash.sessions import Ended, Nursery
@@ -81,6 +85,10 @@ def test_a_second_runner_is_refused_even_if_the_lock_was_deleted(nursery: Nurser
 
     assert second.code == suite.JOURNAL_FAILED
     assert second.err.startswith(f"JournalBusy: the process {first.pid} still writes to the journal"), second.err
+    with RunLock.acquire(tmp_path / "journal.db") as lock:
+        for care in (vacuum, lambda lock: prune(lock, [])):
+            with pytest.raises(JournalBusy, match=f"the process {first.pid} still writes"):
+                care(lock)
     first.go_on()
     goes_on(nursery, tmp_path, first.wait())
 
