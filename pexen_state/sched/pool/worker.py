@@ -101,6 +101,8 @@ class Worker:
             try:
                 done = attempt.run(body, shared)
             except NotWithThis:
+                if mark is not None:
+                    kernel_log.mark(f"{mark} ends: {Cause.WITHDRAWN.word}")
                 attempt.close(is_fine=False)
                 self._slots.end(self._index)
                 self._answers.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
