@@ -122,6 +122,8 @@ def tasks(directory: str, pool: str) -> list[Callable[..., Any]]:
                 os.close(os.open(f"{directory}/died", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return
+            except OSError:  # a fault, once; what a task itself is refused is its own failure
+                os.close(os.open(f"{directory}/died", os.O_CREAT))
             os.kill(os.getpid(), signal.SIGKILL)
 
     def flaw(_: dict[str, Any]) -> None:
