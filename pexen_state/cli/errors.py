@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from pexen_state.box.scarcity import BoxError
 from pexen_state.util import PexenError
 
 
@@ -49,7 +50,7 @@ def exit_code_of(error: PexenError) -> Exit:
             return Exit.USAGE
         case JournalBusy() | BoxBusy():
             return Exit.BUSY
-        case JournalError() | PoolError():
+        case JournalError() | PoolError() | BoxError():
             return Exit.BROKEN
         case _:
             return Exit.USAGE

@@ -16,6 +16,7 @@ from typing import NamedTuple, NoReturn
 import click
 
 from pexen_state import __version__
+from pexen_state.box.scarcity import in_words
 from pexen_state.cli.app import Common, common_options
 from pexen_state.cli.errors import Exit, exit_code_of
 from pexen_state.cli.output import finish, note, take_trouble
@@ -171,6 +172,9 @@ def _execute(arguments: list[str], asked: _Asked) -> int:
     except Exception as error:  # noqa: BLE001 - the last place where a fault of pexen itself can be told
         if _is_of_click(error):
             return Exit.BROKEN if note(error, 1) else Exit.DONE  # `execute` tells why
+        if isinstance(error, OSError) and (words := in_words(error)) is not None:
+            _tell(words, asked.common.verbose)
+            return Exit.BROKEN
         _tell(
             f"pexen itself failed: {type(error).__name__}: {error}. This is a fault of pexen, please report it.", True
         )

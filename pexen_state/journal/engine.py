@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy
 from sqlalchemy import event
@@ -96,7 +96,8 @@ def make_file(path: str) -> None:
             "directory, or name another file with --journal."
         ) from error
     try:
-        os.fchmod(fd, 0o600)
+        with suppress(OSError):  # the umask can only have taken some of it away
+            os.fchmod(fd, 0o600)
     finally:
         os.close(fd)
 

@@ -65,5 +65,5 @@ def _stat(pid: int) -> list[bytes] | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             return file.read().rpartition(b")")[2].split()
-    except OSError:  # ProcessLookupError included: it died while it was read
+    except (FileNotFoundError, ProcessLookupError, PermissionError):  # it died, perhaps while it was read
         return None

@@ -52,11 +52,7 @@ class RunLock:
         identity = process_identity(os.getpid())
         assert identity is not None, "/proc does not know this process"
         self._holder = Holder(identity, time.time())
-        try:
-            self._write()
-        except JournalWriteError:
-            os.close(fd)
-            raise
+        self._write()
 
     @classmethod
     def acquire(cls, path: str | os.PathLike[str], wait_s: float = 10.0, patience_s: float = _PATIENCE_S) -> RunLock:
@@ -67,10 +63,14 @@ class RunLock:
         """
         paths = JournalPaths.of(path)
         fd = _Taker(paths, wait_s, patience_s).take()
-        left = _read(fd)
-        if left is not None:  # it was cut off; nothing of it may go on beside us
-            _kill_rest_of(left)
-        return cls(paths, fd)
+        try:
+            left = _read(fd)
+            if left is not None:  # it was cut off; nothing of it may go on beside us
+                _kill_rest_of(left)
+            return cls(paths, fd)
+        except BaseException:
+            os.close(fd)
+            raise
 
     def record_keeper(self, pid: int) -> None:
         """Say who has inherited the lock, so that whoever comes after a kill knows whom to end.
@@ -106,8 +106,11 @@ class RunLock:
     def release(self) -> None:
         """Give the lock up, also for a keeper that still has the descriptor. Its tasks must have ended."""
         if self.fd >= 0:
-            os.ftruncate(self.fd, 0)
-            fcntl.flock(self.fd, fcntl.LOCK_UN)
+            # Where the disk fails: who is dead, or has another start time, is not taken for its holder by anybody.
+            with suppress(OSError):
+                os.ftruncate(self.fd, 0)
+            with suppress(OSError):
+                fcntl.flock(self.fd, fcntl.LOCK_UN)
             os.close(self.fd)
             self.fd = -1
 
@@ -154,7 +157,8 @@ class _Taker:
                 "that has locks, for example a local one."
             ) from error
         if _is_at(fd, self.paths.lock):
-            os.fchmod(fd, 0o600)  # whatever the umask, and whatever the file was before
+            with suppress(OSError):
+                os.fchmod(fd, 0o600)  # whatever the umask, and whatever the file was before
             return fd
         os.close(fd)  # somebody deleted or replaced it while we looked: this one protects nothing
         return None

@@ -128,6 +128,7 @@ OPEN_SESSIONS = (
     "SELECT id, boot_id, began_us, (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1),"
     f" {REBOOTS} FROM session s WHERE how_ended IS NULL"
 )
+OPEN_PROCESSES = "SELECT pid, start, boot_id FROM session WHERE how_ended IS NULL"
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"

@@ -7,7 +7,6 @@ written through this connection: whether the last transaction is in the file is 
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +16,11 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
-from pexen_state.journal.errors import JournalError, JournalFull, JournalGone, JournalWriteError, corrupt
-from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.errors import JournalError, JournalFull, JournalWriteError, corrupt
+from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reserve import Reserve
 from pexen_state.journal.statements import ROWS, Insert
+from pexen_state.journal.whereabouts import Whereabouts
 
 Row = tuple[Any, ...]
 
@@ -28,11 +28,11 @@ Row = tuple[Any, ...]
 class Store:
     """Takes the reserve when it is made, and gives it back when it is closed. Methods raise JournalError."""
 
-    def __init__(self, connection: Connection, paths: JournalPaths) -> None:
-        self._paths = paths
+    def __init__(self, connection: Connection, lock: RunLock) -> None:
+        self._paths = paths = lock.paths
         self._connection = connection
         self._driver: sqlite3.Connection = driver_of(connection)
-        self._file = _identity_of(paths.db)
+        self._whereabouts = Whereabouts(paths, lock.fd)
         self._reserve = Reserve(paths)
         self._reserve.hold()
         self.failure: JournalError | None = None
@@ -96,12 +96,12 @@ class Store:
             raise corrupt(self._paths.db, f"what it holds makes no sense: {error!r}") from error
 
     def look_around(self, need_bytes: int) -> None:
-        """Before a write: is there room for it, and is the file still where it was?"""
+        """Before a write: is there room for it, and are the files still where they were?"""
         if self.failure is not None:
             return
         try:
             self._reserve.check(need_bytes)
-            self._still_there()
+            self._whereabouts.check()
         except JournalWriteError as error:
             self.failure = error
             raise
@@ -109,10 +109,11 @@ class Store:
     def refresh(self) -> None:
         """Another connection, for the last words: one on which a commit failed cannot be believed."""
         self._reserve.give_back()
-        self._still_there()
+        self._whereabouts.check_journal()
         disconnect(self._connection)
         self._connection = connect(self._paths.db)
         self._driver = driver_of(self._connection)
+        self._whereabouts.opened_anew()
         self.failure = None
 
     def close(self) -> None:
@@ -126,19 +127,3 @@ class Store:
                 self._driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         disconnect(self._connection)
         self._reserve.give_back()
-
-    def _still_there(self) -> None:
-        """SQLite goes on writing into a file that was deleted, without a word."""
-        if _identity_of(self._paths.db) != self._file:
-            raise JournalGone(
-                f"the journal {self._paths.db} was deleted, moved or replaced while it was written to. What was "
-                "decided before is in the old file. Put it back, then `pexen resume`."
-            )
-
-
-def _identity_of(path: str) -> tuple[int, int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

@@ -24,6 +24,7 @@ from pexen_state.box.life import boot_id
 from pexen_state.core.decisions import Decision, Intervention
 from pexen_state.core.states import Verdict
 from pexen_state.journal import restore, statements
+from pexen_state.journal.beside import refuse_beside_another
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.identity import process_identity
 from pexen_state.journal.ids import ids_of, task_base
@@ -62,7 +63,7 @@ class Journal:
 
     def __init__(self, connection: Connection, lock: RunLock, clock: Clock) -> None:
         self.paths = lock.paths
-        self._store = Store(connection, lock.paths)
+        self._store = Store(connection, lock)
         self._tables = Tables(self._store, lock.paths.db)
         self._clock = clock
         self._base = f"{lock.paths.parent}/"
@@ -72,7 +73,13 @@ class Journal:
     @classmethod
     def open(cls, lock: RunLock, create: bool = True, clock: Clock = wall_clock_us) -> Journal:
         """Open the journal whose lock is held; make it, or upgrade it after a backup, where that is due."""
-        return cls(open_journal(lock.paths, create=create), lock, clock)
+        journal = cls(open_journal(lock.paths, create=create), lock, clock)
+        try:
+            refuse_beside_another(journal.fetch, lock.paths)
+        except BaseException:
+            journal.close()
+            raise
+        return journal
 
     # == runs and sessions ===============================================================================
 

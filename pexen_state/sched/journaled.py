@@ -22,7 +22,7 @@ from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Interventio
 from pexen_state.core.inputs import RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.journal import codec
-from pexen_state.journal.errors import JournalError
+from pexen_state.journal.errors import JournalError, JournalWriteError
 from pexen_state.journal.lives import marks_of, time_spent, time_worked
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
@@ -86,7 +86,14 @@ class JournalLedger:
         self.left = {}
         if self._new_slots is not None:
             # Only now is it durable what became of the attempts that the last session's slot file tells of.
-            os.replace(self._new_slots, self._slots)
+            try:
+                os.replace(self._new_slots, self._slots)
+            except OSError as error:
+                # What begins now would be taken for never begun.
+                raise JournalWriteError(
+                    f"the slot file {self._slots} cannot be replaced ({error.strerror}). What was committed is safe. "
+                    "Look at the disk, then `pexen resume`."
+                ) from error
             self._new_slots = None
         _warn_of_text_only(ended.values())
 
@@ -220,7 +227,7 @@ def _lock(asked: RunAsked) -> RunLock:
 
 
 def _remove(path: str) -> None:
-    with suppress(FileNotFoundError):  # it has taken its place
+    with suppress(OSError):  # it has taken its place, or is made anew by the next session
         os.unlink(path)
 
 

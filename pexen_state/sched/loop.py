@@ -225,8 +225,8 @@ class Loop:
         inputs.extend(Started(one.task, one.attempt) for one in began)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
         turn = self._plan.handle(*inputs)
-        asks, self._asks = self._asks, []
-        checkpoints = [Checkpoint(one.task, one.body["key"], one.body["value"]) for one in asks if "value" in one.body]
+        kept = [one for one in self._asks if "value" in one.body]
+        checkpoints = [Checkpoint(one.task, one.body["key"], one.body["value"]) for one in kept]
         if turn.decisions or began or checkpoints:
             try:
                 self._ledger.append(turn.decisions, began, self._ended, checkpoints)
@@ -236,8 +236,10 @@ class Loop:
         self.is_torn = False
         for source in self._sources.values():
             source.committed()
-        for one in asks:
+        while self._asks:
+            one = self._asks[0]
             self._pool.answer(one.client, {"ok": True, "value": self._ledger.checkpoint(one.task, one.body["key"])})
+            del self._asks[0]
         self._note(turn.decisions)
         return turn
 
@@ -469,5 +471,11 @@ class Loop:
     def _drain(self) -> None:
         """The journal cannot be written: start nothing, let what runs end, and keep nothing of it."""
         self._pool.withdraw()
-        while self._pool.owes_reports:
+        while True:
+            # Who waits for an answer does not end.
+            for one in self._asks:
+                self._pool.answer(one.client, {"ok": False, "error": "the journal cannot be written: nothing is kept"})
+            self._asks.clear()
+            if not self._pool.owes_reports:
+                break
             self._collect()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import suppress
 from typing import Any
 
+from pexen_state.box.scarcity import told
 from pexen_state.core.check import Rehearsal, required_names
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
 from pexen_state.core.plan import Plan
@@ -253,7 +254,7 @@ class Sched:
             return
         if self._inbox is not None:
             raise SchedulerError("this Sched is running already: end the first run() before you begin another")
-        with OwnStack() as stack:
+        with told(), OwnStack() as stack:
             self._inbox = Inbox()
             stack.callback(self._forget_inbox, self._inbox)
             if pool is None:

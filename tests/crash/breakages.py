@@ -16,7 +16,7 @@ from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Decision
 from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.states import Locks
-from pexen_state.journal import engine, lock, statements
+from pexen_state.journal import engine, lock, statements, writer
 from pexen_state.journal.records import Checkpoint, EndedTask
 from pexen_state.journal.writer import Journal
 from pexen_state.sched import interrupted, replay
@@ -102,11 +102,12 @@ def hand_over_before_commit() -> None:
 
 
 def no_run_lock() -> None:
-    """Whoever asks for the lock gets it."""
+    """Whoever asks for the lock gets it, and nobody looks further."""
     nobody = SimpleNamespace(**{name: getattr(lock.fcntl, name) for name in dir(lock.fcntl)})
     nobody.flock = lambda *_: None
     lock.fcntl = nobody  # type: ignore[assignment]
     lock._kill_rest_of = lambda _: None
+    writer.refuse_beside_another = lambda *_: None
 
 
 def no_compare_and_swap() -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.crash import suite
-from tests.crash.aftermath import resume, violations
+from tests.crash.aftermath import ask, resume, violations
 from tests.crash.sessions import Ended, Nursery
 
 #: Points that are tried at once.
@@ -33,7 +33,7 @@ KILL = "signal=KILL"
 
 
 class Fault(NamedTuple):
-    who: str  #: "runner" or "keeper"
+    who: str  #: "runner", "keeper" or "worker"
     calls: str  #: a class of system calls, as strace writes it
     what: str  #: "signal=KILL" or "error=EIO" ...
 
@@ -67,6 +67,46 @@ FAILING = (
     Fault("runner", CLONES, "error=EAGAIN"),
     Fault("keeper", CLONES, "error=EAGAIN"),
 )
+#: What the box may refuse besides.
+REFUSED = (
+    Fault("runner", "fdatasync", "error=ENOSPC"),
+    Fault("runner", "pread64", "error=EIO"),
+    Fault("runner", "ftruncate", "error=EIO"),
+    Fault("runner", "fallocate", "error=ENOSPC"),
+    Fault("runner", "rename", "error=EIO"),
+    Fault("runner", "unlink", "error=EIO"),
+    Fault("runner", "mkdir", "error=ENOSPC"),
+    Fault("runner", "openat", "error=EMFILE"),
+    Fault("runner", "openat", "error=ENFILE"),
+    Fault("runner", "openat", "error=EIO"),
+    # Each by itself: strace counts the calls of each name.
+    *(
+        Fault("runner", call, "error=EMFILE")
+        for call in ("socketpair", "socket", "pipe2", "eventfd2", "epoll_create1", "pidfd_open")
+    ),
+    Fault("runner", "flock", "error=ENOLCK"),
+    Fault("runner", "mmap", "error=ENOMEM"),
+    Fault("runner", "poll", "error=ENOMEM"),
+    Fault("runner", "sendto", "error=ENOMEM"),
+    Fault("runner", CLONES, "error=ENOMEM"),
+    Fault("keeper", "openat", "error=EMFILE"),
+    Fault("keeper", "pipe2", "error=EMFILE"),
+    Fault("keeper", "pidfd_open", "error=EMFILE"),
+    Fault("keeper", "poll", "error=ENOMEM"),
+    Fault("keeper", "sendto", "error=ENOMEM"),
+    Fault("keeper", CLONES, "error=ENOMEM"),
+    Fault("worker", "openat", "error=EMFILE"),
+    Fault("worker", "openat", "error=ENOSPC"),
+    Fault("worker", "mkdir", "error=ENOSPC"),
+    Fault("worker", CLONES, "error=EAGAIN"),
+    Fault("worker", CLONES, "error=ENOMEM"),
+)
+#: How an executable says that the box did not let it begin. It has failed then, and nobody else has.
+NOT_BEGUN = (
+    "its files cannot be made: ",
+    "could not be started: ",
+    "what the task left in PEXEN_SHARED cannot be read: ",
+)
 
 
 def why_not() -> str | None:
@@ -98,9 +138,13 @@ def traced(pid: int, *options: str) -> Iterator[None]:
         tracer.stderr.read()  # to its end, which comes when the process is gone
 
 
-def inject(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int) -> tuple[bool, Ended]:
-    """One session with the fault at the k-th call. Returns whether it came to that, and how the session ended."""
-    session = suite.start(nursery, directory, pool, "--hold", fault.who)
+def _held(fault: Fault) -> list[str]:
+    return ["--hold", fault.who, *(["--workers", "1"] if fault.who == "worker" else [])]
+
+
+def inject(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int | str) -> tuple[bool, Ended]:
+    """One session with the fault at the k-th call, or from it on ("2+"): whether it came to that, and how it ended."""
+    session = suite.start(nursery, directory, pool, *_held(fault))
     trace = directory / "strace"
     pid = session.held()
     assert pid, f"it ended before it held: {session.wait().err}"
@@ -125,14 +169,24 @@ def try_point(nursery: Nursery, directory: Path, pool: str, fault: Fault, k: int
         except AssertionError as error:
             return Point(fault, k, was_hit, session, [*wrong, str(error)])
     wrong += violations(directory, sessions)
+    if fault.who == "worker":
+        excused = _could_not_begin(directory)
+        wrong = [one for one in wrong if not one.startswith(tuple(f"{key} " for key in excused))]
     return Point(fault, k, was_hit, session, wrong)
+
+
+def _could_not_begin(directory: Path) -> list[str]:
+    reasons = ask(directory, "SELECT task, reason FROM tasks WHERE task LIKE 'shell/%' AND verdict = 'error'")
+    return [str(task) for task, reason in reasons if str(reason).startswith(NOT_BEGUN)]
 
 
 def _not_documented(fault: Fault, session: Ended) -> Iterator[str]:
     """How a session may end: by its own end, by the kill, or with an error of pexen that is a sentence."""
+    if "Traceback" in session.err:
+        yield "somebody printed a traceback"
     if session.code == 0 or (session.was_killed and fault == (fault.who, fault.calls, KILL) and fault.who == "runner"):
         return
-    if session.code != suite.JOURNAL_FAILED or "Traceback" in session.err:
+    if session.code != suite.JOURNAL_FAILED:
         yield f"the session ended with {session.code}"
 
 
@@ -189,7 +243,7 @@ def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Po
 def how_many(place: Place, fault: Fault) -> int:
     """How often a session makes such a call when nothing happens to it."""
     directory = place.directory(f"{fault}-count".replace(" ", "-"))
-    session = suite.start(place.nursery, directory, place.pool, "--hold", fault.who)
+    session = suite.start(place.nursery, directory, place.pool, *_held(fault))
     trace = directory / "strace"
     with traced(session.held(), "-o", str(trace), "-e", f"trace={fault.calls}", "-e", "signal=none"):
         session.go_on()

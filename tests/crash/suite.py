@@ -1,6 +1,7 @@
 """The suite that the crash tests kill: every feature that a crash could confuse, with one possible end.
 
-    python -m tests.crash.suite DIRECTORY POOL [--kill-after-commit K] [--hold runner|keeper|opened] [--break HOW]
+    python -m tests.crash.suite DIRECTORY POOL [--kill-after-commit K] [--hold runner|keeper|worker|opened]
+        [--break HOW] [--hold-after RESULTS] [--workers N]
 
 It runs the suite in DIRECTORY/journal.db, goes on with what an earlier call left, appends to the witness, and
 prints one line of JSON about the end of each task that it was given. An error of pexen is a sentence and exit
@@ -16,7 +17,7 @@ import signal
 import sqlite3
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pexen_state.sched.pool import keeper, staff
 from pexen_state.util import PexenError
 from tests.crash import breakages
 from tests.crash.sessions import Nursery, Session
-from tests.crash.witness import note
+from tests.crash.witness import note, opened, write
 
 #: What every end has in common: (key, state, verdict).
 END = {
@@ -121,6 +122,8 @@ def tasks(directory: str, pool: str) -> list[Callable[..., Any]]:
                 os.close(os.open(f"{directory}/died", os.O_CREAT | os.O_EXCL))
             except FileExistsError:
                 return
+            except OSError:  # a fault, once; what a task itself is refused is its own failure
+                os.close(os.open(f"{directory}/died", os.O_CREAT))
             os.kill(os.getpid(), signal.SIGKILL)
 
     def flaw(_: dict[str, Any]) -> None:
@@ -168,9 +171,11 @@ def main() -> None:
     parser.add_argument("--kill-before-commit", type=int, default=0)
     parser.add_argument(
         "--hold",
-        choices=["runner", "keeper", "opened"],
-        help="wait for a line: before the runner or the keeper does anything, or with the journal open",
+        choices=["runner", "keeper", "worker", "opened"],
+        help="wait for a line: before the runner, the keeper or a worker does anything, or with the journal open",
     )
+    parser.add_argument("--hold-after", type=int, default=0, help="wait for a line when so many results were given")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--break", dest="breakage", choices=sorted(breakages.ALL), default=None)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -180,10 +185,12 @@ def main() -> None:
         kill_at_commit(asked.kill_after_commit, asked.kill_before_commit)
     if asked.hold == "keeper":
         hold_keeper()
+    elif asked.hold == "worker":
+        hold_worker()
     elif asked.hold == "runner":
         hold()
     try:
-        run_suite(asked.directory, asked.pool, asked.hold == "opened")
+        run_suite(asked.directory, asked.pool, asked.hold == "opened", asked.hold_after, asked.workers)
     except RunOver:
         pass  # an earlier session was killed after its last word
     except PexenError as error:
@@ -191,24 +198,27 @@ def main() -> None:
         sys.exit(JOURNAL_FAILED)
 
 
-def run_suite(directory: str, pool: str, is_held: bool) -> None:
+def run_suite(directory: str, pool: str, is_held: bool, held_after: int, workers: int) -> None:
     name = {"thread": "ThreadWorkerPool", "process": "ProcessWorkerPool"}[pool]
-    workers = getattr(pools, name)(workers=2)
+    made = getattr(pools, name)(workers=workers)
     journal = Path(directory) / "journal.db"
     # By number, so that a run that was killed after its very last task is not followed by another one.
     run = first_run(journal)
+    log = opened(directory)
 
     def session_opened(_: object) -> None:
-        note(directory, "K", "-")  # it has the lock, so whatever an earlier session ran is dead
+        write(log, "K", "-")  # it has the lock, so whatever an earlier session ran is dead
         if is_held:
             hold()
 
     sched = Sched(tasks(directory, pool), journal=journal, name="crash", run_id=run, announce=session_opened)
     sched.add_shared(base=1)
-    for result in sched.run(workers):
+    for number, result in enumerate(sched.run(made), 1):
         if not result.replayed:
-            note(directory, "A", result.key or "-", result.state)
+            write(log, "A", result.key or "-", result.state)
         print(json.dumps([result.key, result.state, result.verdict, result.shared, repr(result.ret)]), flush=True)
+        if number == held_after:
+            hold()
 
 
 def first_run(journal: Path) -> int | None:
@@ -254,10 +264,10 @@ def kill_at_commit(after: int, before: int) -> None:
     breakages.connect_by(Deadly)
 
 
-def hold() -> None:
+def hold(line: int = 0) -> None:
     """Say who we are, and wait for a line, so that a tracer may attach. Standard input is a socket, or a terminal."""
-    os.write(0, f"{os.getpid()}\n".encode())
-    os.read(0, 1)
+    os.write(line, f"{os.getpid()}\n".encode())
+    os.read(line, 1)
 
 
 def hold_keeper() -> None:
@@ -279,6 +289,26 @@ def hold_keeper() -> None:
             keeper.Keeper.__init__ = made  # type: ignore[method-assign]
 
     staff.fork_keeper = fork_one_that_holds
+
+
+def hold_worker() -> None:
+    """The same, in the second worker that is forked: of a single one, that which comes after the one that dies, and
+    runs the executables. Its standard input is another one, so it has a copy of ours."""
+    line = os.dup(0)
+    forked = os.memfd_create("forked")  # shared by all: a byte for each
+    settle_in, serve = keeper.settle_in, keeper.Worker.serve
+
+    def settle_in_with_it(ours: Sequence[int], keep_fds: Sequence[int]) -> tuple[int, int]:
+        return settle_in([*ours, line, forked], keep_fds)
+
+    def hold_and_serve(self: keeper.Worker) -> None:
+        os.write(forked, b"x")
+        if os.fstat(forked).st_size == 2:
+            hold(line)
+        serve(self)
+
+    keeper.settle_in = settle_in_with_it
+    keeper.Worker.serve = hold_and_serve  # type: ignore[method-assign]
 
 
 def start(nursery: Nursery, directory: str | Path, pool: str, *options: str) -> Session:

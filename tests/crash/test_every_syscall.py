@@ -12,13 +12,14 @@ import pytest
 
 from tests.crash import faults, suite
 from tests.crash.aftermath import violations, wait_for_the_keeper
-from tests.crash.faults import CLONES, FAILING, KILLED_KEEPER, KILLED_RUNNER, Fault, Place, points
+from tests.crash.faults import CLONES, FAILING, KILLED_KEEPER, KILLED_RUNNER, REFUSED, Fault, Place, points
 from tests.crash.sessions import Nursery
 
 SOME = 10
+A_FEW = 2
 
 #: An error of pexen, as the suite prints it.
-A_SENTENCE = re.compile(r"(Journal|Pool)\w+: \w[^\n]* [^\n]*\n")
+A_SENTENCE = re.compile(r"(Journal|Pool|Box)\w+: \w[^\n]* [^\n]*\n")
 
 pytestmark = [
     pytest.mark.skipif(faults.why_not() is not None, reason=str(faults.why_not())),
@@ -96,6 +97,14 @@ def test_a_thread_pool_whose_keeper_was_killed_at_any_call_says_so_and_is_resume
 def test_a_call_that_fails_ends_the_session_with_a_sentence_and_loses_nothing(fault: Fault, place: Place) -> None:
     is_rare = fault.calls == CLONES or (fault.calls == "fdatasync" and place.pool == "process")
     for point in points(place, fault, None if is_rare else SOME):
+        assert point.violations == [], str(point)
+        assert point.session.code == 0 or A_SENTENCE.fullmatch(point.session.err), point.session.err
+
+
+@pytest.mark.parametrize("pool", ["process"])
+@each(REFUSED)
+def test_what_the_box_refuses_at_some_calls_ends_in_order_and_loses_nothing(fault: Fault, place: Place) -> None:
+    for point in points(place, fault, A_FEW):
         assert point.violations == [], str(point)
         assert point.session.code == 0 or A_SENTENCE.fullmatch(point.session.err), point.session.err
 

@@ -26,10 +26,23 @@ class Record(NamedTuple):
     detail: str
 
 
-def note(directory: str | Path, what: str, key: str, detail: object = "-") -> None:
-    log = os.open(Path(directory) / NAME, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def opened(directory: str | Path) -> int:
+    """The log, for who keeps it open: a fault that is meant for others must not silence a witness."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     try:
-        os.write(log, f"{what} {key} {detail}\n".encode())
+        return os.open(Path(directory) / NAME, flags, 0o600)
+    except OSError:  # such as one that happens once
+        return os.open(Path(directory) / NAME, flags, 0o600)
+
+
+def write(log: int, what: str, key: str, detail: object = "-") -> None:
+    os.write(log, f"{what} {key} {detail}\n".encode())
+
+
+def note(directory: str | Path, what: str, key: str, detail: object = "-") -> None:
+    log = opened(directory)
+    try:
+        write(log, what, key, detail)
     finally:
         os.close(log)
 

@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from pexen_state.journal import statements
+from pexen_state.journal.beside import refuse_beside_another
 from pexen_state.journal.care.removal import GOING, Left, remove_tree
 from pexen_state.journal.engine import connect, disconnect, driver_of, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import corrupt
@@ -73,6 +74,7 @@ def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
         ensure_wal(connection, paths.db)  # a copy has none
         with sqlite_errors(paths.db):
             raw = driver_of(connection)
+            refuse_beside_another(lambda query, params: raw.execute(query, params).fetchall(), paths)
             if runs:
                 with connection.begin():
                     delete_runs(raw, runs, time.time_ns() // 1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
+from pexen_state.journal.beside import refuse_beside_another
 from pexen_state.journal.engine import connect, disconnect, driver_of, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import JournalFull
 from pexen_state.journal.lock import RunLock
@@ -27,6 +28,7 @@ def vacuum(lock: RunLock) -> Sizes:
         ensure_wal(connection, paths.db)  # a copy has none
         with sqlite_errors(paths.db):
             raw = driver_of(connection)
+            refuse_beside_another(lambda query, params: raw.execute(query, params).fetchall(), paths)
             before = _size(paths)
             _look_for_room(paths, before)
             raw.execute("PRAGMA temp_store=FILE")  # the new one is written there first, and need not fit into memory

@@ -60,7 +60,8 @@ class Place(NamedTuple):
         return cls(listener, directory)
 
     def remove(self) -> None:
-        shutil.rmtree(self.directory, ignore_errors=True)
+        with contextlib.suppress(OSError):  # not all of its errors are ignored by it
+            shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Request(NamedTuple):

@@ -10,6 +10,7 @@ It knows nothing of results, which go from the workers to the runner directly.
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import math
 import os
@@ -24,6 +25,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pexen_state.box.scarcity import in_words
 from pexen_state.core.states import Cause
 from pexen_state.sched.pool import limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
@@ -114,12 +116,21 @@ def fork_keeper(setup: Setup) -> int:
         keeper = Keeper(setup)
         keeper.serve()
         status = 0
-    except Exception:  # noqa: BLE001 - the parent's stack below us must never be unwound here
-        traceback.print_exc()
+    except Exception as error:  # noqa: BLE001 - the parent's stack below us must never be unwound here
+        status = _blame(error)
     finally:
         with contextlib.suppress(OSError):
             tree.kill_all(lambda: _reaped_descendants(os.getpid()))
         os._exit(status)
+
+
+def _blame(error: Exception) -> int:
+    """The exit status. What the box refuses is no fault of ours, and is told by who replaces us."""
+    # poll() says EINVAL where more is open than a new limit allows.
+    if isinstance(error, OSError) and (in_words(error) is not None or error.errno == errno.EINVAL):
+        return os.EX_OSERR
+    traceback.print_exc()
+    return os.EX_SOFTWARE
 
 
 def _reaped_descendants(root: int) -> list[tree.Process]:
@@ -397,7 +408,12 @@ class Keeper:
         pid = os.fork()
         if pid == 0:
             self._become_worker(index)
-        process = tree.look_at(pid)
+        try:
+            process = tree.look_at(pid)
+        except OSError:  # who cannot be told by its start time does not stay: its slot is for the next one
+            tree.send(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._members[index] = _Member(index, pid, self._slots.count(index))
         self._tell(wire.Hired(index, pid, process.start if process else 0))
 
@@ -415,8 +431,8 @@ class Keeper:
             orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
             Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.place.path).serve()
             status = 0
-        except Exception:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
-            traceback.print_exc()
+        except Exception as error:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
+            status = _blame(error)
         finally:
             os._exit(status)
 

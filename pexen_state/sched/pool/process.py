@@ -217,7 +217,12 @@ class ProcessWorkerPool(WorkerPool):
                 missing = enough - len(self._ended)
                 staff.register(self._poll, but_for_answers=missing > 1)
                 timeout = self._patience(staff, until, missing)
-            events = self._poll.poll(timeout)
+            try:
+                events = self._poll.poll(timeout)
+            except OSError as error:  # more is open than somebody's new limit allows
+                raise PoolError(
+                    f"the workers cannot be listened to: {error.strerror}. Was the limit of open files lowered?"
+                ) from error
             with self._lock:
                 if not self._is_open:
                     return []

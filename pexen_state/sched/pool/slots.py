@@ -240,9 +240,9 @@ def _read_text(data: bytes, at: int) -> str:
 def _map_file(path: str, size: int) -> mmap.mmap:
     # Unlinked first, not truncated: a process of an earlier session that still has it mapped would die of
     # SIGBUS, or scribble into ours.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
     try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise PoolError(f"cannot make the slot file {path}: {error.strerror}") from error

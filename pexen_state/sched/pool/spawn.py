@@ -25,6 +25,7 @@ from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.interpreter import why_not_there
 from pexen_state.sched.pool.output import last_line
 from pexen_state.sched.pool.places import SharedFile
+from pexen_state.sched.pool.shortage import NotWithThis, Supply
 from pexen_state.util import PexenError
 
 
@@ -48,14 +49,15 @@ class Surroundings(NamedTuple):
     started: Callable[[int], None]  #: told the pid
     environment: dict[bytes, bytes]  #: the worker's own
     directory: int  #: descriptor of the one that the worker is in
+    supply: Supply
 
 
 def run_executable(executable: Executable, around: Surroundings) -> Ran:
     """Start it, wait for its end, and read what that means."""
     try:
         shared_file = None
-        if around.context is not None:
-            shared_file = SharedFile.write(around.context, around.shared)
+        if (context := around.context) is not None:
+            shared_file = around.supply.get(lambda: SharedFile.write(context, around.shared))
         given = executable.popen.get("env")
         own = around.environment
         environment = own.copy() if given is None else {os.fsencode(n): os.fsencode(v) for n, v in given.items()}
@@ -64,6 +66,8 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
             done = _run_by_popen(executable, around, environment)
         else:
             done = _run_by_spawn(executable, around, environment)
+    except NotWithThis:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it was, it is this task that could not be started
         return Ran(_could_not_start(executable, error), None, None)
     call = _judged(executable, done, around.output_path)
@@ -93,7 +97,8 @@ def _run_by_spawn(
             pid = _spawn_plain(words, executable, around, environment)
             words = [shell.SHELL, "-c", *words]
         if pid is None:
-            pid = _spawn(executable.executable or words[0], words, around, environment)
+            program = executable.executable or words[0]
+            pid = around.supply.get(lambda: _spawn(program, words, around, environment))
     around.started(pid)
     return subprocess.CompletedProcess(executable.argv, os.waitstatus_to_exitcode(_wait_for(pid)))
 

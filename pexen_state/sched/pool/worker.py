@@ -33,6 +33,7 @@ from pexen_state.sched.pool.bodies import imported
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Private, Redirected, flush, open_output
+from pexen_state.sched.pool.shortage import NotWithThis, Supply
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import Surroundings, run_executable
 from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain
@@ -57,6 +58,7 @@ class Worker:
         self._journaled = journaled
         self._desk = desk  #: path of the socket where attempts ask
         self._pid = os.getpid()
+        self._supply = Supply()
 
     def serve(self) -> None:
         """Until the runner closes its end."""
@@ -76,6 +78,7 @@ class Worker:
 
     def _run(self, order: Order) -> bool:
         """Run an attempt and send what it left. False if this worker is not fit for another one."""
+        self._supply.is_short = False
         if order.serial <= self._slots.withdrawn:
             self._answers.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
             return True
@@ -86,7 +89,7 @@ class Worker:
         mark = mark_of(context.run, context.key, context.nth) if context is not None and context.is_marked else None
         if mark is not None:
             kernel_log.mark(f"{mark} begins")
-        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk)
+        attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk, self._supply)
         is_fit = True
         try:
             body = self._body(order.body)
@@ -95,7 +98,15 @@ class Worker:
             done = attempt.left(failed(error), {})
             is_fit = self._afresh.again()
         else:
-            done = attempt.run(body, shared)
+            try:
+                done = attempt.run(body, shared)
+            except NotWithThis:
+                if mark is not None:
+                    kernel_log.mark(f"{mark} ends: {Cause.WITHDRAWN.word}")
+                attempt.close(is_fine=False)
+                self._slots.end(self._index)
+                self._answers.send(pickle.dumps(tuple(NotBegun(self._index, order.mark))))
+                return False
             if not isinstance(body, Executable):  # that has a process of its own
                 is_fit = self._afresh.again()
         left, survivors = end_leftovers(grace)
@@ -116,7 +127,8 @@ class Worker:
         # Only now: what could not be brought over is this attempt's, and so is the time that it took.
         self._slots.end(self._index)
         self._answers.send(pickle.dumps(tuple(message), pickle.HIGHEST_PROTOCOL))
-        return is_fit and not survivors  # the keeper deals with what cannot be killed
+        self._supply.used()
+        return is_fit and not survivors and not self._supply.is_short  # the keeper deals with what cannot be killed
 
     def _body(self, reference: int | str) -> Body:
         if isinstance(reference, int):
@@ -130,13 +142,16 @@ class Worker:
 class _Attempt:
     """One attempt at an order, from its output file to what it leaves."""
 
-    def __init__(self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh, desk: str) -> None:
+    def __init__(
+        self, order: Order, slots: Slots, worker: int, journaled: bool, afresh: Afresh, desk: str, supply: Supply
+    ) -> None:
         self._order = order
         self._slots = slots
         self._worker = worker
         self._journaled = journaled
         self._afresh = afresh
         self._desk = desk
+        self._supply = supply
         self._before: dict[str, str | None] = {}
         self._output: int | None = None
         self._used_shared = True
@@ -149,8 +164,8 @@ class _Attempt:
             with Private():
                 if isinstance(body, Executable) and self._order.context is not None:
                     places.take(Context._make(self._order.context))
-                if self._order.output is not None:
-                    self._output = open_output(self._order.output)
+                if (path := self._order.output) is not None:
+                    self._output = self._supply.get(lambda: open_output(path))
         except OSError as error:
             reason = f"its files cannot be made: {error.strerror}: {error.filename}"
             return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
@@ -206,6 +221,7 @@ class _Attempt:
             lambda pid: self._slots.has_child(self._worker, pid),
             self._afresh.variables,
             self._afresh.directory,
+            self._supply,
         )
         ran = run_executable(body, around)
         self._used_shared = ran.used_shared or context is None
