@@ -38,7 +38,12 @@ WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)
 """
 _BLAMED = f"SELECT key, count(*) FROM task WHERE verdict = {int(Verdict.CRASH)} AND id < ? GROUP BY key"
 
-_MARK = "SELECT mark FROM attempt WHERE id = ? AND mark IS NOT NULL"
+#: What the task `k` wanted to be told after the last reboot that it asked for. Of attempts since then that
+#: were cut off nothing may have been written.
+MARK = """(
+  SELECT a.mark FROM transition t JOIN attempt a ON a.id = t.seq
+  WHERE t.seq <= k.submitted AND t.task = k.id AND a.mark IS NOT NULL ORDER BY t.seq DESC LIMIT 1)"""
+_MARK_OF = f"SELECT {MARK} FROM task k WHERE k.id = ?"
 
 
 #: The last sign of life of a session `s`: what it said of its end, or what it wrote last.
@@ -114,8 +119,9 @@ def marks_of(fetch: Fetch, run: int, under_way: Iterable[SavedTask]) -> dict[int
     """What those of the tasks that asked for a reboot wanted to be told after it, by number."""
     found: dict[int, str] = {}
     for task in under_way:
-        if task.reboots and task.submitted_seq is not None:
-            found.update((task.number, mark) for (mark,) in fetch(_MARK, (task.submitted_seq,)))
+        if task.reboots:
+            ((mark,),) = fetch(_MARK_OF, (task_base(run) + task.number,))
+            found[task.number] = mark or ""
     return found
 
 

@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,9 @@ from tests.crash.sessions import Ended, Nursery
 from tests.crash.witness import NAME, Record, contradictions
 
 _MOST_BOOTS = 20
+
+#: An outage that a task asks for: the one that finds this file, and takes it.
+ASK = "ask"
 
 #: What every task begins with: LOG is the witness's.
 _BEGIN = """\
@@ -45,6 +49,9 @@ esac
     "efibootmgr": "exit 1\n",
     "journalctl": "exit 1\n",
 }
+
+#: What a session shows first: it has the lock, and nothing of an earlier one is alive.
+_HEADER = re.compile(r"pexen [\d.]+  run \d+  suite ")
 
 _SHOWN = re.compile(r"  ([A-Z]+) +\[ *[^\]]*\] +\d+/\d+ (\S+)")
 
@@ -88,7 +95,9 @@ class Box:
 
     def boot(self, *words: str, outages: Sequence[str] = (), boot_id: str | None = None) -> int:
         """One life of the box; returns how it ended: an exit code of pexen, CRASHED or WENT_DOWN."""
-        options = [word for outage in outages for word in ("--outage", outage)]
+        options = [word for outage in outages if outage != ASK for word in ("--outage", outage)]
+        if ASK in outages:
+            (self.directory / ASK).touch()
         name = boot_id or f"boot-{next(self._boots)}"
         argv = [*options, str(self.directory), name, "--", *words]
         ended: Ended = self._nursery.start("tests.boots.machine:main", argv, self.directory).wait()
@@ -97,12 +106,12 @@ class Box:
         return ended.code
 
     def run(self, *words: str, outages: Sequence[Sequence[str]] = ()) -> list[int]:
-        """Boot until pexen comes to an end of its own. `outages` are for the first boots."""
+        """Begin the run, and boot until it is over. Returns how each boot ended; `outages` are of the first ones."""
         codes: list[int] = []
-        of_boots = iter(outages)
+        to_come = list(outages)
         while len(codes) < _MOST_BOOTS:
-            words_now = (*self.begin, *words) if not codes else ("resume",)
-            codes.append(self.boot(*words_now, outages=next(of_boots, ())))
+            begin = ("resume",) if codes else (*self.begin, *words)
+            codes.append(self.boot(*begin, outages=to_come.pop(0) if to_come else ()))
             if codes[-1] not in (CRASHED, WENT_DOWN):
                 return codes
         raise AssertionError(f"the run does not come to its end: {codes} {self.errors[-1]}")
@@ -148,13 +157,14 @@ class Box:
     def _not_alone(self, log: Sequence[Record]) -> Iterator[str]:
         """After a crash of the box those that were in flight run first, and one at a time."""
         ids = [number for (number,) in ask(self.directory, "SELECT id FROM sessions ORDER BY id")]
-        rows = ask(self.directory, "SELECT session, task FROM attempts WHERE cause IN ('box_died', 'box_died_alone')")
+        died = self._attempts("'box_died', 'box_died_alone'")
+        cleared = self._attempts("'returned', 'reboot_asked'")
         lives = _by_session(log)
         if len(lives) != len(ids):
             yield f"{len(lives)} runners began, and the journal knows {len(ids)}"
         suspects: set[str] = set()
         for session, life in zip(ids, lives, strict=False):
-            tried = None
+            tried, before = None, set(suspects)
             for what, key, detail in life:
                 if what == "S" and suspects | {tried} != {None}:
                     if tried is not None:
@@ -165,18 +175,29 @@ class Box:
                 elif what in "EQA":
                     suspects.discard(key)
                     tried = None if key == tried else tried
-                    if detail == "CRASH":
+                    if detail == "CRASH":  # that was the culprit
                         suspects.clear()
-            suspects |= {str(task) for one, task in rows if one == session}
+                        before.clear()
+            # What was cut off may have written its end; only the journal knows.
+            suspects |= before - cleared[session] | died[session]
+
+    def _attempts(self, causes: str) -> defaultdict[object, set[str]]:
+        """Tasks whose attempts ended so, by session."""
+        found = defaultdict(set)
+        for session, key in ask(self.directory, f"SELECT session, task FROM attempts WHERE cause IN ({causes})"):
+            found[session].add(str(key))
+        return found
 
 
 def _records(text: str) -> Iterator[Record]:
     for line in text.splitlines():
         words = line.split(" ")
-        if len(words) == 3 and words[0] in {"S", "E", "K", "Q", "R"}:
+        if len(words) == 3 and words[0] in {"S", "E", "Q", "R"}:
             yield Record(*words)
         elif (shown := _SHOWN.match(line)) is not None:
             yield Record("A", shown[2], shown[1])
+        elif _HEADER.match(line):
+            yield Record("K", "-", "-")
 
 
 def _by_session(log: Sequence[Record]) -> list[list[Record]]:

@@ -13,6 +13,8 @@ and by `--outage` to do something when so many tasks have begun since the last o
     crash, shutdown       as above
     runner, both          SIGKILL to the runner, or to it and its keepers; `pexen resume` goes on in the same boot
 
+A run that is found parked is resumed once more.
+
 Nothing here can reach the machine that it runs on: /proc/sysrq-trigger and /dev/kmsg are /dev/null, and what would ask
 for a reboot is a script.
 """
@@ -31,8 +33,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from pexen_state.cli.errors import Exit
 from pexen_state.cli.main import main as pexen
-from tests.crash.witness import NAME, note
+from tests.crash.witness import NAME
 
 #: Exit codes of a boot whose pexen did not come to an end of its own.
 CRASHED, WENT_DOWN = 70, 71
@@ -110,7 +113,9 @@ class _First:
         self._outages = [(kind, int(number)) for kind, _, number in (one.partition(":") for one in outages)]
         self._began = 0
         self._runner = 0
+        self._pokes = -1
         self._goes_on = False  # in this boot
+        self._was_parked = False
         self._is_stopping = False
 
     def run(self, boot_id: str) -> int:
@@ -119,7 +124,7 @@ class _First:
         for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD):
             signal.signal(number, lambda *_: None)
         signal.set_wakeup_fd(wakeup)
-        began = os.open(BEGAN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._pokes = began = os.open(BEGAN, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         self._start(self._words)
         patience = None
         while True:
@@ -154,7 +159,8 @@ class _First:
         os.mkfifo(BEGAN)
 
     def _start(self, words: list[str]) -> None:
-        note(self._directory, "K", "-")  # whatever was before is dead
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._pokes, 4096)  # of tasks that are dead
         self._began = 0
         self._runner = os.fork()
         if self._runner:
@@ -208,9 +214,13 @@ class _First:
                     continue
                 if self._is_stopping:
                     return WENT_DOWN
-                if not self._goes_on:
-                    return abs(os.waitstatus_to_exitcode(status))
-                self._goes_on = False
+                code = os.waitstatus_to_exitcode(status)
+                if code == Exit.UNFINISHED and not self._was_parked:
+                    self._was_parked = True  # whoever resumes it once more goes on
+                elif not self._goes_on:
+                    return abs(code)
+                else:
+                    self._goes_on = self._was_parked = False
                 with open(self._directory / "journal.db.lock") as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX)  # the keeper has it until all that it was in charge of is dead
                 self._start(["resume"])

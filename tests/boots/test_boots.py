@@ -27,6 +27,7 @@ esac
     assert box.sessions() == ["rebooted", "rebooted", "finished"]
     assert set(box.ends().values()) == {PASSED}
     assert sorted(one.key for one in box.log() if one.what == "S") == ["asks"] * 3 + ["other", "third"]
+    assert sorted(one.key for one in box.log() if one.what == "A") == ["asks", "other", "third"]  # it was shown
     assert box.violations() == []
 
 
@@ -143,4 +144,14 @@ def test_a_task_in_flight_and_one_that_waits_for_its_reboot_survive_a_crash_befo
     assert box.told("asks") == ["0:", "1:one"]  # that was a boot, too
     assert box.causes("lasts") == ["box_died_alone", "returned"]
     assert set(box.ends().values()) == {PASSED}
+    assert box.violations() == []
+
+
+def test_a_mark_is_told_again_to_whoever_was_cut_off_after_the_reboot(nursery: Nursery, disk: Path) -> None:
+    asks = 'if [ "$PEXEN_REBOOT_COUNT" = 0 ]; then reboot_marked one; fi\n[ $(seen "S asks") -ge 5 ] || sleep 60'
+    box = Box(nursery, disk, {"asks": task(asks, max_crashes=9)})
+
+    assert box.run(outages=[(), ["runner:1", "both:1", "crash:1"]]) == [WENT_DOWN, CRASHED, 0]
+
+    assert box.told("asks") == ["0:", *["1:one"] * 4]
     assert box.violations() == []
