@@ -31,9 +31,11 @@ SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ?)
   OR EXISTS (SELECT 1 FROM run_event WHERE seq BETWEEN ? AND ?)
 """
 
-_FLIGHTS = """
-SELECT k.id - ?, t.at_us + coalesce(a.wait_us, 0), a.pid
-FROM task k JOIN transition t ON t.seq = k.submitted LEFT JOIN attempt a ON a.id = t.seq
+_FLIGHTS = f"""
+SELECT k.id - ?, coalesce((
+    SELECT t.seq FROM transition t
+    WHERE t.seq > k.submitted AND t.task = k.id AND t.new = {int(State.RUNNING)} LIMIT 1), k.submitted), a.pid
+FROM task k LEFT JOIN attempt a ON a.id = k.submitted
 WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)
 """
 _BLAMED = f"SELECT key, count(*) FROM task WHERE verdict = {int(Verdict.CRASH)} AND id < ? GROUP BY key"
@@ -67,7 +69,7 @@ class Flight(NamedTuple):
     """An attempt that the journal knows to be in flight."""
 
     task: int
-    since_us: int  #: microseconds since 1970: when it began, or when it was submitted, if no more is known
+    since: int  #: `seq` of its beginning, or of its submission, if no more is known
     pid: int | None  #: of its worker
 
 
