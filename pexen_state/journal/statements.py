@@ -129,7 +129,8 @@ OPEN_SESSIONS = (
     f" {REBOOTS} FROM session s WHERE how_ended IS NULL"
 )
 OPEN_PROCESSES = "SELECT pid, start, boot_id FROM session WHERE how_ended IS NULL"
-END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
+END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ?, set_by_us = set_by_us + ? WHERE id = ?"
+CLOCK_WAS_SET = "UPDATE session SET set_by_us = set_by_us + ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"
     f" began_us) VALUES (({LAST_SESSION}) + 1,?,?,?,?,?,?,?,?,?,?) RETURNING id"
