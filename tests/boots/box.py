@@ -79,7 +79,7 @@ class Box:
         log = shlex.quote(str(directory / NAME))
         lines = []
         for name, one in tasks.items():
-            script = _script(directory / "suite" / name, _BEGIN.replace("LOG", log) + f"{one.does}\n{_END}")
+            script = _script(directory / "suite" / name, f"{_BEGIN}{one.does}\n{_END}".replace("LOG", log))
             lines.append(json.dumps({"name": name, "cmd": [str(script)], **one.metadata}))
         self._list = directory / "boots.jsonl"
         self._list.write_text("\n".join(lines))
@@ -158,7 +158,7 @@ class Box:
         """After a crash of the box those that were in flight run first, and one at a time."""
         ids = [number for (number,) in ask(self.directory, "SELECT id FROM sessions ORDER BY id")]
         died = self._attempts("'box_died', 'box_died_alone'")
-        cleared = self._attempts("'returned', 'reboot_asked'")
+        cleared = self._attempts("'returned', 'reboot_asked', 'exited'")
         lives = _by_session(log)
         if len(lives) != len(ids):
             yield f"{len(lives)} runners began, and the journal knows {len(ids)}"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,17 +23,22 @@ def nursery() -> Iterator[Nursery]:
         yield nursery
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """An empty directory on a file system that survives a boot, as a journal has to be."""
-    if is_on_disk(tmp_path):
-        yield tmp_path
+@contextmanager
+def directory_on_disk(first: Path) -> Iterator[Path]:
+    """An empty directory on a file system that survives a boot, as a journal has to be: the first, if it is."""
+    if is_on_disk(first):
+        yield first
         return
     made = Path(tempfile.mkdtemp(prefix="pexen-boots-", dir="/var/tmp"))
     try:
         if not is_on_disk(made):
-            pytest.skip(f"neither {tmp_path} nor /var/tmp is on a disk")
-        os.chmod(made, 0o700)
+            pytest.skip(f"neither {first} nor /var/tmp is on a disk")
         yield made
     finally:
         shutil.rmtree(made)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with directory_on_disk(tmp_path) as directory:
+        yield directory
