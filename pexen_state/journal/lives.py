@@ -31,14 +31,21 @@ SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ?)
   OR EXISTS (SELECT 1 FROM run_event WHERE seq BETWEEN ? AND ?)
 """
 
-_FLIGHTS = """
-SELECT k.id - ?, t.at_us + coalesce(a.wait_us, 0), a.pid
-FROM task k JOIN transition t ON t.seq = k.submitted LEFT JOIN attempt a ON a.id = t.seq
+_FLIGHTS = f"""
+SELECT k.id - ?, coalesce((
+    SELECT t.seq FROM transition t
+    WHERE t.seq > k.submitted AND t.task = k.id AND t.new = {int(State.RUNNING)} LIMIT 1), k.submitted), a.pid
+FROM task k LEFT JOIN attempt a ON a.id = k.submitted
 WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)
 """
 _BLAMED = f"SELECT key, count(*) FROM task WHERE verdict = {int(Verdict.CRASH)} AND id < ? GROUP BY key"
 
-_MARK = "SELECT mark FROM attempt WHERE id = ? AND mark IS NOT NULL"
+#: What the task `k` wanted to be told after the last reboot that it asked for. Of attempts since then that
+#: were cut off nothing may have been written.
+MARK = """(
+  SELECT a.mark FROM transition t JOIN attempt a ON a.id = t.seq
+  WHERE t.seq <= k.submitted AND t.task = k.id AND a.mark IS NOT NULL ORDER BY t.seq DESC LIMIT 1)"""
+_MARK_OF = f"SELECT {MARK} FROM task k WHERE k.id = ?"
 
 
 #: The last sign of life of a session `s`: what it said of its end, or what it wrote last.
@@ -62,7 +69,7 @@ class Flight(NamedTuple):
     """An attempt that the journal knows to be in flight."""
 
     task: int
-    since_us: int  #: microseconds since 1970: when it began, or when it was submitted, if no more is known
+    since: int  #: `seq` of its beginning, or of its submission, if no more is known
     pid: int | None  #: of its worker
 
 
@@ -114,8 +121,9 @@ def marks_of(fetch: Fetch, run: int, under_way: Iterable[SavedTask]) -> dict[int
     """What those of the tasks that asked for a reboot wanted to be told after it, by number."""
     found: dict[int, str] = {}
     for task in under_way:
-        if task.reboots and task.submitted_seq is not None:
-            found.update((task.number, mark) for (mark,) in fetch(_MARK, (task.submitted_seq,)))
+        if task.reboots:
+            ((mark,),) = fetch(_MARK_OF, (task_base(run) + task.number,))
+            found[task.number] = mark or ""
     return found
 
 

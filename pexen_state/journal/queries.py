@@ -21,6 +21,7 @@ NTH_NEWEST = "SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?"
 NEWEST_NAMED = "SELECT id FROM run WHERE name = ? ORDER BY id DESC LIMIT 1"
 NEWEST_UNFINISHED = "SELECT id FROM run WHERE state = 0 ORDER BY id DESC LIMIT 1"
 SESSIONS = "SELECT * FROM sessions WHERE run = ? ORDER BY id"
+BEGAN = "SELECT (began_us + set_by_us) / 1e6 FROM session WHERE id = ?"
 TASKS = "SELECT * FROM tasks WHERE run = ? ORDER BY number"
 KEYS = "SELECT task FROM tasks WHERE run = ? ORDER BY number"
 ATTEMPTS = "SELECT * FROM attempts WHERE run = ? ORDER BY task, attempt"
@@ -143,6 +144,11 @@ def newest_unfinished(connection: sqlite3.Connection) -> int | None:
 
 def sessions(connection: sqlite3.Connection, run_id: int) -> list[Found]:
     return rows(connection, SESSIONS, run_id)
+
+
+def began(connection: sqlite3.Connection, session_id: int) -> float:
+    """When a session began, in seconds since 1970 by the clock as it was set since."""
+    return float(connection.execute(BEGAN, (session_id,)).fetchone()[0])
 
 
 def tasks(connection: sqlite3.Connection, run_id: int) -> list[Found]:

@@ -87,6 +87,7 @@ session = Table(
     _int("began_us"),
     _int("ended_us", null=True),
     _int("how_ended", null=True),
+    _int("set_by_us", default=0),  # how far the wall clock was set meanwhile
 )
 
 task = Table(

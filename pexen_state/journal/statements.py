@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pexen_state.journal.lives import REBOOTS
+from pexen_state.journal.lives import MARK, REBOOTS
 
 #: So many rows go into one statement, where there are that many: a call of the driver costs as much as a row, and at
 #: each one the workers' threads are let in.
@@ -129,7 +129,8 @@ OPEN_SESSIONS = (
     f" {REBOOTS} FROM session s WHERE how_ended IS NULL"
 )
 OPEN_PROCESSES = "SELECT pid, start, boot_id FROM session WHERE how_ended IS NULL"
-END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ? WHERE id = ?"
+END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ?, set_by_us = set_by_us + ? WHERE id = ?"
+CLOCK_WAS_SET = "UPDATE session SET set_by_us = set_by_us + ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"
     f" began_us) VALUES (({LAST_SESSION}) + 1,?,?,?,?,?,?,?,?,?,?) RETURNING id"
@@ -141,8 +142,7 @@ LAST_UUID = "SELECT uuid, id FROM run WHERE id = (SELECT run FROM session ORDER 
 # What the writer has to remember of a run that goes on.
 LAST_TASK = "SELECT max(id) FROM task WHERE id BETWEEN ? AND ?"
 COUNTED = (
-    "SELECT k.id, k.withdrawn, k.reboots, a.mark FROM task k"
-    " LEFT JOIN attempt a ON a.id = k.submitted AND k.reboots > 0"
+    f"SELECT k.id, k.withdrawn, k.reboots, CASE WHEN k.reboots > 0 THEN {MARK} END FROM task k"
     " WHERE k.id BETWEEN ? AND ? AND (k.withdrawn > 0 OR k.reboots > 0)"
 )
 IN_FLIGHT = (

@@ -44,13 +44,16 @@ _GOOD = f"({int(Verdict.INFO)}, {int(Verdict.PASS)}, {int(Verdict.WARN)})"
 # The tasks of a run lie side by side.
 _OF_RUN = f"BETWEEN r.id << {TASK_BITS} AND ((r.id + 1) << {TASK_BITS}) - 1"
 
+# By how much the wall clock was set meanwhile does not count; a little is not noted.
+_TOOK_US = "max(s.ended_us - s.began_us - s.set_by_us, 0)"
+
 _RUNS = f"""
 SELECT r.id AS id, r.uuid AS uuid, r.name AS name, r.target AS target, r.params AS params,
   (SELECT s.host FROM session s WHERE s.run = r.id ORDER BY s.id LIMIT 1) AS host,
   (SELECT s.kernel FROM session s WHERE s.run = r.id ORDER BY s.id LIMIT 1) AS kernel,
   {_word("r.state", RunState)} AS state, {_verdict("r.verdict")} AS verdict,
   {_iso("r.began_us")} AS started_at, {_iso("r.ended_us")} AS ended_at,
-  (SELECT sum(s.ended_us - s.began_us) FROM session s WHERE s.run = r.id) / 1e6 AS seconds,
+  (SELECT sum({_TOOK_US}) FROM session s WHERE s.run = r.id) / 1e6 AS seconds,
   count(k.id) AS tasks, {_count(Verdict.PASS, Verdict.INFO)} AS passed, {_count(Verdict.WARN)} AS warned,
   {_count(Verdict.FAIL, Verdict.ERROR, Verdict.TIMEOUT, Verdict.CRASH)} AS failed,
   {_count(Verdict.SKIP)} AS skipped, {_count(Verdict.NOT_RUN)} AS not_run,
@@ -64,7 +67,7 @@ GROUP BY r.id
 _SESSIONS = f"""
 SELECT s.id AS id, s.run AS run, s.pid AS pid, s.boot_id AS boot_id, s.host AS host, s.kernel AS kernel,
   s.pexen_version AS pexen_version, {_iso("s.began_us")} AS started_at, {_iso("s.ended_us")} AS ended_at,
-  {_word("s.how_ended", HowEnded)} AS how_ended
+  {_word("s.how_ended", HowEnded)} AS how_ended, {_TOOK_US} / 1e6 AS seconds
 FROM session s
 """
 

@@ -12,9 +12,8 @@ import json
 import os
 import platform
 import shlex
-import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -25,6 +24,7 @@ from pexen_state.core.decisions import Decision, Intervention
 from pexen_state.core.states import Verdict
 from pexen_state.journal import restore, statements
 from pexen_state.journal.beside import refuse_beside_another
+from pexen_state.journal.clock import Clock, WatchedClock, steady_clock_us, wall_clock_us
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.identity import process_identity
 from pexen_state.journal.ids import ids_of, task_base
@@ -50,30 +50,28 @@ from pexen_state.journal.values import encode
 
 _DECISION_BYTES = 1024  # a decision, in the table, in the write-ahead log and twice for safety
 
-Clock = Callable[[], int]
-
-
-def wall_clock_us() -> int:
-    """Microseconds since 1970."""
-    return time.time_ns() // 1000
-
 
 class Journal:
     """Made by `open`, under the run lock. Methods raise JournalError."""
 
-    def __init__(self, connection: Connection, lock: RunLock, clock: Clock) -> None:
+    def __init__(self, connection: Connection, lock: RunLock, clock: WatchedClock) -> None:
         self.paths = lock.paths
         self._store = Store(connection, lock)
         self._tables = Tables(self._store, lock.paths.db)
-        self._clock = clock
+        self._wall = clock
+        self._clock = clock.now
         self._base = f"{lock.paths.parent}/"
         self._memory: Memory | None = None
         self._session: int | None = None
 
     @classmethod
-    def open(cls, lock: RunLock, create: bool = True, clock: Clock = wall_clock_us) -> Journal:
-        """Open the journal whose lock is held; make it, or upgrade it after a backup, where that is due."""
-        journal = cls(open_journal(lock.paths, create=create), lock, clock)
+    def open(cls, lock: RunLock, create: bool = True, clock: Clock | None = None) -> Journal:
+        """Open the journal whose lock is held; make it, or upgrade it after a backup, where that is due.
+
+        `clock` is one that nobody sets; by default it is that of the box, which is watched.
+        """
+        watched = WatchedClock(wall_clock_us, steady_clock_us) if clock is None else WatchedClock(clock, None)
+        journal = cls(open_journal(lock.paths, create=create), lock, watched)
         try:
             refuse_beside_another(journal.fetch, lock.paths)
         except BaseException:
@@ -185,7 +183,7 @@ class Journal:
             if over is not None:
                 self._store.run(statements.END_RUN, [(int(over[0]), int(over[1]), now, run_id)])
             last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
-            self._store.run(statements.END_SESSION, [(int(how_ended), last_seq, now, session)])
+            self._store.run(statements.END_SESSION, [(int(how_ended), last_seq, now, 0, session)])
 
     def _begin_session(self, run_id: int) -> tuple[Memory, int]:
         """Within a transaction."""
@@ -195,8 +193,8 @@ class Journal:
         last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
         for session, its_boot, began_us, last_us, rebooted in self._store.fetch(statements.OPEN_SESSIONS, ()):
             how = how_it_ended(None, its_boot == boot, bool(rebooted))
-            ended_us = max(began_us, last_us or began_us)
-            self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, session)])
+            ended_us = began_us if last_us is None else last_us
+            self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, 0, session)])
         memory = self._memory
         if memory is None or memory.run != run_id:
             memory = self._remember(run_id, last_seq)
@@ -246,7 +244,8 @@ class Journal:
         how = HowEnded[how_ended.upper()] if isinstance(how_ended, str) else how_ended
         with self._store.transaction():
             last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
-            self._store.run(statements.END_SESSION, [(int(how), last_seq, self._clock(), self._session)])
+            end = (int(how), last_seq, self._clock(), self._wall.set_by(), self._session)
+            self._store.run(statements.END_SESSION, [end])
         self._session = None
 
     def end_run(self, state: RunState | str, verdict: Verdict | str = Verdict.NONE) -> None:
@@ -283,6 +282,8 @@ class Journal:
             kept = [row for one in checkpoints for row in _checkpoint_rows(one, memory, now)]
             self._tables.write(memory, lay_out(decisions, began, ended or {}, memory, now, self._base))
             self._store.run(statements.INSERT_CHECKPOINT, kept)
+            if set_by := self._wall.set_by():
+                self._store.run(statements.CLOCK_WAS_SET, [(set_by, self._session)])
 
     def checkpoint(self, task: int, key: str) -> Any:
         """What a task of this run kept under that key last, None for nothing."""

@@ -54,9 +54,9 @@ def situation(connection: sqlite3.Connection, path: str, run_id: int, now: float
     (run,) = with_doing(connection, path, [queries.run(connection, run_id)])
     plan = standing(connection, run_id)
     _queue_up(plan)
-    since = {one["task"]: now - one["began_us"] / 1e6 for one in queries.in_flight(connection, run_id)}
+    since = {one["task"]: max(now - one["began_us"] / 1e6, 0.0) for one in queries.in_flight(connection, run_id)}
     left = connection.execute(_HELD_SINCE, ids_of(run_id)).fetchall()
-    since |= {key: now - at for key, at in left}
+    since |= {key: max(now - at, 0.0) for key, at in left}
     superseded_by = queries.newest_named(connection, run["name"]) if run["state"] == "superseded" else None
     return Situation(run, plan, since, typical_seconds(connection, run["name"]), command, superseded_by)
 

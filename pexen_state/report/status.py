@@ -93,15 +93,15 @@ def _elapsed(connection: sqlite3.Connection, run: Found, sessions: Iterable[Foun
     last = None
     seconds = 0.0
     for session in sessions:
-        ended = session["ended_at"]
-        if ended is not None:
-            until = queries.seconds_since_1970(ended)
-        elif run["doing"] == "running":
+        if session["seconds"] is not None:
+            seconds += session["seconds"]
+            continue
+        if run["doing"] == "running":
             until = now
         else:
             last = last if last is not None else queries.last_change(connection)
             until = last
-        seconds += max(until - queries.seconds_since_1970(session["started_at"]), 0.0)
+        seconds += max(until - queries.began(connection, session["id"]), 0.0)
     return seconds
 
 

@@ -98,11 +98,11 @@ class Interrupted:
         for number in plan.in_flight:
             task, flight = plan.tasks[number], flights.get(number)
             crashes = task.crashes + self.blamed.get(task.spec.key, 0)
-            pid, since_us = (flight.pid, flight.since_us) if flight is not None else (None, 0)
+            pid, since = (flight.pid, flight.since) if flight is not None else (None, 0)
             is_running = task.state is State.RUNNING
             place = places.get(marks[number], 0)
             is_running = is_running or place > 0
-            suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, place, since_us))
+            suspects.append(Suspect(number, task.attempt, task.spec.key, pid, crashes, is_running, place, since))
         ranked = most_suspicious_first(suspects, named_in_trouble(self.words))
         return tuple((one.task, one.attempt) for one in ranked)
 

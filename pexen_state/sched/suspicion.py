@@ -25,7 +25,7 @@ class Suspect(NamedTuple):
     crashes: int  #: that it was blamed for before, in this run and in earlier ones
     is_running: bool  #: a worker had said that it began
     place: int  #: the later its beginning stands in the kernel's last log, the higher; 0: not there, or with its end
-    since_us: int  #: when it was submitted, or began
+    since: int  #: `seq` of its submission, or of its beginning
 
 
 def most_suspicious_first(suspects: Iterable[Suspect], named: Sequence[Named] = ()) -> list[Suspect]:
@@ -36,7 +36,7 @@ def most_suspicious_first(suspects: Iterable[Suspect], named: Sequence[Named] = 
 
     def innocence(one: Suspect) -> tuple[bool, int, bool, int, int, int]:
         is_named = (one.pid in pids) or _name_of(one.key) in names
-        return (not is_named, -one.crashes, not one.is_running, -one.place, -one.since_us, one.task)
+        return (not is_named, -one.crashes, not one.is_running, -one.place, -one.since, one.task)
 
     return sorted(suspects, key=innocence)
 

@@ -18,7 +18,7 @@ from tests.stories import raised, returned, skipped, spec, timed_out
 PROMISED = {
     "runs": "id uuid name target params host kernel state verdict started_at ended_at seconds tasks passed warned "
     "failed skipped not_run sessions reboots parent",
-    "sessions": "id run pid boot_id host kernel pexen_version started_at ended_at how_ended",
+    "sessions": "id run pid boot_id host kernel pexen_version started_at ended_at how_ended seconds",
     "tasks": "run task state verdict flaky reason attempts seconds started_at ended_at priority tags fingerprint "
     "group_name",
     "attempts": "run task attempt session worker pid boot_id started_at ended_at seconds state exit_code signal cause "
