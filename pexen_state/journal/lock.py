@@ -3,6 +3,9 @@
 The runner and its keepers hold the lock (a keeper inherits the descriptor by fork), so it is free only when all of
 them are gone. A runner that was killed leaves a keeper, which needs a moment to end what ran; if it does not, it is
 killed here, after a look at who it is. Nothing here knows what is in the journal.
+
+A keeper that outlives its runner says so in the file. Whoever comes after a reboot knows by that word that the runner
+had been killed before: the box did not take it down. The word stays until another runner dies.
 """
 
 from __future__ import annotations
@@ -52,6 +55,7 @@ class RunLock:
         identity = process_identity(os.getpid())
         assert identity is not None, "/proc does not know this process"
         self._holder = Holder(identity, time.time())
+        self._died = _died(_said(fd))
         self._write()
 
     @classmethod
@@ -91,13 +95,11 @@ class RunLock:
                 "boot_id": self._holder.runner.boot_id,
                 "since": self._holder.since,
                 "keepers": [[who.pid, who.start] for who in self._holder.keepers],
+                "died": self._died,
             }
         )
-        data = line.encode("ascii") + b"\n"
         try:
-            # Written first, cut afterwards: at no instant does the file look as if nobody held it.
-            os.pwrite(self.fd, data, 0)
-            os.ftruncate(self.fd, len(data))
+            _put(self.fd, line)
         except OSError as error:
             raise JournalWriteError(
                 f"the lock {self.paths.lock} cannot be written to ({error.strerror}). Look at the disk, and try again."
@@ -109,6 +111,8 @@ class RunLock:
             # Where the disk fails: who is dead, or has another start time, is not taken for its holder by anybody.
             with suppress(OSError):
                 os.ftruncate(self.fd, 0)
+                if self._died is not None:
+                    _put(self.fd, json.dumps({"died": self._died}))
             with suppress(OSError):
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
             os.close(self.fd)
@@ -235,16 +239,68 @@ def _is_at(fd: int, path: str) -> bool:
 
 def _read(fd: int) -> Holder | None:
     """Who wrote into the lock file last; None if nobody did, or if it is being written just now."""
+    said = _said(fd)
     try:
-        said: dict[str, Any] = json.loads(os.pread(fd, _MAX_BYTES, 0).split(b"\n", 1)[0])
         boot = said["boot_id"]
         return Holder(
             ProcessIdentity(said["pid"], said["start"], boot),
             said["since"],
             tuple(ProcessIdentity(pid, start, boot) for pid, start in said["keepers"]),
         )
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def _said(fd: int) -> dict[str, Any]:
+    """What is in a lock file; nothing, if that is being written just now."""
+    try:
+        said = json.loads(os.pread(fd, _MAX_BYTES, 0).split(b"\n", 1)[0])
+    except (ValueError, OSError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _put(fd: int, line: str) -> None:
+    data = line.encode("ascii") + b"\n"
+    # Written first, cut afterwards: at no instant does the file look as if nobody held it.
+    os.pwrite(fd, data, 0)
+    os.ftruncate(fd, len(data))
+
+
+# -- the keeper's word
+
+
+def leave_word(fd: int, runner: int) -> None:
+    """Say that the runner of that pid is dead, and the box is not. For its keeper, which holds the lock by `fd`.
+
+    The word is of use only if it is on the disk when the box goes down, so it is flushed. If it cannot be written, the
+    next runner takes the death for one of the box, and tries what was in flight one by one.
+    """
+    said = _said(fd)
+    if said.get("pid") == runner:
+        with suppress(OSError, KeyError, TypeError):
+            _put(fd, json.dumps({**said, "died": [said["pid"], said["start"], said["boot_id"]]}))
+            os.fdatasync(fd)
+
+
+def outlived(path: str | os.PathLike[str]) -> ProcessIdentity | None:
+    """The last runner of the journal at `path` whose keeper saw it die, whoever holds the lock now."""
+    try:
+        fd = os.open(JournalPaths.of(path).lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        died = _died(_said(fd))
+        return ProcessIdentity(*died) if died is not None else None
+    finally:
+        os.close(fd)
+
+
+def _died(said: dict[str, Any]) -> tuple[int, int, str] | None:
+    match said.get("died"):
+        case [int(pid), int(start), str(boot)]:
+            return pid, start, boot
+    return None
 
 
 def _kill_rest_of(holder: Holder) -> None:
