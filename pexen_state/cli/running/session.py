@@ -21,6 +21,7 @@ from pexen_state.cli.running.ending import ended_tasks, exit_code
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
+from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import Selection
 from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.report import display
@@ -39,7 +40,7 @@ class Goal:
     """Which run the session is of: a new one, unless `run` says which one goes on."""
 
     run: int | None = None
-    how_left: str | None = None  #: a sentence: how its last session ended
+    how_left: HowLeft | None = None  #: how its last session ended
     overrides: Collection[str] = ()  #: what is said anew about its tasks
     rerun_changed: bool = False
     parent: int | None = None  #: of a new run: whose tasks it runs again
