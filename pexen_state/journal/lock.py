@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pexen_state.box.life import boot_id
 from pexen_state.descriptors import above_standard
@@ -29,13 +29,13 @@ from pexen_state.journal.errors import (
     JournalWriteError,
 )
 from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
+from pexen_state.journal.lock_file import died, put, said_in
 from pexen_state.journal.paths import JournalPaths
 
 _PATIENCE_S = 2.0  # with a live holder: a child forked a moment ago may hold the lock until it execs
 _KEEPERS_TIME_S = 1.0  # for the keeper of a dead runner, to end everything by itself
 _PAUSE_S = 0.02
 _LONG_PAUSE_S = 0.25  # once nobody can expect it to be free at once
-_MAX_BYTES = 64 * 1024
 
 
 class Holder(NamedTuple):
@@ -55,7 +55,7 @@ class RunLock:
         identity = process_identity(os.getpid())
         assert identity is not None, "/proc does not know this process"
         self._holder = Holder(identity, time.time())
-        self._died = _died(_said(fd))
+        self._died = died(said_in(fd))
         self._write()
 
     @classmethod
@@ -99,7 +99,7 @@ class RunLock:
             }
         )
         try:
-            _put(self.fd, line)
+            put(self.fd, line)
         except OSError as error:
             raise JournalWriteError(
                 f"the lock {self.paths.lock} cannot be written to ({error.strerror}). Look at the disk, and try again."
@@ -112,7 +112,7 @@ class RunLock:
             with suppress(OSError):
                 os.ftruncate(self.fd, 0)
                 if self._died is not None:
-                    _put(self.fd, json.dumps({"died": self._died}))
+                    put(self.fd, json.dumps({"died": self._died}))
             with suppress(OSError):
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
             os.close(self.fd)
@@ -239,7 +239,7 @@ def _is_at(fd: int, path: str) -> bool:
 
 def _read(fd: int) -> Holder | None:
     """Who wrote into the lock file last; None if nobody did, or if it is being written just now."""
-    said = _said(fd)
+    said = said_in(fd)
     try:
         boot = said["boot_id"]
         return Holder(
@@ -251,38 +251,6 @@ def _read(fd: int) -> Holder | None:
         return None
 
 
-def _said(fd: int) -> dict[str, Any]:
-    """What is in a lock file; nothing, if that is being written just now."""
-    try:
-        said = json.loads(os.pread(fd, _MAX_BYTES, 0).split(b"\n", 1)[0])
-    except (ValueError, OSError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _put(fd: int, line: str) -> None:
-    data = line.encode("ascii") + b"\n"
-    # Written first, cut afterwards: at no instant does the file look as if nobody held it.
-    os.pwrite(fd, data, 0)
-    os.ftruncate(fd, len(data))
-
-
-# -- the keeper's word
-
-
-def leave_word(fd: int, runner: int) -> None:
-    """Say that the runner of that pid is dead, and the box is not. For its keeper, which holds the lock by `fd`.
-
-    The word is of use only if it is on the disk when the box goes down, so it is flushed. If it cannot be written, the
-    next runner takes the death for one of the box, and tries what was in flight one by one.
-    """
-    said = _said(fd)
-    if said.get("pid") == runner:
-        with suppress(OSError, KeyError, TypeError):
-            _put(fd, json.dumps({**said, "died": [said["pid"], said["start"], said["boot_id"]]}))
-            os.fdatasync(fd)
-
-
 def outlived(path: str | os.PathLike[str]) -> ProcessIdentity | None:
     """The last runner of the journal at `path` whose keeper saw it die, whoever holds the lock now."""
     try:
@@ -290,17 +258,10 @@ def outlived(path: str | os.PathLike[str]) -> ProcessIdentity | None:
     except OSError:
         return None
     try:
-        died = _died(_said(fd))
-        return ProcessIdentity(*died) if died is not None else None
+        who = died(said_in(fd))
+        return ProcessIdentity(*who) if who is not None else None
     finally:
         os.close(fd)
-
-
-def _died(said: dict[str, Any]) -> tuple[int, int, str] | None:
-    match said.get("died"):
-        case [int(pid), int(start), str(boot)]:
-            return pid, start, boot
-    return None
 
 
 def _kill_rest_of(holder: Holder) -> None:

@@ -17,7 +17,8 @@ import pytest
 
 from pexen_state.journal.errors import JournalBusy, JournalMissing, JournalReadOnly
 from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
-from pexen_state.journal.lock import RunLock, holder_of, is_held, leave_word, outlived
+from pexen_state.journal.lock import RunLock, holder_of, is_held, outlived
+from pexen_state.journal.lock_file import leave_word
 
 HOLD = """
 import sys
@@ -317,7 +318,8 @@ def test_descendants_are_found_over_generations() -> None:
 # A runner whose keeper leaves word when it has seen the end of it, and then gives up the lock.
 HOLD_WITH_WITNESS = """
 import os, select, sys, time
-from pexen_state.journal.lock import RunLock, leave_word
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.lock_file import leave_word
 lock = RunLock.acquire(sys.argv[1])
 runner = os.getpid()
 death = os.pidfd_open(runner)

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.box.scarcity import in_words
 from pexen_state.core.states import Cause
-from pexen_state.journal.lock import leave_word
+from pexen_state.journal.lock_file import leave_word
 from pexen_state.sched.pool import limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
