@@ -87,7 +87,7 @@ class Session:
             watch = Watch(sched)
             with Signals(sched, lambda: min(watch.in_flight, self.terms.workers)) as signals:
                 sched.announce = lambda opened: self._announce(opened, signals, watch)
-                sched.pulse = self._pulse
+                sched.pulse = lambda: self._pulse(watch)
                 try:
                     for result in sched.run(self._pool()):
                         assert self._display is not None
@@ -172,8 +172,10 @@ class Session:
         )
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))
 
-    def _pulse(self) -> None:
+    def _pulse(self, watch: Watch) -> None:
         if self._display is not None:
+            if (news := watch.news()) is not None:
+                self._display.say(news)
             self._display.pulse()
 
     def _say(self, text: str) -> bool:
