@@ -36,6 +36,8 @@ _CAUSES = {
     "shut_down": "the box was shut down or rebooted while it ran",
     "box_died": "the box crashed or lost power while it ran beside others",
     "box_died_alone": "the box crashed or lost power while it alone ran",
+    "kernel": "ended well, but the kernel told of trouble meanwhile",
+    "out_of_time": "over the time limit of all its attempts together",
     "reboot_asked": "asked for a reboot",
     "no_reboot": "asked for a reboot, and there was none",
     "does_not_apply": "does not apply here",

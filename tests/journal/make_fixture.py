@@ -14,7 +14,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from pexen_state.core.inputs import BoxDied, CameBack, Ending, Finished, Input, PoolHasRoom, RunOpened, Started
+from pexen_state.core.inputs import BoxDied, Ending, Finished, Input, NewBoot, PoolHasRoom, RunOpened, Started
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.care.check import check
@@ -81,7 +81,7 @@ def tell(maker: Maker) -> None:
     maker.journal.append((), (), {}, [Checkpoint(ASKS, "step", "half-way")])
     maker.ended(ASKS, Cause.REBOOT_ASKED, Verdict.NONE, mark="phase-1")
     maker.journal.end_session(HowEnded.REBOOTED)
-    maker.session(3, CameBack())
+    maker.session(3, NewBoot())
     maker.ended(ASKS)
     for _ in range(3):  # beside the innocent, and then twice alone
         maker.session(2, maker.box_died())
