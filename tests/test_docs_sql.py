@@ -111,6 +111,7 @@ ANSWERS: dict[int, tuple[dict[str, str], list[tuple[Any, ...]]]] = {
         ],
     ),
     19: ({"run": "1", "task": "db/query"}, [(0, "waiting", "skipped", "unmet")]),
+    21: ({}, []),
 }
 
 #: number -> values; the answer is looked at by `test_what_is_measured_is_asked_for_as_well`.
@@ -127,8 +128,8 @@ def asked(nights: Box, number: int, values: dict[str, str]) -> Answer:
         return ask(connection, QUESTIONS[number][1], values)
 
 
-def test_there_are_twenty_questions_and_each_is_asked_here():
-    assert list(QUESTIONS) == list(range(1, 21))
+def test_there_are_twenty_one_questions_and_each_is_asked_here():
+    assert list(QUESTIONS) == list(range(1, 22))
     assert all(words.endswith("?") for words, _ in QUESTIONS.values())
     assert sorted([*ANSWERS, *MEASURED]) == list(QUESTIONS)
 
@@ -156,6 +157,14 @@ def test_what_is_measured_is_asked_for_as_well(nights: Box):
 
     ((_, runs, failures),) = asked(nights, 20, MEASURED[20]).rows
     assert (runs, failures) == (3, 3)
+
+
+def test_who_crashed_the_box_is_found_where_it_crashed(tmp_path: Path):
+    journal = shutil.copy(Path(__file__).parent / "journal/fixtures/journal-0003.db", tmp_path / "journal.db")
+    with reader(journal) as connection:
+        found = ask(connection, QUESTIONS[21][1], {})
+
+    assert list(found.rows) == [("culprit", 2, 1), ("innocent", 0, 1)]
 
 
 @pytest.mark.parametrize("number", sorted(QUESTIONS), ids=lambda number: QUESTIONS[number][0])

@@ -6,10 +6,14 @@ Read only, on any connection.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from typing import NamedTuple
 
+from pexen_state.box.life import boot_id
 from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.journal.identity import ProcessIdentity
 from pexen_state.journal.ids import ids_of, task_base
+from pexen_state.journal.lock import outlived
 from pexen_state.journal.records import EventKind, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
 
@@ -21,7 +25,7 @@ REBOOTS = f"""EXISTS (
     WHERE t.seq > e.seq AND (t.new = {int(State.SUBMITTED)} OR t.cause = {int(Cause.NO_REBOOT)})))"""
 
 _LIVES = f"""
-SELECT s.how_ended, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 9223372036854775807),
+SELECT s.how_ended, s.pid, s.start, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 9223372036854775807),
   s.how_ended IS NULL AND {REBOOTS}
 FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC
 """
@@ -73,6 +77,18 @@ class Flight(NamedTuple):
     pid: int | None  #: of its worker
 
 
+class Today(NamedTuple):
+    """What is known now of sessions that did not say how they ended."""
+
+    boot_id: str
+    outlived: ProcessIdentity | None  #: the last runner that is known to have died before its box went down
+
+    @classmethod
+    def of(cls, path: str | PathLike[str]) -> Today:
+        """For the sessions of the journal at `path`."""
+        return cls(boot_id(), outlived(path))
+
+
 class Life(NamedTuple):
     """A session that is over, of somebody who ran tasks."""
 
@@ -83,12 +99,13 @@ class Life(NamedTuple):
     decided: bool = True  #: anything was decided in it: else it went away before it could say what it had found
 
 
-def lives(fetch: Fetch, run: int, boot: str) -> Iterator[Life]:
-    """The sessions of a run, the latest first. `boot` is the id of this one."""
-    for how, its_boot, began_us, first, last, rebooted in fetch(_LIVES, (run,)):
+def lives(fetch: Fetch, run: int, today: Today) -> Iterator[Life]:
+    """The sessions of a run, the latest first."""
+    for how, pid, start, boot, began_us, first, last, rebooted in fetch(_LIVES, (run,)):
         ended_tasks = bool(fetch(_ENDED_TASKS, (first, last))[0][0])
         decided = bool(fetch(_DECIDED, (first, last, first, last))[0][0])
-        yield Life(how_it_ended(how, its_boot == boot, bool(rebooted)), its_boot, began_us, ended_tasks, decided)
+        runner = ProcessIdentity(pid, start, boot)
+        yield Life(how_it_ended(how, runner, bool(rebooted), today), boot, began_us, ended_tasks, decided)
 
 
 def last_that_decided(past: Sequence[Life]) -> Life | None:
@@ -98,13 +115,15 @@ def last_that_decided(past: Sequence[Life]) -> Life | None:
     return next((life for life in past if life.decided), past[0] if past else None)
 
 
-def how_it_ended(said: int | None, is_same_boot: bool, rebooted: bool) -> HowEnded:
-    """What a session said; else what follows from the boot that it was in."""
+def how_it_ended(said: int | None, runner: ProcessIdentity, rebooted: bool, today: Today) -> HowEnded:
+    """What a session said; else what follows from the boot that it was in. `rebooted`: it had begun to reboot."""
     if said is not None:
         return HowEnded(said)
-    if is_same_boot:
+    if runner.boot_id == today.boot_id:
         return HowEnded.KILLED
-    return HowEnded.REBOOTED if rebooted else HowEnded.CRASHED
+    if rebooted:
+        return HowEnded.REBOOTED
+    return HowEnded.KILLED if runner == today.outlived else HowEnded.CRASHED
 
 
 def flights(fetch: Fetch, run: int) -> list[Flight]:

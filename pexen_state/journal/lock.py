@@ -3,6 +3,9 @@
 The runner and its keepers hold the lock (a keeper inherits the descriptor by fork), so it is free only when all of
 them are gone. A runner that was killed leaves a keeper, which needs a moment to end what ran; if it does not, it is
 killed here, after a look at who it is. Nothing here knows what is in the journal.
+
+A keeper that outlives its runner says so in the file. Whoever comes after a reboot knows by that word that the runner
+had been killed before: the box did not take it down. The word stays until another runner dies.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pexen_state.box.life import boot_id
 from pexen_state.descriptors import above_standard
@@ -26,13 +29,13 @@ from pexen_state.journal.errors import (
     JournalWriteError,
 )
 from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
+from pexen_state.journal.lock_file import died, put, said_in
 from pexen_state.journal.paths import JournalPaths
 
 _PATIENCE_S = 2.0  # with a live holder: a child forked a moment ago may hold the lock until it execs
 _KEEPERS_TIME_S = 1.0  # for the keeper of a dead runner, to end everything by itself
 _PAUSE_S = 0.02
 _LONG_PAUSE_S = 0.25  # once nobody can expect it to be free at once
-_MAX_BYTES = 64 * 1024
 
 
 class Holder(NamedTuple):
@@ -52,6 +55,7 @@ class RunLock:
         identity = process_identity(os.getpid())
         assert identity is not None, "/proc does not know this process"
         self._holder = Holder(identity, time.time())
+        self._died = died(said_in(fd))
         self._write()
 
     @classmethod
@@ -91,13 +95,11 @@ class RunLock:
                 "boot_id": self._holder.runner.boot_id,
                 "since": self._holder.since,
                 "keepers": [[who.pid, who.start] for who in self._holder.keepers],
+                "died": self._died,
             }
         )
-        data = line.encode("ascii") + b"\n"
         try:
-            # Written first, cut afterwards: at no instant does the file look as if nobody held it.
-            os.pwrite(self.fd, data, 0)
-            os.ftruncate(self.fd, len(data))
+            put(self.fd, line)
         except OSError as error:
             raise JournalWriteError(
                 f"the lock {self.paths.lock} cannot be written to ({error.strerror}). Look at the disk, and try again."
@@ -109,6 +111,8 @@ class RunLock:
             # Where the disk fails: who is dead, or has another start time, is not taken for its holder by anybody.
             with suppress(OSError):
                 os.ftruncate(self.fd, 0)
+                if self._died is not None:
+                    put(self.fd, json.dumps({"died": self._died}))
             with suppress(OSError):
                 fcntl.flock(self.fd, fcntl.LOCK_UN)
             os.close(self.fd)
@@ -235,16 +239,29 @@ def _is_at(fd: int, path: str) -> bool:
 
 def _read(fd: int) -> Holder | None:
     """Who wrote into the lock file last; None if nobody did, or if it is being written just now."""
+    said = said_in(fd)
     try:
-        said: dict[str, Any] = json.loads(os.pread(fd, _MAX_BYTES, 0).split(b"\n", 1)[0])
         boot = said["boot_id"]
         return Holder(
             ProcessIdentity(said["pid"], said["start"], boot),
             said["since"],
             tuple(ProcessIdentity(pid, start, boot) for pid, start in said["keepers"]),
         )
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError):
         return None
+
+
+def outlived(path: str | os.PathLike[str]) -> ProcessIdentity | None:
+    """The last runner of the journal at `path` whose keeper saw it die, whoever holds the lock now."""
+    try:
+        fd = os.open(JournalPaths.of(path).lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        who = died(said_in(fd))
+        return ProcessIdentity(*who) if who is not None else None
+    finally:
+        os.close(fd)
 
 
 def _kill_rest_of(holder: Holder) -> None:

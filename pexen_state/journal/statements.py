@@ -125,8 +125,9 @@ REOPEN_RUN = "UPDATE run SET state = 0, verdict = 0, ended_us = NULL WHERE id = 
 # Whoever did not say how it ended is dead: only one runner at a time holds the journal. It lived at least until its
 # last decision.
 OPEN_SESSIONS = (
-    "SELECT id, boot_id, began_us, (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1),"
-    f" {REBOOTS} FROM session s WHERE how_ended IS NULL"
+    "SELECT id, pid, start, boot_id, began_us,"
+    f" (SELECT at_us FROM transition WHERE seq >= first_seq ORDER BY seq DESC LIMIT 1), {REBOOTS}"
+    " FROM session s WHERE how_ended IS NULL"
 )
 OPEN_PROCESSES = "SELECT pid, start, boot_id FROM session WHERE how_ended IS NULL"
 END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ?, set_by_us = set_by_us + ? WHERE id = ?"

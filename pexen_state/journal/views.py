@@ -95,7 +95,7 @@ SELECT s.run AS run, k.key AS task, b.attempt - b.withdrawn AS attempt, s.id AS 
   a.took_us / 1e6 AS seconds,
   CASE WHEN e.seq IS NULL THEN {_word("k.state", State)} ELSE {_attempt_state("e.cause")} END AS state,
   a.exit_code AS exit_code, a.signal AS signal, {_word("e.cause", Cause)} AS cause,
-  coalesce(a.reboots, 0) AS reboot_count, a.output AS output
+  coalesce(a.reboots, 0) AS reboot_count, a.output AS output, nullif(a.mark, '') AS mark
 FROM session s
 JOIN transition b ON b.seq {_IN_SESSION} AND b.new = {int(State.SUBMITTED)}
 JOIN task k ON k.id = b.task

@@ -19,16 +19,15 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 import pexen_state
-from pexen_state.box.life import boot_id
 from pexen_state.core.decisions import Decision, Intervention
 from pexen_state.core.states import Verdict
 from pexen_state.journal import restore, statements
 from pexen_state.journal.beside import refuse_beside_another
 from pexen_state.journal.clock import Clock, WatchedClock, steady_clock_us, wall_clock_us
 from pexen_state.journal.errors import JournalError
-from pexen_state.journal.identity import process_identity
+from pexen_state.journal.identity import ProcessIdentity, process_identity
 from pexen_state.journal.ids import ids_of, task_base
-from pexen_state.journal.lives import how_it_ended
+from pexen_state.journal.lives import Today, how_it_ended
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.opening import open_journal
 from pexen_state.journal.records import (
@@ -187,12 +186,12 @@ class Journal:
 
     def _begin_session(self, run_id: int) -> tuple[Memory, int]:
         """Within a transaction."""
-        at_us, boot, box = self._clock(), boot_id(), os.uname()
+        at_us, today, box = self._clock(), Today.of(self.paths.db), os.uname()
         who = process_identity(os.getpid())
         assert who is not None
         last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
-        for session, its_boot, began_us, last_us, rebooted in self._store.fetch(statements.OPEN_SESSIONS, ()):
-            how = how_it_ended(None, its_boot == boot, bool(rebooted))
+        for session, pid, start, boot, began_us, last_us, rebooted in self._store.fetch(statements.OPEN_SESSIONS, ()):
+            how = how_it_ended(None, ProcessIdentity(pid, start, boot), bool(rebooted), today)
             ended_us = began_us if last_us is None else last_us
             self._store.run(statements.END_SESSION, [(int(how), last_seq, ended_us, 0, session)])
         memory = self._memory
@@ -205,7 +204,7 @@ class Journal:
                 run_id,
                 who.pid,
                 who.start,
-                boot,
+                today.boot_id,
                 box.nodename,
                 box.release,
                 pexen_state.__version__,

@@ -14,11 +14,11 @@ _SESSIONS = {
     "finished": ("finished", ""),
     "stopped": ("stopped", "; what ran was ended in order"),
     "paused": ("paused", ""),
-    "parked": ("parked", ", until a person looks"),
+    "parked": ("parked", ", until a person resumes it"),
     "failed": ("ended by an error of the journal or of pexen itself", ""),
     "killed": ("killed; last seen", ""),
     "rebooted": ("ended by a reboot that a task asked for", ""),
-    "shutdown": ("ended by a shutdown", ""),
+    "shutdown": ("ended by a shutdown or reboot of the box, by somebody else", ""),
     "steered": ("nothing was run, only steered", ""),
     "crashed": ("cut off: the box crashed or lost power; last seen", ""),
 }
@@ -33,6 +33,13 @@ _CAUSES = {
     "runner_died": "the runner was killed",
     "stopped": "stopped with the runner",
     "cancelled": "cancelled",
+    "shut_down": "the box was shut down or rebooted while it ran",
+    "box_died": "the box crashed or lost power while it ran beside others",
+    "box_died_alone": "the box crashed or lost power while it alone ran",
+    "kernel": "ended well, but the kernel told of trouble meanwhile",
+    "out_of_time": "over the time limit of all its attempts together",
+    "reboot_asked": "asked for a reboot",
+    "no_reboot": "asked for a reboot, and there was none",
     "does_not_apply": "does not apply here",
     "unmet": "what it requires was not provided",
     "locked": "a lock that it needs is held for good",
@@ -68,6 +75,8 @@ def attempt_in_words(attempt: Found, is_running: bool = True) -> str:
             return f"timed out{silent}{after}"
         case "worker_died" if attempt["signal"] is not None:
             return f"its worker died of {signal_name(attempt['signal'])}"
+        case "reboot_asked" if attempt["mark"]:
+            return f"asked for a reboot, with the mark {attempt['mark']}"
     return cause_in_words(cause)
 
 

@@ -9,7 +9,7 @@ from pexen_state.core.deps import Gate
 from pexen_state.core.lock_names import lock_text
 from pexen_state.core.plan import Plan
 from pexen_state.report.endings import attempt_in_words
-from pexen_state.report.style import Style, took, verdict_words, when
+from pexen_state.report.style import Style, count, took, verdict_words, when
 from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]
@@ -46,16 +46,21 @@ def one_task(
     story: Iterable[Found],
     is_running: bool,
     style: Style,
+    suspicion: str | None = None,
 ) -> Iterator[str]:
-    """`is_running`: somebody runs the run."""
+    """`is_running`: somebody runs the run. `suspicion`: a sentence, if it may have crashed the box."""
     verdict = f", verdict {verdict_words(task['verdict'])}" if task["verdict"] else ""
     yield style.strong(f"{safe(task['task'])}  {_state(task, is_running)}{verdict}{', flaky' if task['flaky'] else ''}")
     if task["reason"]:
         yield f"  reason    {safe(task['reason'])}"
     yield from _needs(task, needs)
+    if suspicion is not None:
+        yield f"  suspect   {safe(suspicion)}"
     for attempt in attempts:
         took_ = f"  [{took(attempt['seconds']).strip()}]" if attempt["seconds"] is not None else ""
-        yield f"  attempt {attempt['attempt']}: {attempt_in_words(attempt, is_running)}{took_}"
+        yield f"  attempt {attempt['attempt']}: {safe(attempt_in_words(attempt, is_running))}{took_}"
+        if attempt["reboot_count"]:
+            yield f"    after   {count(attempt['reboot_count'], 'reboot')} that it asked for"
         if attempt["started_at"]:
             yield f"    started {when(attempt['started_at'])}  worker {attempt['worker']}  pid {attempt['pid']}"
         if attempt["output"]:
@@ -71,6 +76,8 @@ def one_task(
 def _state(task: Found, is_running: bool) -> str:
     if task["state"] in ("submitted", "running") and not is_running:
         return "cut off"
+    if task["state"] == "rebooting":
+        return "waits for a reboot"
     return str(task["state"]).replace("_", " ")
 
 

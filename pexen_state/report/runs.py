@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from pexen_state.box.life import boot_id
 from pexen_state.core.states import BAD_WORDS
 from pexen_state.journal import queries
 from pexen_state.journal.identity import is_alive
 from pexen_state.journal.lock import holder_of
 from pexen_state.report.endings import session_in_words
 from pexen_state.report.style import Style, count, duration, took, verdict_words, when
+from pexen_state.report.suspects import awaiting_of
 from pexen_state.report.tables import table
 from pexen_state.report.text import cut, safe
 
@@ -42,8 +44,9 @@ _RUN_COLUMNS = (
 
 
 def with_doing(connection: sqlite3.Connection, path: str, runs: Iterable[Found]) -> list[Found]:
-    """Runs, each with a column `doing`: `running`, `paused`, `interrupted` or `parked`, None for one that is over.
+    """Runs, each with a column `doing`: `running`, `paused`, `interrupted`, `parked` or `awaits_reboot`.
 
+    None for one that is over.
     Whether an unfinished run is being run right now is known to the run lock alone.
     """
     holder = holder_of(path)
@@ -56,6 +59,8 @@ def with_doing(connection: sqlite3.Connection, path: str, runs: Iterable[Found])
             # Who only steered says nothing of how the run was left.
             sessions = [one for one in queries.sessions(connection, run["id"]) if one["how_ended"] != "steered"]
             doing = _doing(sessions[-1], runner) if sessions else "interrupted"
+            if doing == "interrupted" and sessions and _awaits_reboot(connection, run["id"], sessions[-1]):
+                doing = "awaits_reboot"
         told.append({**run, "doing": doing})
     return told
 
@@ -66,12 +71,18 @@ def _doing(session: Found, runner: int | None) -> str:
     return str(session["how_ended"]) if session["how_ended"] in ("paused", "parked") else "interrupted"
 
 
+def _awaits_reboot(connection: sqlite3.Connection, run: int, last: Found) -> bool:
+    """Whether it ended in good order, with tasks that asked for a reboot, and the box has had none since."""
+    in_order = last["how_ended"] in ("stopped", "rebooted")
+    return in_order and last["boot_id"] == boot_id() and bool(awaiting_of(connection, run))
+
+
 def runs_table(runs: Iterable[Found]) -> Iterator[str]:
     rows = [
         (
             run["id"],
             run["name"],
-            run["doing"] or run["state"],
+            verdict_words(run["doing"] or run["state"]),
             verdict_words(run["verdict"]),
             run["tasks"],
             run["passed"],
@@ -92,7 +103,7 @@ def runs_table(runs: Iterable[Found]) -> Iterator[str]:
 
 def run_lines(run: Found, sessions: Sequence[Found], again: str | None, style: Style) -> Iterator[str]:
     """One run, above its tasks. `again` says what it runs again, if it does."""
-    state = run["doing"] or run["state"]
+    state = verdict_words(run["doing"] or run["state"])
     verdict = f", verdict {verdict_words(run['verdict'])}" if run["verdict"] else ""
     yield style.strong(f"run {run['id']}  suite {safe(run['name'])}  {state}{verdict}")
     if again is not None:

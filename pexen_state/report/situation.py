@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pexen_state.core.plan import Plan
@@ -19,6 +19,7 @@ from pexen_state.journal.asking.durations import typical_seconds
 from pexen_state.journal.ids import ids_of
 from pexen_state.journal.standing import standing
 from pexen_state.report.runs import with_doing
+from pexen_state.report.suspects import Suspects, awaiting_of, suspects_of
 from pexen_state.report.text import safe
 
 Found = dict[str, Any]
@@ -39,6 +40,8 @@ class Situation:
     typical: Mapping[str, float]
     command: str
     superseded_by: int | None
+    suspects: Suspects | None = None
+    awaiting: Mapping[str, Found] = field(default_factory=dict)  #: by key: tasks that wait for a reboot
 
     @property
     def is_running(self) -> bool:
@@ -58,7 +61,10 @@ def situation(connection: sqlite3.Connection, path: str, run_id: int, now: float
     left = connection.execute(_HELD_SINCE, ids_of(run_id)).fetchall()
     since |= {key: max(now - at, 0.0) for key, at in left}
     superseded_by = queries.newest_named(connection, run["name"]) if run["state"] == "superseded" else None
-    return Situation(run, plan, since, typical_seconds(connection, run["name"]), command, superseded_by)
+    suspects = suspects_of(connection, run_id) if run["state"] == "unfinished" else None
+    awaiting = {one["task"]: one for one in awaiting_of(connection, run_id)}
+    typical = typical_seconds(connection, run["name"])
+    return Situation(run, plan, since, typical, command, superseded_by, suspects, awaiting)
 
 
 def _queue_up(plan: Plan) -> None:

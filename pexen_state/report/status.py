@@ -22,6 +22,14 @@ from pexen_state.journal.ids import ids_of
 from pexen_state.journal.lock import Holder, holder_of
 from pexen_state.report.runs import with_doing
 from pexen_state.report.style import COUNTED, Style, count, duration, took, verdict_words
+from pexen_state.report.suspects import (
+    Suspects,
+    awaiting_in_words,
+    awaiting_of,
+    in_words,
+    is_rebooting,
+    suspects_of,
+)
 from pexen_state.report.text import cut, safe
 
 Found = dict[str, Any]
@@ -57,11 +65,26 @@ def gather(connection: sqlite3.Connection, path: str, run_id: int, now: float) -
         "seconds_left": _left(connection, path, run_id, total - done, running, typical) if is_running else None,
         "running": running,
         **_handed_over(path, run_id, is_running),
+        **_of_the_box(connection, run),
         "failed": [
             {**one, "verdict": Verdict(one["verdict"]).word} for one in queries.ended_badly(connection, run_id, _FAILED)
         ],
         "locks": _locks(connection, run_id) if run["state"] == "unfinished" else [],
         "superseded_by": queries.newest_named(connection, run["name"]) if run["state"] == "superseded" else None,
+    }
+
+
+def _of_the_box(connection: sqlite3.Connection, run: Found) -> Found:
+    """Who is under suspicion after a crash, and who waits for a reboot."""
+    suspects, awaiting, rebooting = None, [], False
+    if run["state"] == "unfinished":
+        suspects = suspects_of(connection, run["id"])
+        awaiting = awaiting_of(connection, run["id"])
+        rebooting = bool(awaiting) and run["doing"] == "running" and is_rebooting(connection, run["id"])
+    return {
+        "suspects": suspects._asdict() if suspects is not None else None,
+        "awaiting_reboot": awaiting,
+        "rebooting": rebooting,
     }
 
 
@@ -196,7 +219,7 @@ def _word(name: object) -> str:
 def status_lines(status: Found, style: Style, command: str) -> Iterator[str]:
     """`command` is what a person types for pexen and its journal."""
     run = status["run"]
-    state = run["doing"] or run["state"]
+    state = verdict_words(run["doing"] or run["state"])
     pid = f" by the process {status['pid']}" if status["pid"] is not None else ""
     yield style.strong(f"run {run['id']}  suite {safe(run['name'])}  {state}{pid}")
     counts = ", ".join(f"{number} {verdict_words(word)}" for word, number in status["counts"].items() if number)
@@ -209,7 +232,11 @@ def status_lines(status: Found, style: Style, command: str) -> Iterator[str]:
     yield f"  {ran}{sessions}{about}"
     if status["window"] is not None:
         yield f"  {window_in_words(status['window'], status['in_flight'])}"
+    if status["suspects"] is not None:
+        yield f"  {in_words(Suspects(**status['suspects']), state == 'running')}"
     yield from _running_lines(status["running"])
+    if status["awaiting_reboot"]:
+        yield f"  {awaiting_in_words(status['awaiting_reboot'], status['rebooting'])}"
     yield from _failed_lines(status)
     for one in status["locks"][:_LOCKS]:
         yield f"  {lock_in_words(one)}"
@@ -226,7 +253,7 @@ def window_in_words(window: int, in_flight: int) -> str:
 
 
 def _running_lines(running: list[Found]) -> Iterator[str]:
-    begun = [one for one in running if one["state"] != "submitted"]
+    begun = [one for one in running if one["state"] == "running"]
     for one in begun[:_RUNNING]:
         usual = f"  usually {duration(one['usual_seconds'])}" if one["usual_seconds"] is not None else ""
         again = f"  attempt {one['attempt']}" if one["attempt"] > 1 else ""
@@ -276,10 +303,13 @@ def change_line(status: Found) -> str:
     """One line, for whoever watches a run without a terminal: it is another one when something has changed."""
     run = status["run"]
     counts = " ".join(f"{number} {verdict_words(word)}" for word, number in status["counts"].items() if number)
-    running = [cut(safe(one["task"]), 60) for one in status["running"] if one["state"] != "submitted"]
+    running = [cut(safe(one["task"]), 60) for one in status["running"] if one["state"] == "running"]
     names = f"  running: {' '.join(running[:4])}{' ...' if len(running) > 4 else ''}" if running else ""
-    state = run["doing"] or run["state"]
-    return f"run {run['id']}  {state}  {status['done']}/{status['tasks']}  {counts}{names}".rstrip()
+    state = verdict_words(run["doing"] or run["state"])
+    box = f"  {in_words(Suspects(**status['suspects']), state == 'running')}" if status["suspects"] is not None else ""
+    if status["awaiting_reboot"]:
+        box += f"  {awaiting_in_words(status['awaiting_reboot'], status['rebooting'])}"
+    return f"run {run['id']}  {state}  {status['done']}/{status['tasks']}  {counts}{names}{box}".rstrip()
 
 
 def now() -> float:

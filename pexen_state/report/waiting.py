@@ -15,6 +15,7 @@ from pexen_state.core.states import State
 from pexen_state.report.endings import attempt_in_words, cause_in_words
 from pexen_state.report.situation import Situation, shown, unlock_command
 from pexen_state.report.style import count, duration, verdict_words
+from pexen_state.report.suspects import Suspects
 
 Found = dict[str, Any]
 
@@ -44,6 +45,8 @@ def sentences(about: Situation, number: int, cause: str | None, last: Found | No
             yield from _waits(about, number, why)
         case explain.Ready():
             yield from _ready(about, why)
+    if not task.state.is_final:
+        yield from _of_the_box(about, task.spec.key, task.state)
     if not about.is_running and not task.state.is_final:
         yield _nobody_runs(about)
 
@@ -57,14 +60,48 @@ def _ready(about: Situation, why: explain.Ready) -> Iterator[str]:
         yield f"{why.key} is ready."
 
 
+def _of_the_box(about: Situation, key: str, state: State) -> Iterator[str]:
+    """That the box is being tried, or is to be rebooted first."""
+    suspects, name = about.suspects, shown(key)
+    if suspects is not None and state in (State.READY, State.WAITING, State.SUBMITTED, State.RUNNING):
+        yield suspicion(suspects, name, about.is_running)
+    others = [one for one in about.awaiting if one != name]
+    if others and state is State.READY:
+        ask = "asks" if len(others) == 1 else "ask"
+        yield f"{listed(others)} {ask} for a reboot: a session that may reboot the box starts nothing new before that."
+
+
+def suspicion(suspects: Suspects, key: str, is_running: bool) -> str:
+    """What a crash of the box means to a task: it is a suspect, or waits until all of them have been tried."""
+    if key not in suspects.left:
+        left = len(suspects.left)
+        names = listed(list(suspects.left))
+        who = f"{count(left, 'suspect')} {'has' if left == 1 else 'have'} been tried: {names}"
+        return f"The box crashed or lost power, and it waits until {who}."
+    said = f"{key} is a suspect: it was in flight when the box crashed or lost power."
+    at = suspects.left.index(key)
+    if not at:
+        return f"{said} It is {'tried now' if is_running else 'tried first'}, alone."
+    before = listed(list(suspects.left[:at]))
+    return f"{said} Suspects are tried alone, one at a time: {before} before it."
+
+
 def _nobody_runs(about: Situation) -> str:
     doing = about.run["doing"]
+    if doing == "awaits_reboot":
+        return (
+            f"Nobody runs run {about.id} now, it waits for a reboot. Reboot the box, then `{about.command} resume "
+            f"{about.id}`; or let it be done: `{about.command} resume {about.id} --allow-reboot --resume-by-hand`."
+        )
     how = {"paused": "is paused", "parked": "is parked"}.get(doing, "is interrupted")
     return f"Nobody runs run {about.id} now, it {how}: `{about.command} resume {about.id}` goes on with it."
 
 
 def _in_flight(about: Situation, why: explain.InFlight) -> str:
     nth = f", attempt {why.nth}," if why.nth > 1 else ""
+    if why.state is State.REBOOTING:
+        mark = about.awaiting.get(shown(why.key), {}).get("mark")
+        return f"{why.key} asked for a reboot{f', with the mark {mark},' if mark else ''} and waits for it."
     if not about.is_running:
         return f"{why.key} was in flight{nth} when run {about.id} was cut off; it runs again when the run goes on."
     if why.state is State.RUNNING:

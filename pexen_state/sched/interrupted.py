@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pexen_state.box.last_words import Words, named_in_trouble
-from pexen_state.box.life import boot_id, box_life
+from pexen_state.box.life import box_life
 from pexen_state.core.inputs import BoxDied, Input, Lost, NewBoot, NotRebooted
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
-from pexen_state.journal.lives import Flight, Life, blamed, flights, last_that_decided, lives
+from pexen_state.journal.lives import Flight, Life, Today, blamed, flights, last_that_decided, lives
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
@@ -123,16 +123,19 @@ class Interrupted:
 
 
 def interruption_of(
-    fetch: Fetch, run: int, marks: BegunMarks | None, words_since: Callable[[int], Sequence[Words]] = lambda _: ()
+    fetch: Fetch,
+    run: int,
+    marks: BegunMarks | None,
+    today: Today,
+    words_since: Callable[[int], Sequence[Words]] = lambda _: (),
 ) -> Interrupted:
     """From the journal, and from a slot file of this boot, if there is one.
 
     `words_since` is asked after a crash alone, for the kernel's last words since that time, in microseconds since 1970.
     """
-    boot = boot_id()
-    past = list(lives(fetch, run, boot))
+    past = list(lives(fetch, run, today))
     last = last_that_decided(past)
-    is_same_boot = last is None or last.boot_id == boot
+    is_same_boot = last is None or last.boot_id == today.boot_id
     begun = begun_in(marks, run) if is_same_boot else None
     if last is None or last.how_ended is not HowEnded.CRASHED:
         return Interrupted(past, run, is_same_boot, begun)

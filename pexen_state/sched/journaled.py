@@ -23,7 +23,7 @@ from pexen_state.core.inputs import RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError, JournalWriteError
-from pexen_state.journal.lives import marks_of, time_spent, time_worked
+from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import (
@@ -252,7 +252,8 @@ def _begin_or_match(
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
         match.under_way = past.under_way()
-        return record, match, interruption_of(journal.fetch, record.id, marks, last_words)
+        today = Today.of(asked.path)
+        return record, match, interruption_of(journal.fetch, record.id, marks, today, last_words)
     if not callables.all_would_run:
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:

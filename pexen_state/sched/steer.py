@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pexen_state.box.life import boot_id
 from pexen_state.journal.control import ask
 from pexen_state.journal.errors import JournalBusy, JournalMissing, NoRunner
 from pexen_state.journal.lock import RunLock
@@ -128,7 +127,7 @@ def _ask_runner(paths: JournalPaths, body: dict[str, Any], run_id: int | None, t
 
 def _steer_alone(lock: RunLock, asked: Steering, body: dict[str, Any], run_id: int | None) -> Steered:
     # Not before it is needed: who asks a runner loads no database.
-    from pexen_state.journal.lives import lives
+    from pexen_state.journal.lives import Today, lives
     from pexen_state.journal.writer import Journal
     from pexen_state.sched.pool.tree import kill_strays
 
@@ -137,7 +136,7 @@ def _steer_alone(lock: RunLock, asked: Steering, body: dict[str, Any], run_id: i
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, lock.paths.slots)
         record = _unfinished(journal, body["do"], run_id)
-        life = next(lives(journal.fetch, record.id, boot_id()), None)
+        life = next(lives(journal.fetch, record.id, Today.of(journal.paths.db)), None)
         if isinstance(asked, Pause) and life is not None and life.how_ended is HowEnded.PAUSED:
             return Steered(record.id, False, was_so=True)
         return _write(journal, record, asked, body)
@@ -158,6 +157,7 @@ def _unfinished(journal: Journal, what: str, run_id: int | None) -> RunRecord:
 
 
 def _write(journal: Journal, record: RunRecord, asked: Steering, body: dict[str, Any]) -> Steered:
+    from pexen_state.journal.lives import Today
     from pexen_state.journal.standing import restored
     from pexen_state.sched.control import input_of
     from pexen_state.sched.ending import end_state, worst_verdict
@@ -169,7 +169,8 @@ def _write(journal: Journal, record: RunRecord, asked: Steering, body: dict[str,
         told = input_of(plan, body)
     except ValueError as error:
         raise NotFound(f"run {record.id}: {error}.") from None
-    lost = interruption_of(journal.fetch, record.id, begun_marks(journal.paths.slots)).inputs(plan)
+    today, marks = Today.of(journal.paths.db), begun_marks(journal.paths.slots)
+    lost = interruption_of(journal.fetch, record.id, marks, today).inputs(plan)
     # A run may be unfinished though all its tasks have ended: somebody has not been given the last results. That is for
     # a resume to mend; who cancels it gives them up, and cancels nothing else.
     had_ended = plan.is_over

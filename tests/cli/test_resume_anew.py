@@ -47,7 +47,7 @@ def test_run_goes_on_with_the_unfinished_run_of_its_suite_if_it_is_told_to(box: 
     fresh = box.pexen("run", "s.jobs", "--resume")
 
     assert (done.code, fresh.code) == (0, 0)
-    assert "run 1 was cut off after " in done.lines[1]
+    assert "run 1 was cut off at " in done.lines[1]
     assert "3 workers" in done.lines[0]
     assert "run 1 goes on with its own tasks: -k, --last-failed and --not-run are left aside" in done.err
     assert box.sql("SELECT id, sessions, state FROM runs ORDER BY id") == [(1, 2, "finished"), (2, 1, "finished")]
@@ -69,7 +69,7 @@ def test_a_plan_says_what_would_become_of_every_task_and_runs_nothing(box: Box):
     done = box.pexen("resume", "--plan")
 
     assert done.code == 0, done.err
-    assert re.fullmatch(r"run 1 was cut off after .*: the runner was killed\. Suite .*suite\.", done.lines[0])
+    assert re.fullmatch(r"run 1 was cut off at .*: the runner was killed\. Suite .*suite\.", done.lines[0])
     text = "\n".join(done.lines[1:])
     assert "     1 running when it was left: run again\n         suite/2" in text
     assert "     1 left: run\n         suite/4" in text

@@ -23,6 +23,7 @@ from typing import Any
 from pexen_state import Reboot, Sched, task
 from pexen_state.sched.common import RunOver, RunParked
 from pexen_state.sched.pool import ProcessWorkerPool
+from tests.crash.aftermath import ask
 from tests.crash.suite import first_run, kill_at_commit
 from tests.crash.witness import note, records
 
@@ -119,7 +120,17 @@ def main() -> None:
         sys.exit(PARKED)
 
 
-def new_boot(directory: Path) -> None:
-    """As if the box had booted since the last session."""
+def new_boot(directory: Path, *, the_keeper_stayed: bool = False) -> None:
+    """As if the box had booted since the last session.
+
+    The word that the keeper left about its runner is of another boot then, as if it had died with the box; unless it is
+    to be one that was written before the box went down.
+    """
+    if the_keeper_stayed:
+        lock = directory / "journal.db.lock"
+        said = json.loads(lock.read_text())
+        ((session,),) = ask(directory, "SELECT max(id) FROM session")
+        pid, start, _ = said["died"]
+        lock.write_text(json.dumps({**said, "died": [pid, start, f"boot {session}"]}) + "\n")
     with closing(sqlite3.connect(directory / "journal.db")) as connection, connection:
         connection.execute("UPDATE session SET boot_id = 'boot ' || id WHERE id = (SELECT max(id) FROM session)")

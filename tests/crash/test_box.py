@@ -164,6 +164,22 @@ def test_nor_is_the_box_rebooted_once_more_for_that(nursery: Nursery, tmp_path: 
     sound(tmp_path)
 
 
+def test_a_runner_that_its_keeper_saw_die_is_no_crash_of_the_box_that_is_rebooted_later(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    assert session(nursery, tmp_path, "--crashes", "1").was_killed
+    wait_for_the_keeper(tmp_path)
+    new_boot(tmp_path, the_keeper_stayed=True)
+
+    assert session(nursery, tmp_path).code == 0
+
+    assert how_sessions_ended(tmp_path)[0] == "killed"
+    assert causes(tmp_path, "culprit") == ["runner_died", "returned"]
+    assert causes(tmp_path, "innocent") == ["runner_died", "returned"]
+    assert ask(tmp_path, "SELECT count(*) FROM run_event WHERE kind = 6") == [(0,)]  # nobody was under suspicion
+    sound(tmp_path)
+
+
 def test_a_run_that_gets_nowhere_is_parked_and_the_next_resume_goes_on(nursery: Nursery, tmp_path: Path) -> None:
     for commit in (4, 2, 2):  # right after each session's first turn; the first one makes journal and run, too
         killed = session(nursery, tmp_path, "--kill-after-commit", str(commit))

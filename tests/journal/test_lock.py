@@ -17,7 +17,8 @@ import pytest
 
 from pexen_state.journal.errors import JournalBusy, JournalMissing, JournalReadOnly
 from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
-from pexen_state.journal.lock import RunLock, holder_of, is_held
+from pexen_state.journal.lock import RunLock, holder_of, is_held, outlived
+from pexen_state.journal.lock_file import leave_word
 
 HOLD = """
 import sys
@@ -310,3 +311,89 @@ def test_descendants_are_found_over_generations() -> None:
         assert isinstance(below[0], ProcessIdentity)
         assert shell.pid in {who.pid for who in descendants(os.getpid())}
         kill(below[0])
+
+
+# -- the keeper's word
+
+# A runner whose keeper leaves word when it has seen the end of it, and then gives up the lock.
+HOLD_WITH_WITNESS = """
+import os, select, sys, time
+from pexen_state.journal.lock import RunLock
+from pexen_state.journal.lock_file import leave_word
+lock = RunLock.acquire(sys.argv[1])
+runner = os.getpid()
+death = os.pidfd_open(runner)
+keeper = os.fork()
+if keeper == 0:
+    select.select([death], [], [])
+    leave_word(lock.fd, runner)
+    os._exit(0)
+lock.record_keeper(keeper)
+print(keeper, flush=True)
+time.sleep(1000)
+"""
+
+
+def killed_with_a_witness(path: Path) -> ProcessIdentity:
+    """Who held the lock, and was killed; its keeper is gone, too."""
+    with holder(path, HOLD_WITH_WITNESS) as (process, _):
+        who = process_identity(process.pid)
+        assert who is not None
+        process.kill()
+        process.wait()
+        RunLock.acquire(path).release()  # not before the keeper has said it
+    return who
+
+
+def test_a_keeper_that_outlives_its_runner_leaves_word_of_it(path: Path) -> None:
+    who = killed_with_a_witness(path)
+
+    assert outlived(path) == who
+    assert holder_of(path) is None
+
+
+def test_the_word_stays_when_others_have_had_the_lock_and_died_in_good_order(path: Path) -> None:
+    who = killed_with_a_witness(path)
+
+    with RunLock.acquire(path) as lock:
+        lock.record_keeper(os.getpid())
+        assert outlived(path) == who
+    with RunLock.acquire(path):
+        pass
+
+    assert outlived(path) == who
+
+
+def test_the_word_is_about_the_last_runner_that_died(path: Path) -> None:
+    killed_with_a_witness(path)
+    last = killed_with_a_witness(path)
+
+    assert outlived(path) == last
+
+
+def test_a_runner_without_a_keeper_dies_without_a_word(path: Path) -> None:
+    with holder(path) as (process, _):
+        process.kill()
+        process.wait()
+
+    assert outlived(path) is None
+
+
+def test_nobody_leaves_word_of_somebody_else(path: Path) -> None:
+    with RunLock.acquire(path) as lock:
+        leave_word(lock.fd, os.getpid() + 1)
+
+        assert outlived(path) is None
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", '{"died": 5}', '{"died": [1, "x", "b"]}', '{"died": [1, 2]}'])
+def test_what_makes_no_sense_in_the_file_is_no_word(said: str, path: Path) -> None:
+    Path(f"{path}.lock").write_text(said)
+
+    assert outlived(path) is None
+    with RunLock.acquire(path):
+        assert outlived(path) is None
+
+
+def test_where_there_is_no_lock_file_there_is_no_word(path: Path) -> None:
+    assert outlived(path) is None

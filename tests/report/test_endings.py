@@ -15,7 +15,7 @@ AT = "2026-11-22T03:04:05.678901+00:00"
     [
         ("finished", "finished at {at}"),
         ("stopped", "stopped at {at}; what ran was ended in order"),
-        ("parked", "parked at {at}, until a person looks"),
+        ("parked", "parked at {at}, until a person resumes it"),
         ("killed", "killed; last seen at {at}"),
         ("steered", "nothing was run, only steered at {at}"),
         ("crashed", "cut off: the box crashed or lost power; last seen at {at}"),

@@ -82,7 +82,7 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
         )
     goal = Goal(
         run,
-        found.how.sentence,
+        found.how,
         overrides=OVERRIDABLE & anew.options.said(),
         rerun_changed=anew.rerun_changed,
     )

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from pexen_state import __version__
 from pexen_state.cli import journals
 from pexen_state.cli.output import Console
+from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import Selection
 from pexen_state.cli.suite.targets import Suite
+from pexen_state.journal.records import HowEnded
 from pexen_state.report.display import Header, Past
 from pexen_state.report.style import count
 from pexen_state.report.text import safe
@@ -36,7 +38,7 @@ def header(opened: Opened, terms: Terms, journal: str, sentences: Iterable[str])
 
 
 def before(
-    opened: Opened, how_left: str | None, selection: Selection, settings_file: str | None, here: str
+    opened: Opened, how_left: HowLeft | None, selection: Selection, settings_file: str | None, here: str
 ) -> Iterator[str]:
     """The sentences below the header."""
     if settings_file is not None:
@@ -44,8 +46,9 @@ def before(
     if (selected := selection.in_words()) is not None:
         yield f"{selected}."
     if how_left is not None:
-        yield how_left
-        yield f"  {what_is_left(opened)}"
+        yield how_left.sentence
+        crashed = how_left.ended is HowEnded.CRASHED
+        yield f"  {what_is_left(opened)}{_suspicion(len(opened.in_flight)) if crashed else ''}"
 
 
 def beside(opened: Opened, journal: str, command: str) -> Iterator[str]:
@@ -79,6 +82,13 @@ def what_is_left(opened: Opened) -> str:
         return f"{said}."
     were = ("was" if running == 1 else "were") if opened.had_begun else "may have been"
     return f"{said}, {running} {were} running: {some(opened.in_flight)}."
+
+
+def _suspicion(running: int) -> str:
+    """What a crash of the box means to the tasks that ran."""
+    if running == 1:
+        return " It was alone, so the crash counts against it."
+    return " They go first, one at a time, to find the culprit." if running else ""
 
 
 def some(keys: Iterable[str]) -> str:

@@ -21,6 +21,7 @@ from pexen_state.cli.running.ending import ended_tasks, exit_code
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
+from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import Selection
 from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.report import display
@@ -39,7 +40,7 @@ class Goal:
     """Which run the session is of: a new one, unless `run` says which one goes on."""
 
     run: int | None = None
-    how_left: str | None = None  #: a sentence: how its last session ended
+    how_left: HowLeft | None = None  #: how its last session ended
     overrides: Collection[str] = ()  #: what is said anew about its tasks
     rerun_changed: bool = False
     parent: int | None = None  #: of a new run: whose tasks it runs again
@@ -86,7 +87,7 @@ class Session:
             watch = Watch(sched)
             with Signals(sched, lambda: min(watch.in_flight, self.terms.workers)) as signals:
                 sched.announce = lambda opened: self._announce(opened, signals, watch)
-                sched.pulse = self._pulse
+                sched.pulse = lambda: self._pulse(watch)
                 try:
                     for result in sched.run(self._pool()):
                         assert self._display is not None
@@ -171,8 +172,10 @@ class Session:
         )
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))
 
-    def _pulse(self) -> None:
+    def _pulse(self, watch: Watch) -> None:
         if self._display is not None:
+            if (news := watch.news()) is not None:
+                self._display.say(news)
             self._display.pulse()
 
     def _say(self, text: str) -> bool:

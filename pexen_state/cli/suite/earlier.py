@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Collection
 from typing import NamedTuple
 
-from pexen_state.box.life import boot_id
 from pexen_state.cli.errors import NothingToDo
 from pexen_state.cli.journals import Found
 from pexen_state.cli.running.recorded import is_ours
+from pexen_state.cli.suite import left
+from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import BAD, Failing, Left
 from pexen_state.core.states import Verdict
 from pexen_state.journal import queries, restore
 from pexen_state.journal.ids import ids_of
-from pexen_state.journal.lives import REBOOTS, how_it_ended
-from pexen_state.journal.lock import holder_of
+from pexen_state.journal.lives import Today
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import reader
-from pexen_state.journal.records import EventKind, HowEnded, RunRecord, RunState, SavedTask
+from pexen_state.journal.records import RunRecord, RunState, SavedTask
 from pexen_state.journal.uptodate import is_empty
 from pexen_state.sched.interrupted import Interrupted, interruption_of
 from pexen_state.sched.pool.slots import begun_marks
-
-# Who only steered says nothing of how the run was left. One that was cut off lived at least until its last decision.
-_LAST_SESSION = f"""
-SELECT s.how_ended, s.boot_id, coalesce(
-    s.ended_us,
-    (SELECT t.at_us FROM transition t WHERE t.seq >= s.first_seq ORDER BY t.seq DESC LIMIT 1),
-    s.began_us),
-  {REBOOTS},
-  (SELECT e.data LIKE '%"interrupt"%' FROM run_event e
-    WHERE e.run = s.run AND e.kind = {int(EventKind.PAUSED)} AND e.seq >= s.first_seq ORDER BY e.seq DESC LIMIT 1)
-FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC LIMIT 1
-"""
 
 # What became of the unfinished runs of its suite when a run began: those that it superseded ended as it began.
 _SUPERSEDED = """
@@ -53,24 +40,7 @@ _JUDGED = (
     f" AND verdict NOT IN ({int(Verdict.NONE)}, {int(Verdict.NOT_RUN)})"
 )
 
-_ENDED = {
-    HowEnded.STOPPED: "was stopped",
-    HowEnded.PAUSED: "was paused",
-    HowEnded.PARKED: "was parked",
-    HowEnded.FAILED: "ended by an error",
-    HowEnded.REBOOTED: "ended by a reboot that was asked for",
-    HowEnded.SHUTDOWN: "was ended by a shutdown",
-}
 _RUNS_LOOKED_AT = 20  # for what failed last
-_KILLED = "the runner was killed"
-_CRASHED = "the box crashed or lost power (new boot, no shutdown recorded)"
-
-
-class HowLeft(NamedTuple):
-    """How the last session of an unfinished run ended."""
-
-    sentence: str  #: `run 12 was cut off after 10:22:41: the runner was killed.`
-    left_alone: str | None  #: why `resume --all` does not go on with it; None: it does
 
 
 class Unfinished(NamedTuple):
@@ -135,7 +105,7 @@ def saved_tasks(path: str, run: int) -> list[SavedTask]:
 def interruption(path: str, run: int) -> Interrupted:
     """How the run was interrupted, as whoever resumes it now would see it."""
     with reader(path) as connection:
-        return interruption_of(_fetching(connection), run, begun_marks(JournalPaths.of(path).slots))
+        return interruption_of(_fetching(connection), run, begun_marks(JournalPaths.of(path).slots), Today.of(path))
 
 
 def left_by(path: str, run: int) -> Left:
@@ -174,35 +144,8 @@ def beside(path: str, run: int) -> tuple[list[int], list[int]]:
 
 def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> HowLeft:
     begun_by = None if is_ours(record.options) else "it was begun by a program, not by `pexen run`"
-    row = connection.execute(_LAST_SESSION, (record.id,)).fetchone()
-    if row is None:
-        return HowLeft(f"run {record.id} was never begun.", begun_by)
-    how, boot, at_us, rebooted, by_interrupt = row
-    ended = how_it_ended(how, boot == boot_id(), bool(rebooted))
-    if how is None and boot == boot_id() and (holder := holder_of(path)) is not None and _is_newest(connection, record):
-        return HowLeft(f"run {record.id} is being run by the process {holder.runner.pid}.", begun_by)
-    at = _time_of_day(at_us)
-    if ended in _ENDED:
-        sentence = f"run {record.id} {_ENDED[ended]} at {at}."
-    elif by_interrupt:
-        sentence = f"run {record.id} was left at {at}, by Ctrl-C."
-    else:
-        crashed = ended is HowEnded.CRASHED
-        sentence = f"run {record.id} was cut off after {at}: {_CRASHED if crashed else _KILLED}."
-    if by_interrupt:
-        alone = "it was ended by Ctrl-C"
-    elif ended is HowEnded.PARKED:
-        alone = "it is parked"
-    elif ended is HowEnded.PAUSED or by_interrupt is not None:
-        alone = "it is paused"
-    else:
-        alone = None
-    return HowLeft(sentence, begun_by or alone)
-
-
-def _is_newest(connection: sqlite3.Connection, record: RunRecord) -> bool:
-    (run,) = connection.execute("SELECT run FROM session ORDER BY id DESC LIMIT 1").fetchone()
-    return bool(run == record.id)
+    found = left.how_left(_fetching(connection), record.id, path)
+    return found._replace(left_alone=begun_by or found.left_alone)
 
 
 def _runs(connection: sqlite3.Connection, where: str, *params: object) -> list[RunRecord]:
@@ -214,10 +157,3 @@ def _fetching(connection: sqlite3.Connection) -> restore.Fetch:
         return connection.execute(query, parameters).fetchall()
 
     return fetch
-
-
-def _time_of_day(at_us: int) -> str:
-    """For people, in their own time zone: with the day, unless that is today."""
-    then, now = time.localtime(at_us / 1e6), time.localtime()
-    is_today = then[:3] == now[:3]
-    return time.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M:%S", then)

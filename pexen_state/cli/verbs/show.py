@@ -79,19 +79,25 @@ def _show_task(app: App, connection: Any, about: dict[str, Any], key: str, as_js
     from pexen_state.journal import queries
     from pexen_state.journal.standing import standing
     from pexen_state.report.one_task import needs_of, one_task
+    from pexen_state.report.suspects import suspects_of
     from pexen_state.report.tables import document
+    from pexen_state.report.waiting import suspicion
 
     run = about["id"]
     task = queries.task(connection, run, key)
     attempts = queries.attempts(connection, run, key)
     results = queries.results(connection, run, key)
     story = queries.story(connection, run, key)
+    suspects = suspects_of(connection, run) if about["state"] == "unfinished" else None
     needs = needs_of(standing(connection, run), task["number"])
     write = app.console.out.line
     if as_json:
-        write(document(run=about, task=task, needs=needs, attempts=attempts, results=results, transitions=story))
+        suspect = suspects is not None and key in suspects.left
+        found = {"task": task, "suspect": suspect, "needs": needs, "attempts": attempts}
+        write(document(run=about, **found, results=results, transitions=story))
         return 0
     is_running = about["doing"] == "running"
-    for line in one_task(task, needs, attempts, results, story, is_running, app.console.style):
+    why = suspicion(suspects, key, is_running) if suspects is not None and key in suspects.left else None
+    for line in one_task(task, needs, attempts, results, story, is_running, app.console.style, why):
         write(line)
     return 0

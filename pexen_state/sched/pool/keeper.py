@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.box.scarcity import in_words
 from pexen_state.core.states import Cause
+from pexen_state.journal.lock_file import leave_word
 from pexen_state.sched.pool import limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
@@ -94,6 +95,7 @@ class _Fallen:
 #: How long what a dead worker left may take to die of SIGKILL, before it is given up and reported.
 PATIENCE = 10.0
 _FROZEN_WITHIN = 0.05
+_DEAD_WITHIN = 0.5
 _HIRE_AGAIN = 0.25
 _TROUBLE_AFTER = 5.0
 
@@ -186,6 +188,7 @@ class Keeper:
                 self._obey(pickle.loads(message))
             if self._control.at_end or self._runner in ready or self._orphaned:
                 tree.kill_all(lambda: _reaped_descendants(os.getpid()), PATIENCE)
+                self._leave_word()
                 self._setup.place.remove()  # nobody else is there to do it
                 return
             for request in self._desk.take(ready, poll):
@@ -196,6 +199,14 @@ class Keeper:
             sleep = min(self._pursue(), self._sweep(), self._hire())
             if self._closing is not None and not self._members and not self._fallen:
                 return
+
+    def _leave_word(self) -> None:
+        """Whoever comes after a reboot is to know that the runner was dead before the box went down."""
+        poll = select.poll()
+        poll.register(self._runner, select.POLLIN)
+        if self._orphaned or poll.poll(_DEAD_WITHIN * 1000):  # its sockets close a moment before it is dead
+            for fd in self._setup.keep_fds:
+                leave_word(fd, self._setup.runner)
 
     # -- the runner's wishes
 
