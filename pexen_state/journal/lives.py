@@ -58,7 +58,7 @@ coalesce(s.ended_us, (SELECT max(x.at_us) FROM transition x
   WHERE x.seq BETWEEN s.first_seq AND coalesce(s.last_seq, 9223372036854775807)), s.began_us)
 """
 _TIME_WORKED = f"""
-SELECT coalesce(sum(max(0, {_LAST_SIGN} - s.began_us)), 0)
+SELECT coalesce(sum(max(0, {_LAST_SIGN} - s.began_us - s.set_by_us)), 0)
 FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)}
 """
 _TIME_SPENT = f"""
