@@ -15,7 +15,7 @@ from tests.stories import asks_for_reboot, returned, spec, started
 
 
 def found(runner: Runner, boot: str = "another boot") -> list[HowEnded]:
-    return [life.how_ended for life in lives(runner.journal.fetch, runner.run, boot)]
+    return [life.how_ended for life in lives(runner.journal.fetch, runner.run, Today(boot, None))]
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_session_that_decided_nothing_leaves_the_run_as_the_one_before_did(pat
     second.run = first.run
     second.journal.begin_session(first.run)
 
-    past = list(lives(second.journal.fetch, second.run, boot_id()))
+    past = list(lives(second.journal.fetch, second.run, Today(boot_id(), None)))
 
     assert [(life.how_ended, life.decided) for life in past] == [(HowEnded.KILLED, False), (HowEnded.PAUSED, True)]
     assert last_that_decided(past) is past[1]
