@@ -8,7 +8,7 @@ import pytest
 
 from pexen_state.box.life import boot_id
 from pexen_state.core.inputs import NotRebooted, PoolHasRoom, RunOpened
-from pexen_state.journal.lives import last_that_decided, lives
+from pexen_state.journal.lives import Today, last_that_decided, lives
 from pexen_state.journal.records import HowEnded
 from tests.journal.telling import Runner
 from tests.stories import asks_for_reboot, returned, spec, started
