@@ -45,7 +45,7 @@ BEGAN = "/run/began"
 STOPPING = Path("/run/stopping")
 
 _CLONE_NEWNS, _CLONE_NEWPID = 0x20000, 0x20000000
-_MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
+MS_BIND, MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _libc = ctypes.CDLL(None, use_errno=True)
 
 #: What a box that is going down gives a process to end by itself, in seconds.
@@ -58,14 +58,14 @@ def _checked(result: int, what: str) -> None:
         raise OSError(error, f"{what}: {os.strerror(error)}")
 
 
-def _mount(source: str, target: str, kind: str = "none", flags: int = 0) -> None:
+def mount(source: str, target: str, kind: str = "none", flags: int = 0) -> None:
     _checked(_libc.mount(source.encode(), target.encode(), kind.encode(), flags, None), f"mount {target}")
 
 
-def unshare() -> None:
+def unshare(more: int = 0) -> None:
     """The next process that is forked is the first of a box; mounts from now on are its own."""
-    _checked(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWPID), "unshare")
-    _mount("none", "/", flags=_MS_REC | _MS_PRIVATE)
+    _checked(_libc.unshare(_CLONE_NEWNS | _CLONE_NEWPID | more), "unshare")
+    mount("none", "/", flags=MS_REC | _MS_PRIVATE)
 
 
 def why_not() -> str | None:
@@ -148,13 +148,13 @@ class _First:
             patience = _GRACE if self._is_stopping else None
 
     def _furnish(self, boot_id: str) -> None:
-        _mount("proc", "/proc", "proc")
+        mount("proc", "/proc", "proc")
         for dangerous in filter(os.path.exists, ("/proc/sysrq-trigger", "/dev/kmsg")):
-            _mount("/dev/null", dangerous, flags=_MS_BIND)
+            mount("/dev/null", dangerous, flags=MS_BIND)
         file = self._directory / "boot_id"
         file.write_text(f"{boot_id}\n")
-        _mount(str(file), "/proc/sys/kernel/random/boot_id", flags=_MS_BIND)
-        _mount("tmpfs", "/run", "tmpfs")
+        mount(str(file), "/proc/sys/kernel/random/boot_id", flags=MS_BIND)
+        mount("tmpfs", "/run", "tmpfs")
         os.makedirs("/run/systemd/system")
         os.mkfifo(BEGAN)
 
