@@ -29,6 +29,12 @@ SYSTEMD = Path("/lib/systemd/systemd")
 #: Exit codes: how the box went down.
 REBOOTED, POWERED_OFF, DIED = 80, 81, 82
 
+#: The exit code where namespaces, mounts or the control group could not be had: standard error says why.
+NO_BOX = 99
+
+#: What the kernel kills the first process of a box with, for what that asked of it.
+_HOW = {signal.SIGHUP: REBOOTED, signal.SIGINT: POWERED_OFF}
+
 #: A guard: a boot that lasts longer is ended.
 _LONGEST = 90.0
 
@@ -95,11 +101,11 @@ def main() -> NoReturn:
             first = os.fork()
             if first == 0:
                 _be_first(directory, boot_id)
-            status = os.waitpid(first, 0)[1]
-            os._exit({signal.SIGHUP: REBOOTED, signal.SIGINT: POWERED_OFF}.get(os.WTERMSIG(status), DIED))
+            code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
+            os._exit(code if code == NO_BOX else _HOW.get(-code, DIED))
         except BaseException as error:  # noqa: BLE001 - it ends here, whatever it is
-            print(f"the box: {error!r}", file=sys.stderr, flush=True)
-            os._exit(99)
+            print(error, file=sys.stderr, flush=True)
+            os._exit(NO_BOX)
     signal.setitimer(signal.ITIMER_REAL, _LONGEST)
     signal.signal(signal.SIGALRM, lambda *_: (group / "cgroup.kill").write_text("1"))
     code = os.waitstatus_to_exitcode(os.waitpid(box, 0)[1])

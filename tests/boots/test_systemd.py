@@ -11,7 +11,7 @@ import pytest
 
 from tests.boots import machine, systemd
 from tests.boots.box import Box, task
-from tests.boots.systemd import POWERED_OFF, REBOOTED
+from tests.boots.systemd import NO_BOX, POWERED_OFF, REBOOTED
 from tests.crash.sessions import Nursery
 
 _BOOT = """\
@@ -48,6 +48,8 @@ def test_a_service_goes_on_after_a_reboot_that_a_task_asks_for_and_after_a_shutd
     downs = []
     for boot in itertools.count():
         ended = nursery.start("tests.boots.systemd:main", [str(disk), f"boot-{boot}"], disk).wait()
+        if ended.code == NO_BOX and not boot:
+            pytest.skip(f"systemd cannot be the first process of namespaces here: {ended.err.strip()}")
         downs.append(ended.code)
         assert ended.code in (REBOOTED, POWERED_OFF), (ended, (disk / "errors").read_text())
         if box.sessions()[-1] == "finished":
