@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
@@ -114,6 +115,21 @@ class KernelLog:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def last_messages(count: int, path: str = KMSG) -> list[Message]:
+    """What was said last, the oldest first; nothing where it is not for us."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return []
+    log, found = KernelLog(fd), deque[Message](maxlen=count)
+    try:
+        while said := log.take():
+            found.extend(said)
+    finally:
+        log.close()
+    return list(found)
 
 
 def message_of(record: bytes) -> Message | None:

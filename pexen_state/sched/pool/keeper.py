@@ -28,12 +28,13 @@ from typing import Any, NamedTuple
 from pexen_state.box.scarcity import in_words
 from pexen_state.core.states import Cause
 from pexen_state.journal.lock_file import leave_word
-from pexen_state.sched.pool import limits, tree, wire
+from pexen_state.sched.pool import evidence, limits, tree, wire
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.pool.desk import Desk, Place, Request
+from pexen_state.sched.pool.evidence import Stacks
 from pexen_state.sched.pool.frames import Channel
-from pexen_state.sched.pool.limits import IdleClock, Pursuit, Step
+from pexen_state.sched.pool.limits import OVER_LIMIT, IdleClock, Pursuit, Step
 from pexen_state.sched.pool.settle import restore_signals, settle_in
 from pexen_state.sched.pool.slots import Current, Slots
 from pexen_state.sched.pool.worker import Worker
@@ -74,6 +75,7 @@ class _Member:
     index: int
     pid: int
     count: int  #: of its slot, when it was forked
+    stacks: Stacks
     pursuit: Pursuit | None = None
     gone_by: float | None = None  #: given up: it is taken for dead at this time, whatever it does
 
@@ -317,7 +319,11 @@ class Keeper:
                 self._bury(member.pid, None)
             return
         step = pursuit.step(now)
-        if step is None or not self._freeze(member):
+        if step is None:
+            return
+        if step is Step.TERM and pursuit.cause in OVER_LIMIT:
+            self._look_at(member, pursuit)  # while it can still say what it is at
+        if not self._freeze(member):
             return
         # It stands still, so what its slot says is true until it is allowed to go on: a worker that has
         # gone on to its next attempt is not hit.
@@ -332,7 +338,11 @@ class Keeper:
             victims.append(member.pid)
         if not pursuit.is_told:
             pursuit.is_told = True
-            self._tell(wire.Over(pursuit.mark, pursuit.cause, pursuit.reason, self._asked.pop(pursuit.mark, None)))
+            self._tell(
+                wire.Over(
+                    pursuit.mark, pursuit.cause, pursuit.reason, self._asked.pop(pursuit.mark, None), pursuit.evidence
+                )
+            )
         if pursuit.is_abrupt:
             for pid in victims:
                 tree.send(pid, signal.SIGSTOP)  # a shell does not see its command die, and go on
@@ -342,6 +352,13 @@ class Keeper:
             tree.send(pid, signal.SIGCONT)  # whoever had stopped itself is to see it, too
         if step is Step.GIVE_UP:
             member.gone_by = now + 0.2
+
+    def _look_at(self, member: _Member, pursuit: Pursuit) -> None:
+        current = self._slots.current(member.index)
+        if current is not None and current.mark == pursuit.mark:
+            stacks = member.stacks if current.child is None else None
+            reason = pursuit.reason or "the run's time was over"
+            pursuit.evidence = evidence.keep(member.pid, current.output, reason, stacks)
 
     def _freeze(self, member: _Member) -> bool:
         """Stop a worker and wait until it stands. False if it is dead."""
@@ -365,6 +382,7 @@ class Keeper:
             self._ghosts.discard(pid)
             return
         del self._members[member.index]
+        member.stacks.close()
         count = self._slots.count(member.index)
         self._slots.end(member.index)
         now = time.monotonic()
@@ -416,19 +434,25 @@ class Keeper:
             self._hiring_fails_since = now
 
     def _fork(self, index: int) -> None:
-        pid = os.fork()
+        stacks = Stacks()
+        try:
+            pid = os.fork()
+        except OSError:
+            stacks.close()
+            raise
         if pid == 0:
-            self._become_worker(index)
+            self._become_worker(index, stacks)
         try:
             process = tree.look_at(pid)
         except OSError:  # who cannot be told by its start time does not stay: its slot is for the next one
+            stacks.close()
             tree.send(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise
-        self._members[index] = _Member(index, pid, self._slots.count(index))
+        self._members[index] = _Member(index, pid, self._slots.count(index), stacks)
         self._tell(wire.Hired(index, pid, process.start if process else 0))
 
-    def _become_worker(self, index: int) -> None:
+    def _become_worker(self, index: int, stacks: Stacks) -> None:
         """In the child of a fork: be a worker until the end."""
         status = 70
         try:
@@ -439,6 +463,7 @@ class Keeper:
             for fd in (self._wakeup, self._alarm, self._runner, setup.ends.control.detach(), *setup.keep_fds):
                 os.close(fd)
             self._desk.close()
+            stacks.write_when_asked()
             orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
             Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.place.path).serve()
             status = 0

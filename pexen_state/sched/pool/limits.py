@@ -20,6 +20,9 @@ class Step(Enum):
     GIVE_UP = 3  #: it cannot be killed (state D): its worker is given up and replaced
 
 
+#: Of these it is to be known what the attempt was at.
+OVER_LIMIT = frozenset({Cause.TIMED_OUT, Cause.IDLE})
+
 #: How often KILL is repeated, and how often the keeper looks whether a pursued attempt is over.
 REPEAT = 0.02
 #: How long the keeper may sleep while limits are in force and it knows of no deadline.
@@ -35,6 +38,7 @@ class Pursuit:
     reason: str | None
     grace: float
     is_told: bool = False  #: the runner knows
+    evidence: str | None = None  #: path of what it was at
     is_abrupt: bool = False  #: KILL at once: what is to be ended must not go on by a single step
     killed_from: float | None = None  #: when KILL begins; None: nothing was sent
     given_up_from: float = 0.0

@@ -15,15 +15,14 @@ from pexen_state.journal.excinfo import encode_error
 from pexen_state.sched.common import ExceptionInfo, PoolError, Reboot, Skip
 from pexen_state.sched.executable import signal_name
 from pexen_state.sched.invoke import words_for
-from pexen_state.sched.pool import results, wire
+from pexen_state.sched.pool import evidence, results, wire
 from pexen_state.sched.pool.base import Dropped, Ended, Job, Outcome
+from pexen_state.sched.pool.limits import OVER_LIMIT
 from pexen_state.sched.pool.output import has_output
 
 #: Most attempts leave nothing but how they ended: all fields after that are as they are by default.
 _LEFT = wire.Done._fields.index("ending") + 1
 _LEFT_NOTHING = tuple(wire.Done._field_defaults.values())
-
-_OVER_LIMIT = frozenset({Cause.TIMED_OUT, Cause.IDLE})
 
 
 def clock_offset() -> float:
@@ -96,8 +95,9 @@ def _overridden(job: Job, over: wire.Over, survivors: str | None, outcome: Outco
     if over.asked is not None:
         return _as_asked(job, over.cause, over.asked, outcome)
     reason = _with_survivors(over.reason, survivors)
+    outcome.results = evidence.result(over.evidence)
     add_error(outcome, f"it was ended: {reason or over.cause.word}", journaled)
-    if over.cause in _OVER_LIMIT:
+    if over.cause in OVER_LIMIT:
         return Ended(job.task, job.attempt, Ending(over.cause, Verdict.TIMEOUT, reason=reason), outcome)
     return Dropped(job.task, job.attempt, over.cause, survivors is None, reason, outcome)
 

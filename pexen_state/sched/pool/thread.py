@@ -24,7 +24,7 @@ from pexen_state.sched.common import PoolError
 from pexen_state.sched.current import speaker
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import RETURNED_NONE, invoke
-from pexen_state.sched.pool import results
+from pexen_state.sched.pool import evidence, results
 from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
 from pexen_state.sched.pool.counter import Counter, Speaker
 from pexen_state.sched.pool.elsewhere import Elsewhere
@@ -369,10 +369,15 @@ class ThreadWorkerPool(WorkerPool):
                 ending = Ending(Cause.TIMED_OUT, Verdict.TIMEOUT, reason=_over(deadline - member.began))
                 outcome = Outcome(member.index, self._pid, began_us, now - member.began, dict(job.shared))
                 add_error(outcome, f"it was ended: {ending.reason}", self._journaled)
+                outcome.results = evidence.result(self._look_at(member, job, _over(deadline - member.began)))
                 self._ended.append(Ended(job.task, job.attempt, ending, outcome))
             elif job.task not in self._began:
                 self._began.add(job.task)
                 self._ready.append(Began(job.task, job.attempt, member.index, self._pid, began_us))
+
+    def _look_at(self, member: _Member, job: Job, reason: str) -> str | None:
+        thread = member.thread.ident if member.thread is not None else None
+        return evidence.of_thread(thread, job.context.directory if job.context is not None else None, reason)
 
     def _abandon(self, member: _Member, job: Job) -> None:
         """Leave a thread to its task, and put another one in its place."""

@@ -137,6 +137,7 @@ class Over(NamedTuple):
     cause: Cause
     reason: str | None
     asked: dict[str, Any] | None = None  #: the attempt's own request, if it asked for that
+    evidence: str | None = None  #: path of what it was at
 
 
 class Asked(NamedTuple):
