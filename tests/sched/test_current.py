@@ -330,3 +330,24 @@ def test_parameters_of_an_outer_run_are_not_a_tasks_own(tmp_path: Path, monkeypa
 def test_parameters_are_simple(params):
     with pytest.raises(SchedulerError, match="parameter"):
         Sched([], params=params)
+
+
+def test_an_attempt_may_ask_as_soon_as_it_begins(tmp_path: Path, monkeypatch):
+    from pexen_state.sched.pool.todo import Todo
+
+    put, asked = Todo.put, threading.Event()
+
+    def put_and_wait(self, jobs):
+        put(self, jobs)
+        assert asked.wait(20)  # the thread has asked before whoever handed it over has done anything else
+
+    @task(name="quick")
+    def quick(shared):
+        try:
+            return current().heartbeat()
+        finally:
+            asked.set()
+
+    monkeypatch.setattr(Todo, "put", put_and_wait)
+
+    assert run(ThreadWorkerPool, quick)["quick"].verdict == "pass"

@@ -331,7 +331,8 @@ class ThreadWorkerPool(WorkerPool):
         return job if job is not None and job.attempt == attempt else None
 
     def _is_running(self, job: Job) -> bool:
-        return self._flights.get(job.task) is job
+        # Not by its flight, which is noted a moment after a thread may have begun.
+        return any(member.job is job for member in self._members)
 
     def _is_over(self, task: int, attempt: int) -> bool:
         """An attempt is over. False if it had been given up before."""
