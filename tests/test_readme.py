@@ -59,6 +59,7 @@ PROMISES = {
         "crash/test_every_syscall.py::test_a_runner_that_was_killed_at_any_call_is_resumed_to_the_same_end",
     ],
     "power loss, kernel panic": [
+        "crash/test_power_loss.py::test_nothing_that_was_told_is_lost_and_the_run_goes_on_to_its_end",
         "crash/test_the_checker_bites.py::test_flushes_are_looked_at_and_find_that_commits_do_not_wait_for_the_disk",
     ],
     "tasks in flight": ["cli/test_resume.py::test_a_killed_run_goes_on_and_keeps_what_was_finished"],
@@ -75,5 +76,13 @@ PROMISES = {
     ],
     "a second runner": [
         "crash/test_resumers.py::test_of_twelve_resumers_exactly_one_works_and_the_others_say_whose_turn_it_is"
+    ],
+    "a crash of the box": [
+        "boots/test_boots.py::test_who_panics_every_time_is_blamed_and_those_beside_it_pass",
+        "boots/test_boots.py::test_everything_killed_at_once_tries_what_was_in_flight_one_at_a_time",
+    ],
+    "session after session dies, and no task ends": [
+        "core/test_nothing_for_ever.py::test_without_budgets_and_whoever_kills_its_runner_it_ends_or_is_parked",
+        "crash/test_box.py::test_a_run_that_gets_nowhere_is_parked_and_the_next_resume_goes_on",
     ],
 }

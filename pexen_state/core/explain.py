@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from pexen_state.core.deps import Gate
 from pexen_state.core.left_behind import recoverers
+from pexen_state.core.listing import listed
 from pexen_state.core.lock_names import lock_text
 from pexen_state.core.locks import covered
 from pexen_state.core.plan import Plan, Task
 from pexen_state.core.spec import Name
-from pexen_state.core.standstill import listed
 from pexen_state.core.states import Locks, State, Verdict
 
 

@@ -11,11 +11,9 @@ from typing import NamedTuple
 from pexen_state.core.circles import circles
 from pexen_state.core.deps import Gate
 from pexen_state.core.left_behind import recoverers
+from pexen_state.core.listing import NAMED, listed
 from pexen_state.core.standing import Standing
 from pexen_state.core.states import Cause, State
-
-#: A sentence names this many; of the others it says how many they are.
-NAMED = 3
 
 
 class Never(NamedTuple):
@@ -95,13 +93,6 @@ def _loss(run: Standing, gate: Gate) -> str:
     how = listed([f"{task.spec.key} ({task.verdict.word.replace('_', ' ')})" for task in lost])
     whole = "nobody" if not gate.kept else "not everybody"
     return f"requires {gate.label!r}, which was provided by {whole}: {how}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """`a`, `a, b and c`, `a, b, c and 4 more`."""
-    if len(words) > NAMED:
-        return f"{', '.join(words[:NAMED])} and {len(words) - NAMED} more"
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _cut(keys: Sequence[str], length: int) -> Sequence[str]:

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from pexen_state.box.life import boot_id
 from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.identity import ProcessIdentity
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.lock import outlived
-from pexen_state.journal.records import EventKind, HowEnded, SavedTask
+from pexen_state.journal.records import HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
 
 #: A session that never said how it ended had the box rebooted, if that was the last that was heard of it: if the box

@@ -41,20 +41,6 @@ class HowEnded(Word):
     STEERED = 10  #: nothing was run: a person cancelled or unlocked something while nobody ran the run
 
 
-class EventKind(Word):
-    """What a `run_event` is. Its data is JSON: the fields of the decision, by name."""
-
-    ADDED = 1  #: {"first": n, "count": n}; the specs are with the tasks
-    PAUSED = 2
-    UNLOCKED = 3
-    CANCELLED = 4
-    GIVEN_UP = 5
-    SUSPECTED = 6
-    REBOOTING = 7
-    RECOVERED = 9
-    CLEARED = 10
-
-
 class NewTask(NamedTuple):
     spec: TaskSpec
     fingerprint: bytes | None = None  #: 16 bytes that change when the task's code does

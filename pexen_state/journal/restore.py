@@ -27,12 +27,12 @@ from pexen_state.core.decisions import (
 )
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.records import (
     LOCKS,
     STATES,
     VERDICTS,
-    EventKind,
     HowEnded,
     RecordedTask,
     RunRecord,

@@ -31,8 +31,9 @@ from pexen_state.core.decisions import (
 )
 from pexen_state.core.states import CRASHES, FAILURES, Cause, State
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.ids import task_base
-from pexen_state.journal.records import AttemptEnd, Beginning, EventKind, Left, NewTask
+from pexen_state.journal.records import AttemptEnd, Beginning, Left, NewTask
 from pexen_state.journal.specs import spec_to_json, sql_text
 from pexen_state.journal.values import to_json
 

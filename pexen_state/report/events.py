@@ -15,7 +15,8 @@ from typing import Any
 
 from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal import queries
-from pexen_state.journal.records import EventKind, HowEnded
+from pexen_state.journal.event_kinds import EventKind
+from pexen_state.journal.records import HowEnded
 from pexen_state.report.tables import SCHEMA
 from pexen_state.report.text import safe_json
 

@@ -7,10 +7,10 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from pexen_state.core.standstill import listed
+from pexen_state.core.listing import listed
 from pexen_state.core.states import State
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.ids import ids_of, task_base
-from pexen_state.journal.records import EventKind
 from pexen_state.report.style import count
 from pexen_state.report.text import cut, safe
 

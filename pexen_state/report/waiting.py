@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from pexen_state.core import explain
+from pexen_state.core.listing import listed
 from pexen_state.core.lock_names import lock_text
-from pexen_state.core.standstill import listed
 from pexen_state.core.states import State
 from pexen_state.report.endings import attempt_in_words, cause_in_words
 from pexen_state.report.situation import Situation, shown, unlock_command

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
+from pexen_state.core.listing import listed
 from pexen_state.core.lock_names import lock_of, lock_text
 from pexen_state.core.locks import normal_name
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name
-from pexen_state.core.standstill import listed
 from pexen_state.journal.control import ControlServer, Request
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.values import from_json

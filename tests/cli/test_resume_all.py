@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pexen_state.journal.records import EventKind
+from pexen_state.journal.event_kinds import EventKind
 from tests.cli.box import Box
 from tests.cli.killing import PROGRAM, kill_in_the_middle
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pexen_state.core.standstill import listed
+from pexen_state.core.listing import listed
 from pexen_state.core.states import State
 from pexen_state.report.display import Progress, Running
 from pexen_state.report.style import count

@@ -9,13 +9,14 @@ import time
 from itertools import islice
 from typing import NamedTuple
 
-from pexen_state.core.standstill import listed
+from pexen_state.core.listing import listed
 from pexen_state.core.states import State
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.identity import ProcessIdentity
 from pexen_state.journal.ids import ids_of
 from pexen_state.journal.lives import REBOOTS, Today, how_it_ended, lives
 from pexen_state.journal.lock import holder_of
-from pexen_state.journal.records import EventKind, HowEnded
+from pexen_state.journal.records import HowEnded
 from pexen_state.journal.restore import Fetch
 from pexen_state.sched.parking import why_parked
 

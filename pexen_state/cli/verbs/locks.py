@@ -21,7 +21,7 @@ def locks(app: App, run: str | None, forced: str | None, as_json: bool) -> int:
     """
     from pexen_state.cli import journals
     from pexen_state.cli.resolve import looking, which_run
-    from pexen_state.core.standstill import listed
+    from pexen_state.core.listing import listed
     from pexen_state.report.held import held_locks
     from pexen_state.report.situation import situation, unlock_command
     from pexen_state.report.status import now

@@ -1,0 +1,22 @@
+"""What is decided about a run and is no task's state: the integers by which it stands in the journal.
+
+Light, for whoever only looks.
+"""
+
+from __future__ import annotations
+
+from pexen_state.core.states import Word
+
+
+class EventKind(Word):
+    """What a `run_event` is. Its data is JSON: the fields of the decision, by name."""
+
+    ADDED = 1  #: {"first": n, "count": n}; the specs are with the tasks
+    PAUSED = 2
+    UNLOCKED = 3
+    CANCELLED = 4
+    GIVEN_UP = 5
+    SUSPECTED = 6
+    REBOOTING = 7
+    RECOVERED = 9
+    CLEARED = 10
