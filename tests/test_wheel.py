@@ -156,3 +156,15 @@ def test_a_run_of_the_installed_command_is_killed_and_resumed_and_asked_by_sql(p
     assert (tmp_path / "witness").read_text().split() == ["quick", "slow", "slow"]
     assert asked.stdout.splitlines() == ["task,state,attempts", "quick,succeeded,1", "slow,succeeded,2"]
     assert pexen("resume").returncode == 5
+
+
+def test_tasks_of_the_installed_command_find_theirs_and_may_run_a_pexen_of_their_own(pexen, tmp_path):
+    inner = "echo 'one: true' >inner.jobs && pexen --journal inner.db run inner.jobs"
+    keeps = 'pexen checkpoint k v && test "$(pexen checkpoint k)" = v'
+    (tmp_path / "s.jobs").write_text(f"keeps: {keeps}\nskips: pexen skip no\nruns: {inner}\n")
+
+    done = pexen("run", "s.jobs")
+    asked = pexen("sql", "--csv", "SELECT task, verdict FROM tasks ORDER BY number")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert asked.stdout.splitlines() == ["task,verdict", "keeps,pass", "skips,skip", "runs,pass"]

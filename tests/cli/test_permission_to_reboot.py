@@ -93,6 +93,8 @@ def test_our_own_reboot_ends_us_in_good_order_and_costs_nothing(box: Box, alone:
     done = box.pexen("run", "s.jobs", *ALLOWED, "--reboot-command", str(box.directory / "reboot"), prefix=alone)
 
     assert done.code == 4
+    assert "the box goes down, as tasks have asked. `pexen resume` goes on after the boot." in done.err
+    assert "asked to end" not in done.err
     assert box.sql("SELECT how_ended FROM sessions") == [("rebooted",)]
     assert box.sql("SELECT state FROM tasks ORDER BY number") == [("rebooting",), ("succeeded",)]
     assert box.sql("SELECT crashes, failures FROM task ORDER BY id") == [(0, 0), (0, 0)]

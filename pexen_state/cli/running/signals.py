@@ -96,7 +96,10 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
         if self._display is None:
             raise KeyboardInterrupt
         self._presses = max(self._presses, 2)
-        self._display.say("pexen: asked to end: stopping what runs. `pexen resume` goes on.")
+        if self._sched.plan is not None and self._sched.plan.is_rebooting:
+            self._display.say("pexen: the box goes down, as tasks have asked. `pexen resume` goes on after the boot.")
+        else:
+            self._display.say("pexen: asked to end: stopping what runs. `pexen resume` goes on.")
         self._sched.stop("SIGTERM")
 
     def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
