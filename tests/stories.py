@@ -33,6 +33,8 @@ VERDICT = {
     Cause.REBOOT_ASKED: Verdict.NONE,
     Cause.TIMED_OUT: Verdict.TIMEOUT,
     Cause.IDLE: Verdict.TIMEOUT,
+    Cause.OUT_OF_TIME: Verdict.TIMEOUT,
+    Cause.KERNEL: Verdict.FAIL,
 }
 
 

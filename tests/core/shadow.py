@@ -103,6 +103,7 @@ class Shadow:
         self.tasks: list[ShadowTask] = [ShadowTask(one) for one in specs]
         self.log: list[Decision] = []
         self.given_up = False
+        self.at_once = False  # nothing is tried again either
         self.suspects: set[int] = set()  # of whom nobody has heard since the crash
         self.is_rebooting = False
         self.mending: ShadowTask | None = None  # a task that recovers locks has just passed
@@ -165,9 +166,9 @@ class Shadow:
                 self.tasks.extend(ShadowTask(one) for one in specs)
             case Cancelled():
                 pass  # what follows from it are transitions
-            case GivenUp():
-                assert not self.given_up, "the run was given up twice"
-                self.given_up = True
+            case GivenUp(_, at_once):
+                assert not self.given_up or (at_once and not self.at_once), "the run was given up twice"
+                self.given_up, self.at_once = True, at_once
             case Suspected(tasks):
                 assert len(set(tasks)) == len(tasks)
                 self.suspects = set(tasks)
@@ -206,7 +207,7 @@ class Shadow:
         if told.new is State.SUBMITTED:
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
-            may = task.spec.always or task.has_failed or not self.given_up
+            may = task.spec.always or (task.has_failed and not self.at_once) or not self.given_up
             assert may, f"{key} was submitted, but the run was given up"
             assert not self.is_rebooting, f"{key} was submitted, but the box is being rebooted"
             self._runs_alone_if_suspected(told.task)

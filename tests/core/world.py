@@ -22,6 +22,7 @@ from pexen_state.core.inputs import (
     PauseAsked,
     PoolHasRoom,
     RunOpened,
+    RunTimedOut,
     Started,
     StopAsked,
     TaskChanged,
@@ -104,7 +105,7 @@ class Run:
             assert task.ended_at is not None, f"{task.spec.key} never ended: {self.plan.story(task.spec.key)}"
             ran = task.ran and not task.fresh
             if self._ended_by(number) is Cause.GIVEN_UP:
-                assert not task.has_failed, f"{task.spec.key} failed, and has no result"
+                assert not task.has_failed or self.shadow.at_once, f"{task.spec.key} failed, and has no result"
             elif self._ended_by(number) is not Cause.GONE:
                 assert (number in self.given) == ran, f"{task.spec.key} ran: {ran}, given: {number in self.given}"
 
@@ -155,7 +156,7 @@ class Run:
         elif what == 21:
             yield CancelAsked(1 + self.tape.below(len(self.plan.tasks)))
         elif what == 22:
-            yield (PauseAsked("pause"), StopAsked("stop"), CancelAsked())[self.tape.below(3)]
+            yield (PauseAsked("pause"), StopAsked("stop"), CancelAsked(), RunTimedOut("too long"))[self.tape.below(4)]
         elif self.plan.is_rebooting and not self.tape.below(3):
             yield NotRebooted("nothing happened")
         else:
@@ -250,7 +251,8 @@ class Run:
     def _nothing_goes_on_when_it_was_given_up(self) -> None:
         enough = self.max_fail is not None and self.shadow.failed >= self.max_fail
         for task in self.shadow.tasks:
-            may_go_on = task.ended_at is not None or task.spec.always or task.has_failed
+            is_tried_again = task.has_failed and not self.shadow.at_once
+            may_go_on = task.ended_at is not None or task.spec.always or is_tried_again
             may_end = may_go_on or task.state.in_flight
             assert may_end or not (enough or self.shadow.given_up), f"{task.spec.key} is {task.state.word} still"
             is_sure = may_go_on or task.state is State.RUNNING
