@@ -166,7 +166,7 @@ class InterruptAt:
 
 
 @on_both_pools
-@pytest.mark.parametrize("function", ["_dispatch", "apply", "lay_out", "_write", "_collect", "_act", "_stop"])
+@pytest.mark.parametrize("function", ["_dispatch", "apply", "lay_out", "write", "_collect", "_act", "_stop"])
 def test_an_interrupt_anywhere_in_a_turn_leaves_a_run_that_can_be_resumed(pool, function, tmp_path):
     path = tmp_path / "j.db"
     others = children()
