@@ -8,7 +8,7 @@
 
 Whoever asks is believed to be the attempt that it names, if that is running: the id is known to its processes alone. An
 answer is one object: {"ok": true, ...} or {"ok": false, "error": a sentence}. The keeper waits for nobody: who does not
-take an answer, sends too much, or comes when too many are there is dropped.
+take an answer, or sends too much, is dropped. Who comes when too many are there waits until one of them has gone.
 """
 
 from __future__ import annotations
@@ -82,6 +82,11 @@ class _Client:
         self.asked = 0  #: requests that were not answered
         self.at_end = False  #: it will say no more, but may wait for an answer
 
+    def take_lines(self) -> list[bytes]:
+        *lines, rest = self.inbox.split(b"\n")
+        self.inbox = rest
+        return [bytes(line) for line in lines]
+
 
 class Desk:
     """The keeper's end."""
@@ -93,7 +98,10 @@ class Desk:
         self._next = 1
 
     def register(self, poll: select.poll) -> None:
-        poll.register(self._listener, select.POLLIN)
+        if len(self._clients) < _MOST_CLIENTS:
+            poll.register(self._listener, select.POLLIN)
+        else:
+            _forget(poll, self._listener.fileno())
         for fd, client in self._clients.items():
             # Who has said all is not polled: its end would be news again and again.
             if client.outbox or not client.at_end:
@@ -108,28 +116,36 @@ class Desk:
         for fd in [fd for fd in self._clients if fd in ready]:
             client = self._clients[fd]
             is_fine = self._read(client)
-            while is_fine and b"\n" in client.inbox:
-                line, _, rest = bytes(client.inbox).partition(b"\n")
-                client.inbox = bytearray(rest)
+            lines = client.take_lines() if is_fine else []
+            # All of them at once: it is not done with before the last one is answered.
+            client.asked += len(lines)
+            for line in lines:
+                if len(client.outbox) > _MOST_BYTES:
+                    is_fine = False
+                    break
                 token, self._next = self._next, self._next + 1
                 self._tokens[token] = fd
-                client.asked += 1
                 try:
                     yield _request(token, line)
                 except ValueError as error:
                     self.answer(token, {"ok": False, "error": str(error)})
+            if self._clients.get(fd) is not client:
+                _forget(poll, fd)  # it went with its last answer
+                continue
             is_fine = is_fine and self._write(client)
             if not is_fine or (client.at_end and not client.asked and not client.outbox):
                 _forget(poll, fd)
                 self._drop(fd)
 
-    def answer(self, token: int, body: dict[str, Any]) -> None:
+    def answer(self, token: int, body: dict[str, Any] | None) -> None:
+        """None: there is nothing to say, and nothing will be said later."""
         fd = self._tokens.pop(token, None)
         client = self._clients.get(fd) if fd is not None else None
         if client is not None:  # else it has gone meanwhile
             client.asked -= 1
-            client.outbox += json.dumps(body).encode() + b"\n"
-            self._write(client)
+            if body is not None:
+                client.outbox += json.dumps(body).encode() + b"\n"
+                self._write(client)
             if client.at_end and not client.asked and not client.outbox:  # and so it is not polled
                 assert fd is not None
                 self._drop(fd)
@@ -141,14 +157,11 @@ class Desk:
             client.socket.close()
 
     def _accept(self) -> None:
-        while True:
+        while len(self._clients) < _MOST_CLIENTS:
             try:
                 accepted, _ = self._listener.accept()
             except OSError:  # BlockingIOError included, and no descriptor left: they come again
                 return
-            if len(self._clients) >= _MOST_CLIENTS:
-                accepted.close()
-                continue
             accepted.setblocking(False)
             self._clients[accepted.fileno()] = _Client(accepted)
 

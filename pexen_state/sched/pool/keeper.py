@@ -248,6 +248,7 @@ class Keeper:
         match body["do"]:
             case "reboot" | "skip" as what:  # there is no answer: it never goes on
                 self._asked.setdefault(mark, body)
+                desk.answer(client, None)
                 cause = Cause.REBOOT_ASKED if what == "reboot" else Cause.SKIPPED
                 if member.pursuit is None:
                     member.pursuit = Pursuit(mark, cause, None, 1.0, is_abrupt=True)
