@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, overload
 
 from pexen_state.util import PexenError
+from pexen_state.words import is_plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,9 +72,12 @@ class Reboot(Exception):
     """Raised by a task that wants the box to be rebooted, and to be called again after that.
 
     `mark` is what it is told then. `timeout` is how many seconds the box may take to go down; None is 300.
+    Raises ValueError if the mark is no text that the environment and the journal can hold.
     """
 
     def __init__(self, mark: str = "", timeout: float | None = None) -> None:
+        if not is_plain(mark):
+            raise ValueError(f"a mark is text of UTF-8 and without NUL, not {mark!r}")
         super().__init__(mark, timeout)
         self.mark = mark
         self.timeout = timeout

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state import Sched
+from pexen_state import Reboot, Sched
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.meta import assign_val
 from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
@@ -80,7 +80,7 @@ def test_a_sign_of_life_is_as_good_as_output(run):
     [
         ('{"do": "dance"}', "nobody here knows what to do; known is: reboot, skip, deadline, heartbeat, checkpoint"),
         ('{"do": "deadline", "seconds": -1}', "deadline: seconds is to be seconds"),
-        ('{"do": "reboot", "mark": 7}', "reboot: mark is to be text"),
+        ('{"do": "reboot", "mark": 7}', "reboot: mark is to be text of UTF-8 and without NUL"),
         ('{"do": "skip", "why": "x", "attempt": "a-7-7"}', "this attempt is not running"),
         ('{"do": "skip", "why": "x", "attempt": "nobody"}', "'nobody' is the id of no attempt (PEXEN_ATTEMPT_ID)"),
     ],
@@ -116,3 +116,17 @@ def test_the_socket_is_gone_after_the_run(run):
     assert not os.path.lexists(os.path.dirname(path))
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(OSError, match="No such file"):
         client.connect(path)
+
+
+@pytest.mark.parametrize("mark", ["half\\u0000way", "half\\udcffway"])
+def test_a_mark_that_cannot_be_told_after_the_reboot_is_refused(run, mark):
+    result = run(f"""ask '{{"do": "reboot", "mark": "{mark}"}}'""")
+
+    assert result.verdict == "pass"
+    assert json.loads(printed(result)) == {"ok": False, "error": "reboot: mark is to be text of UTF-8 and without NUL"}
+
+
+@pytest.mark.parametrize("mark", ["half\0way", "half\udcffway"])
+def test_nor_can_python_raise_such_a_reboot(mark):
+    with pytest.raises(ValueError, match="without NUL"):
+        Reboot(mark)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool.slots import mark_of
+from pexen_state.words import is_plain
 
 _MOST_CLIENTS = 128
 _MOST_BYTES = 1024 * 1024
@@ -204,6 +205,7 @@ def _forget(poll: select.poll, fd: int) -> None:
 
 _IS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
+    "text of UTF-8 and without NUL": lambda value: isinstance(value, str) and is_plain(value),
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < float("inf"),
     "truth or nothing": lambda value: value is None or type(value) is bool,
     "seconds or nothing": lambda value: value is None or _IS["seconds"](value),
@@ -211,7 +213,7 @@ _IS: dict[str, Callable[[Any], bool]] = {
 
 #: What each request has to say, and may say.
 _FIELDS: dict[str, dict[str, str]] = {
-    "reboot": {"mark": "text", "timeout": "seconds or nothing"},
+    "reboot": {"mark": "text of UTF-8 and without NUL", "timeout": "seconds or nothing"},
     "skip": {"why": "text"},
     "deadline": {"seconds": "seconds", "is_more": "truth or nothing"},
     "heartbeat": {},
