@@ -47,10 +47,11 @@ from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.interrupted import CutOff, Interrupted, interruption_of, left_by
 from pexen_state.sched.jobs import JournaledJobMaker
 from pexen_state.sched.kernel_watch import watch_for
-from pexen_state.sched.loop import STOP_GRACE, Loop, Source
+from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.parking import why_parked
+from pexen_state.sched.partners import Source
 from pexen_state.sched.pool.base import Began, Outcome, Pool
 from pexen_state.sched.pool.results import texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks

@@ -13,19 +13,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from pexen_state.core.commands import Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
-from pexen_state.core.inputs import Ending, Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
+from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal.records import Checkpoint
 from pexen_state.sched.common import PoolError, TaskRes, task_result
-from pexen_state.sched.common import Reboot as RebootAsked
-from pexen_state.sched.kernel_watch import KernelWatch, told
+from pexen_state.sched.endings import Endings
+from pexen_state.sched.kernel_watch import KernelWatch
 from pexen_state.sched.owner import Owner
+from pexen_state.sched.partners import Ledger, Source, Timer
 from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
 from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.shared import SharedStore
@@ -53,64 +54,6 @@ _REBOOT_ASKED = Cause.REBOOT_ASKED
 
 # Made for every task: without the python function that a NamedTuple has for a constructor.
 _new = tuple.__new__
-
-
-class Ledger(Protocol):
-    """Where decisions are made durable; without a journal, nowhere."""
-
-    def append(
-        self,
-        decisions: Sequence[Decision],
-        began: Sequence[Began],
-        ended: Mapping[int, Outcome],
-        checkpoints: Sequence[Checkpoint] = (),
-    ) -> None:
-        """`ended` is by task, of which one attempt at most ends in a turn."""
-
-    def checkpoint(self, task: int, key: str) -> Any:
-        """What was kept under that key last, None for nothing."""
-
-
-class NoLedger:
-    """A run without a journal: what its tasks keep lasts as long as the run."""
-
-    def __init__(self) -> None:
-        self._kept: dict[tuple[int, str], Any] = {}
-
-    def append(
-        self,
-        decisions: Sequence[Decision],
-        began: Sequence[Began],
-        ended: Mapping[int, Outcome],
-        checkpoints: Sequence[Checkpoint] = (),
-    ) -> None:
-        self._kept.update(((one.task, one.key), one.value) for one in checkpoints)
-
-    def checkpoint(self, task: int, key: str) -> Any:
-        return self._kept.get((task, key))
-
-
-class Source(Protocol):
-    """Somebody outside who may ask something of the run: its descriptor is readable when they do."""
-
-    def fileno(self) -> int: ...
-
-    def take(self) -> list[Input]:
-        """What was asked. Never blocks."""
-
-    def committed(self) -> None:
-        """What was taken is durable: it may be answered."""
-
-
-class Timer(Protocol):
-    """Somebody who has something to say at a certain time, by `time.monotonic()`."""
-
-    @property
-    def due(self) -> float:
-        """Infinity for never."""
-
-    def take(self) -> list[Input]:
-        """What is to be said now."""
 
 
 class Loop:
@@ -152,9 +95,8 @@ class Loop:
         self._job_of = job_of
         self._opened = opened
         self._rebooter = rebooter
-        self._spent = spent or TimeSpent()
+        self._endings = Endings(plan.tasks.specs, spent or TimeSpent(), kernel, rebooter, survives=bool(opened.box))
         self._timers = [*timers, *([rebooter] if rebooter is not None else [])]
-        self._kernel = kernel
         self._pulse = pulse
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
@@ -382,17 +324,16 @@ class Loop:
         ended: list[int] = []
         seconds = 0.0
         reports = self._pool.wait(until if until < math.inf else None, enough)
-        left, happened, limited = self._left, self._inputs.append, self._spent.limited
-        troubles = self._kernel is not None and reports and self._kernel.look()
+        left, happened = self._left, self._inputs.append
+        endings = self._endings
+        if reports:
+            endings.look()
+        is_trouble, limited = endings.is_trouble, endings.limited
         for report in reports:
             if type(report) is Ended:
                 task, attempt, ending, outcome = report
-                if ending[0] is _REBOOT_ASKED:
-                    ending = self._asks_for_reboot(ending, outcome)
-                if troubles:
-                    ending = self._tell_of_kernel(task, ending, outcome)
-                if task in limited:
-                    ending = self._spent.ended(task, self._plan.tasks.specs[task], outcome.seconds, ending)
+                if is_trouble or task in limited or ending[0] is _REBOOT_ASKED:
+                    ending = endings.as_told(task, ending, outcome)
                 left[task] = outcome
                 ended.append(task)
                 seconds += outcome.seconds
@@ -408,26 +349,6 @@ class Loop:
             self._window.tasks_took(seconds, len(ended))
         return 0 < len(ended) == len(reports)
 
-    def _tell_of_kernel(self, task: int, ending: Ending, outcome: Outcome) -> Ending:
-        assert self._kernel is not None
-        spec = self._plan.tasks.specs[task]
-        lines = self._kernel.during(outcome.seconds, outcome.began_us) if self._kernel.is_told(spec) else []
-        if lines:
-            ending, result = told(ending, lines, gates=spec.kernel == "fail")
-            outcome.results = (*outcome.results, result)
-        return ending
-
-    def _asks_for_reboot(self, ending: Ending, outcome: Outcome) -> Ending:
-        if not self._opened.box:
-            reason = "it asked for a reboot, which a run without a journal does not survive"
-            return Ending(Cause.RAISED, Verdict.ERROR, reason=reason)
-        asked = outcome.excinfo.val if outcome.excinfo is not None else None
-        if isinstance(asked, RebootAsked):
-            outcome.mark = asked.mark
-            if self._rebooter is not None:
-                self._rebooter.allow(asked.timeout)
-        return ending
-
     def _take_other(self, report: Report) -> None:
         match report:
             case Asks():
@@ -435,8 +356,7 @@ class Loop:
             case Dropped(task, attempt, cause, surely_dead, reason, left):
                 if left is not None:
                     self._left[task] = left
-                    if task in self._spent.limited:
-                        self._spent.lost(task, left.seconds)
+                    self._endings.lost(task, left)
                 self._inputs.append(Lost(task, attempt, cause, surely_dead, reason))
                 self._in_pool.discard(task)
                 self._began.pop(task, None)

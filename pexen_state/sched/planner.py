@@ -27,8 +27,9 @@ from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JobMaker
 from pexen_state.sched.kernel_watch import watch_for
-from pexen_state.sched.loop import STOP_GRACE, Loop, NoLedger
+from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.owner import OwnStack
+from pexen_state.sched.partners import NoLedger
 from pexen_state.sched.pool.base import Body, Pool
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.specs import Callables, Defaults, say_still, spec_of

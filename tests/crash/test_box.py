@@ -20,10 +20,14 @@ def session(nursery: Nursery, directory: Path, *options: str) -> Ended:
 
 
 def run(nursery: Nursery, directory: Path, *options: str) -> list[Ended]:
-    """Sessions until one comes to its own end; each of the others is the last one of its boot."""
+    """Sessions until one comes to its own end; each of the others is the last one of its boot. Whoever is parked is
+    resumed by a person.
+    """
     sessions: list[Ended] = []
     while len(sessions) < MOST_SESSIONS:
         sessions.append(session(nursery, directory, *options))
+        if sessions[-1].code == PARKED:
+            continue
         if not sessions[-1].was_killed:
             return sessions
         wait_for_the_keeper(directory)

@@ -9,7 +9,8 @@ from pexen_state.core.spec import TaskSpec
 from pexen_state.journal.care.check import check
 from pexen_state.sched import Sched, func_meta
 from pexen_state.sched import loop as loop_module
-from pexen_state.sched.loop import Loop, NoLedger
+from pexen_state.sched.loop import Loop
+from pexen_state.sched.partners import NoLedger
 from pexen_state.sched.pool import ThreadWorkerPool
 from pexen_state.sched.pool.base import Job
 from pexen_state.sched.shared import SharedStore

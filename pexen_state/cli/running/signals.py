@@ -12,13 +12,18 @@ import os
 import signal
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pexen_state.cli.errors import Exit
+
+if TYPE_CHECKING:
+    from pexen_state.core.plan import Plan
 
 
 class Steered(Protocol):
     """What is asked of the scheduler."""
+
+    plan: Plan | None
 
     def pause(self, by: str = ...) -> None: ...
 
