@@ -10,62 +10,27 @@ It knows nothing of results, which go from the workers to the runner directly.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import math
 import os
 import pickle
 import select
 import signal
-import socket
 import sys
 import time
-import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
-from pexen_state.box.scarcity import in_words
 from pexen_state.core.states import Cause
 from pexen_state.journal.lock_file import leave_word
 from pexen_state.sched.pool import evidence, limits, tree, wire
-from pexen_state.sched.pool.answers import Answering
-from pexen_state.sched.pool.base import Body
-from pexen_state.sched.pool.desk import Desk, Place, Request
+from pexen_state.sched.pool.births import Setup, become_worker, blame
+from pexen_state.sched.pool.desk import Desk, Request
 from pexen_state.sched.pool.evidence import Stacks
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import OVER_LIMIT, IdleClock, Pursuit, Step
-from pexen_state.sched.pool.settle import restore_signals, settle_in
-from pexen_state.sched.pool.slots import Current, Slots
-from pexen_state.sched.pool.worker import Worker
-
-
-class Ends(NamedTuple):
-    """The ends of sockets that belong to the keeper and its workers."""
-
-    control: socket.socket
-    orders: socket.socket
-    results: socket.socket
-    answers: int
-    desk: socket.socket  #: where attempts ask
-
-    def close(self) -> None:
-        for end in (self.control, self.orders, self.results, self.desk):
-            end.close()
-        os.close(self.answers)
-
-
-class Setup(NamedTuple):
-    """What the keeper has from its parent's memory."""
-
-    ends: Ends
-    slots: Slots
-    workers: int
-    bodies: Sequence[Body]
-    journaled: bool
-    keep_fds: tuple[int, ...]
-    runner: int
-    place: Place
+from pexen_state.sched.pool.settle import settle_in
+from pexen_state.sched.pool.slots import Current
 
 
 @dataclass(slots=True)
@@ -121,20 +86,11 @@ def fork_keeper(setup: Setup) -> int:
         keeper.serve()
         status = 0
     except Exception as error:  # noqa: BLE001 - the parent's stack below us must never be unwound here
-        status = _blame(error)
+        status = blame(error)
     finally:
         with contextlib.suppress(OSError):
             tree.kill_all(lambda: _reaped_descendants(os.getpid()))
         os._exit(status)
-
-
-def _blame(error: Exception) -> int:
-    """The exit status. What the box refuses is no fault of ours, and is told by who replaces us."""
-    # poll() says EINVAL where more is open than a new limit allows.
-    if isinstance(error, OSError) and (in_words(error) is not None or error.errno == errno.EINVAL):
-        return os.EX_OSERR
-    traceback.print_exc()
-    return os.EX_SOFTWARE
 
 
 def _reaped_descendants(root: int) -> list[tree.Process]:
@@ -156,7 +112,7 @@ class Keeper:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._slots = setup.slots
-        self._wakeup, self._alarm = settle_in(_numbers(setup.ends), setup.keep_fds)
+        self._wakeup, self._alarm = settle_in(setup.ends.numbers(), setup.keep_fds)
         tree.become_subreaper()
         self._runner = os.pidfd_open(setup.runner)
         self._orphaned = os.getppid() != setup.runner  # it died before, and the pid is somebody else's
@@ -442,7 +398,9 @@ class Keeper:
             stacks.close()
             raise
         if pid == 0:
-            self._become_worker(index, stacks)
+            # A task's own children must neither hold the lock nor keep the runner from seeing our end.
+            own = (self._wakeup, self._alarm, self._runner, *self._setup.keep_fds)
+            become_worker(self._setup, index, stacks, own, self._desk)
         try:
             process = tree.look_at(pid)
         except OSError:  # who cannot be told by its start time does not stay: its slot is for the next one
@@ -452,30 +410,6 @@ class Keeper:
             raise
         self._members[index] = _Member(index, pid, self._slots.count(index), stacks)
         self._tell(wire.Hired(index, pid, process.start if process else 0))
-
-    def _become_worker(self, index: int, stacks: Stacks) -> None:
-        """In the child of a fork: be a worker until the end."""
-        status = 70
-        try:
-            signal.set_wakeup_fd(-1)
-            restore_signals()
-            setup = self._setup
-            # A task's own children must neither hold the lock nor keep the runner from seeing our end.
-            for fd in (self._wakeup, self._alarm, self._runner, setup.ends.control.detach(), *setup.keep_fds):
-                os.close(fd)
-            self._desk.close()
-            stacks.write_when_asked()
-            orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
-            Worker(index, orders, answers, self._slots, setup.bodies, setup.journaled, setup.place.path).serve()
-            status = 0
-        except Exception as error:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
-            status = _blame(error)
-        finally:
-            os._exit(status)
-
-
-def _numbers(ends: Ends) -> list[int]:
-    return [ends.control.fileno(), ends.orders.fileno(), ends.results.fileno(), ends.answers, ends.desk.fileno()]
 
 
 def _size_of(pid: int, descriptor: int) -> int:

@@ -20,9 +20,10 @@ from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import tree, wire
 from pexen_state.sched.pool.answers import Answers, pipe
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.pool.births import Ends, Setup
 from pexen_state.sched.pool.desk import Place
 from pexen_state.sched.pool.frames import Channel, pair
-from pexen_state.sched.pool.keeper import PATIENCE, Ends, Setup, fork_keeper
+from pexen_state.sched.pool.keeper import PATIENCE, fork_keeper
 from pexen_state.sched.pool.slots import Slots
 
 
