@@ -28,6 +28,8 @@ from pexen_state.sched.common import RunOver
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.meta import assign_val
 from pexen_state.sched.pool import keeper, staff
+from pexen_state.sched.pool.births import Setup
+from pexen_state.sched.pool.worker import Worker
 from pexen_state.util import PexenError
 from tests.crash import breakages
 from tests.crash.sessions import Nursery, Session
@@ -274,11 +276,11 @@ def hold_keeper() -> None:
     """The same, in the first keeper, before it does anything. One that replaces it is not held."""
     fork_keeper = staff.fork_keeper
 
-    def fork_one_that_holds(setup: keeper.Setup) -> int:
+    def fork_one_that_holds(setup: Setup) -> int:
         staff.fork_keeper = fork_keeper
         made = keeper.Keeper.__init__
 
-        def hold_and_make(self: keeper.Keeper, setup: keeper.Setup) -> None:
+        def hold_and_make(self: keeper.Keeper, setup: Setup) -> None:
             hold()
             made(self, setup)
 
@@ -296,19 +298,19 @@ def hold_worker() -> None:
     runs the executables. Its standard input is another one, so it has a copy of ours."""
     line = os.dup(0)
     forked = os.memfd_create("forked")  # shared by all: a byte for each
-    settle_in, serve = keeper.settle_in, keeper.Worker.serve
+    settle_in, serve = keeper.settle_in, Worker.serve
 
     def settle_in_with_it(ours: Sequence[int], keep_fds: Sequence[int]) -> tuple[int, int]:
         return settle_in([*ours, line, forked], keep_fds)
 
-    def hold_and_serve(self: keeper.Worker) -> None:
+    def hold_and_serve(self: Worker) -> None:
         os.write(forked, b"x")
         if os.fstat(forked).st_size == 2:
             hold(line)
         serve(self)
 
     keeper.settle_in = settle_in_with_it
-    keeper.Worker.serve = hold_and_serve  # type: ignore[method-assign]
+    Worker.serve = hold_and_serve  # type: ignore[method-assign]
 
 
 def start(nursery: Nursery, directory: str | Path, pool: str, *options: str) -> Session:
