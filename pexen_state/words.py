@@ -34,6 +34,28 @@ def seconds_of(duration: object) -> float:
     return seconds
 
 
+_SIZE = re.compile(rf"({_NUMBER})([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+
+
+def bytes_of(size: object) -> int:
+    """The bytes of `4096`, `"512K"`, `"4G"`, `"1.5GiB"`: every letter is a power of 1024.
+
+    Raises ValueError, whose message says what is wanted, for anything else and for what is not above zero.
+    """
+    count = 0.0
+    if isinstance(size, int) and not isinstance(size, bool):
+        return _above_zero(size, size)
+    if isinstance(size, str) and (match := _SIZE.fullmatch(size.replace(" ", ""))):
+        count = float(match[1]) * 1024.0 ** ("kmgtp".index(match[2].lower()) + 1 if match[2] else 0)
+    return _above_zero(int(count) if count < math.inf else 0, size)
+
+
+def _above_zero(count: int, said: object) -> int:
+    if count <= 0:
+        raise ValueError(f"{said!r} is not a size: write bytes above zero, or for example '512M' or '4G'")
+    return count
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`" Did you mean 'requires'?"`, or nothing if no known word is near. To be put after a sentence."""
     # Imported here: it is needed on the way to an error only.

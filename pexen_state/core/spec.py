@@ -52,6 +52,12 @@ class TaskSpec(NamedTuple):
     recovers: tuple[Name, ...] = NO_NAMES  #: locks that it claims even when they are dirty, and frees when it passes
     cleared_by_reboot: bool = False  #: locks that it left dirty are clean after a new boot
     kernel: str = "warn"  #: of trouble that the kernel tells of while it runs: "warn", "fail" or "ignore"
+    needs: tuple[tuple[str, int], ...] = ()  #: how much of which resource it takes while it runs, by name
+    group: str | None = None  #: it runs with no task of another group
+    weight: float | None = None  #: how long it takes, beside others
+    when: str | None = None  #: a condition on the box; it does not apply where that is false
+    tags: tuple[str, ...] = ()  #: for people
+    summary: str | None = None  #: for people
 
     @property
     def alone(self) -> tuple[Name, ...]:

@@ -37,8 +37,10 @@ def spec_to_json(spec: TaskSpec) -> str | None:
         if value is default or value == default:
             continue
         where = f"{name} of {key}"
-        if name in _NAMES or name == "after":
+        if name in _NAMES or name in ("after", "tags"):
             text = f"[{','.join([_text_of(one, where) for one in value])}]"
+        elif name == "needs":
+            text = _written(value)
         elif name == "retry_on":
             text = _written(sorted(map(int, value)))
         else:
@@ -68,8 +70,10 @@ def spec_from_json(key: str, text: str | None) -> TaskSpec:
     kept = json.loads(text)
     known: dict[str, Any] = {"key": key}
     for name, value in kept.items():
-        if name in _NAMES or name == "after":
+        if name in _NAMES or name in ("after", "tags"):
             known[name] = tuple([one if type(one) is str else from_json(one) for one in value])
+        elif name == "needs":
+            known[name] = tuple([(one, amount) for one, amount in value])
         elif name == "retry_on":
             known[name] = frozenset(map(Cause, value))
         elif name == "declared":

@@ -7,24 +7,14 @@ kept, and how it is read from a callable, is no business of this file (`sched.me
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
-from pexen_state.core.states import FAILURES, Cause
-from pexen_state.util import PexenError
-from pexen_state.words import did_you_mean, seconds_of
+from pexen_state.sched.taking import TAKES, MetaError
+from pexen_state.words import did_you_mean
 
 Name = Hashable
-
-#: What may be listed in `retry_on`.
-RETRYABLE = {cause.word: cause for cause in sorted(FAILURES)}
-_KERNEL = ("warn", "fail", "ignore")
-_ON_FAIL = {"locks": ("free", "hold"), "deps": ("break", "keep")}
-
-
-class MetaError(PexenError, AttributeError):
-    """Metadata that does not exist, has the wrong type, or cannot be kept on that callable."""
 
 
 class OnFail(TypedDict, total=False):
@@ -60,145 +50,32 @@ class Fields(TypedDict, total=False):
     cleared_by_reboot: bool
     kernel: Literal["warn", "fail", "ignore"]
     summary: str | None
+    needs: dict[str, int | str]
+    group: str | None
+    weight: float | None
+    when: str | None
+    on_demand: bool
+    prefers: list[str] | tuple[str, ...]
+    cost: float
+    memory_max: int | str | None
+    env: dict[str, str]
+    exit_codes: str | dict[str, str] | None
+    results: str | None
+    enabled: bool
 
 
-def _wrong(field: str, value: object, want: str = "") -> MetaError:
-    return MetaError(f"{type(value)} cannot be used for {field}" + (f": {want}" if want else ""))
-
-
-def _names(field: str, value: object) -> set[Name]:
-    if not isinstance(value, list | set | frozenset):
-        raise _wrong(field, value, f"give a list or a set, such as [{value!r}]")
-    try:
-        return set(value)
-    except TypeError as error:
-        raise MetaError(f"{field} takes only names that are hashable: {error} in {value!r}") from None
-
-
-def _words(field: str, value: object) -> set[str]:
-    words = _names(field, value)
-    for word in words:
-        if not isinstance(word, str):
-            raise MetaError(f"{field} takes only strings, and {word!r} is none")
-    return words  # type: ignore[return-value]  # each was looked at
-
-
-def _retry_on(field: str, value: object) -> set[str] | None:
-    if value is None:
-        return None
-    words = {name.word if isinstance(name, Cause) else name for name in _names(field, value)}
-    for word in words:
-        if word not in RETRYABLE:
-            hint = did_you_mean(str(word), RETRYABLE)
-            raise MetaError(f"{field} does not know {word!r}.{hint} Known are: {' '.join(RETRYABLE)}")
-    return {str(word) for word in words}
-
-
-def _priority(field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise _wrong(field, value, f"give a number, lower runs first, not {value!r}")
-    return value
-
-
-def _kwargs(field: str, value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(field, value, "give a dict of keyword arguments")
-    for key in value:
-        if not isinstance(key, str):
-            raise MetaError(f"{field} takes only strings for keys, and {key!r} is none")
-    return value
-
-
-def _truth(field: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong(field, value, "give True or False")
-    return value
-
-
-def _duration(field: str, value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        return seconds_of(value)
-    except ValueError as error:
-        raise MetaError(f"{field}: {error}; None is no limit") from None
-
-
-def _count(field: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(field, value, "give a whole number")
-    if value < 0:
-        raise MetaError(f"{field} cannot be below zero, and {value} is")
-    return value
-
-
-def _count_or_none(field: str, value: object) -> int | None:
-    return None if value is None else _count(field, value)
-
-
-def _text(field: str, value: object) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise _wrong(field, value, "give a string")
-    return value
-
-
-def _name(field: str, value: object) -> str | None:
-    if value == "":
-        raise MetaError(f"{field} cannot be empty: it is what the task is known by")
-    return _text(field, value)
-
-
-def _on_fail(field: str, value: object) -> dict[str, str]:
-    if not isinstance(value, Mapping):
-        raise _wrong(field, value, "give a dict such as {'locks': 'free', 'deps': 'keep'}")
-    for promise, word in value.items():
-        if promise not in _ON_FAIL:
-            raise MetaError(f"{field} does not know {promise!r}.{did_you_mean(str(promise), _ON_FAIL)}")
-        if word not in _ON_FAIL[promise]:
-            known = " or ".join(map(repr, _ON_FAIL[promise]))
-            raise MetaError(f"{field}: {promise} can be {known}, and {word!r} is neither")
-    return dict(value)
-
-
-def _kernel(field: str, value: object) -> str:
-    if value not in _KERNEL:
-        raise MetaError(f"{field} can be {', '.join(map(repr, _KERNEL))}, and {value!r} is none of them")
-    return str(value)
-
-
-#: What each field takes. A field that is not here does not exist.
-_TAKES: dict[str, Callable[[str, object], object]] = {
-    "requires": _names,
-    "requires_all": _names,
-    "provides": _names,
-    "uses": _names,
-    "claims": _names,
-    "recovers": _names,
-    "after": _words,
-    "tags": _words,
-    "priority": _priority,
-    "kwargs": _kwargs,
-    "always": _truth,
-    "timeout": _duration,
-    "idle_timeout": _duration,
-    "total_timeout": _duration,
-    "retries": _count,
-    "retry_on": _retry_on,
-    "max_crashes": _count_or_none,
-    "name": _name,
-    "on_fail": _on_fail,
-    "survives_reboot": _truth,
-    "cleared_by_reboot": _truth,
-    "kernel": _kernel,
-    "summary": _text,
-}
-FIELDS = tuple(_TAKES)
+FIELDS = tuple(TAKES)
 
 _NOTHING: frozenset[str] = frozenset()
 _USUAL: dict[str, object] = {
     **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
-    **dict.fromkeys(("kwargs", "on_fail"), MappingProxyType[str, Any]({})),
+    **dict.fromkeys(("kwargs", "on_fail", "needs", "env"), MappingProxyType[str, Any]({})),
     **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
+    **dict.fromkeys(("group", "weight", "when", "memory_max", "exit_codes", "results")),
+    "prefers": (),
+    "cost": 0,
+    "on_demand": False,
+    "enabled": True,
     "priority": 0,
     **dict.fromkeys(("always", "survives_reboot", "cleared_by_reboot"), False),
     "kernel": "warn",
@@ -212,14 +89,14 @@ def usual(field: str) -> object:
     try:
         return _USUAL[field]
     except KeyError:
-        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}") from None
+        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, TAKES)}") from None
 
 
 def _taken(field: str, value: object) -> object:
     """What is kept of a value that somebody gives a field. Raises MetaError."""
-    take = _TAKES.get(field)
+    take = TAKES.get(field)
     if take is None:
-        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, _TAKES)}")
+        raise MetaError(f"{field} is not a valid metadata field.{did_you_mean(field, TAKES)}")
     return take(field, value)
 
 
@@ -252,6 +129,18 @@ class SchedMeta:
     cleared_by_reboot: bool  #: locks that it left dirty are clean after a new boot
     kernel: str  #: what the kernel's trouble is while it runs: a warning, a failure, or nobody's business
     summary: str | None  #: one line for people
+    needs: dict[str, int]  #: how much it takes of what the box has, while it runs
+    group: str | None  #: it runs with no task of another group
+    weight: float | None  #: how long it takes beside others, or its seconds
+    when: str | None  #: a condition over facts and parameters; it does not apply where that is false
+    on_demand: bool  #: it runs only if another task requires what it provides
+    prefers: tuple[str, ...]  #: who is to provide what it requires, the best first
+    cost: float  #: of candidates to provide a name the cheapest is taken
+    memory_max: int | None  #: bytes
+    env: dict[str, str]  #: variables of its environment
+    exit_codes: str | dict[str, str] | None  #: which exit status means what
+    results: str | None  #: how its results are read from what it prints
+    enabled: bool  #: False: it is left out
 
     def __init__(self, **fields: Unpack[Fields]) -> None:
         # Only what was said, or asked for, is kept: there may be a million tasks, and most say next to nothing.

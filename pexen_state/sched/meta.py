@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar, Unpack, overload
 
 from pexen_state.core.spec import Declared
-from pexen_state.sched.fields import Fields, MetaError, Name, OnFail, SchedMeta
+from pexen_state.sched.fields import Fields, Name, OnFail, SchedMeta
+from pexen_state.sched.taking import MetaError
 
 __all__ = [
     "Fields",

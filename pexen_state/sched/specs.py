@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from pexen_state.core.spec import NOBODY, Declared, TaskSpec
 from pexen_state.core.states import RETRIED, Cause
-from pexen_state.sched.fields import RETRYABLE
 from pexen_state.sched.identity import is_silent, key_of, only_name_of, where_defined
 from pexen_state.sched.meta import Task, declared_of, find_meta
+from pexen_state.sched.taking import RETRYABLE
 
 
 class Defaults(NamedTuple):
@@ -47,6 +47,10 @@ _AS_THEY_ARE = frozenset(
         "survives_reboot",
         "cleared_by_reboot",
         "kernel",
+        "group",
+        "weight",
+        "when",
+        "summary",
     }
 )
 
@@ -61,8 +65,10 @@ def spec_of(task: Task, key: str, defaults: Defaults | None = None) -> TaskSpec:
                 told[_PLACES[field]] = _in_order(value)
             elif field in _AS_THEY_ARE:
                 told[_PLACES[field]] = value
-            elif field == "after":
+            elif field in ("after", "tags"):
                 told[_PLACES[field]] = tuple(sorted(value))
+            elif field == "needs":
+                told[_PLACES[field]] = tuple(sorted(value.items()))
             elif field == "retry_on":
                 told[_PLACES[field]] = _retried(value)
             elif field == "on_fail":
