@@ -123,6 +123,18 @@ def limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
+def test_a_run_that_was_begun_with_too_few_descriptors_can_go_on_with_more(box: Box):
+    box.file("s.jobs", "".join(f"{name}: ulimit -n >> limits\n" for name in "abc"))
+    few = ("sh", "-c", 'ulimit -n 14 && exec "$@"', "sh")
+    begun = box.pexen("run", "s.jobs", "-j2", prefix=few)
+    assert begun.code == 3, begun.err
+
+    done = box.pexen("resume")
+
+    assert done.code == 0, done.err
+    assert set((box.directory / "limits").read_text().split()) == {"256"}
+
+
 def test_options_are_used_again_and_those_of_resume_override(box: Box):
     box.file("s.jobs", "one: true\ntwo: test ! -e gate || cat gate\nthree: true\n")
     kill_in_the_middle(box, "run", "s.jobs", "-j1", "--timeout", "20m", "--name", "nightly")

@@ -137,7 +137,7 @@ class Keeper:
         while True:
             mask = select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0)
             poll.register(self._control.fileno(), mask)
-            self._desk.register(poll)
+            sleep = min(sleep, self._desk.register(poll))
             ready = {fd for fd, _event in poll.poll(sleep * 1000 if sleep != float("inf") else None)}
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
