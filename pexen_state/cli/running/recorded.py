@@ -40,7 +40,12 @@ def _unseen(name: str) -> ModuleType:
 
 
 resource = _unseen("resource")
-_LIMITS = {name: getattr(resource, name) for name in sorted(dir(resource)) if name.startswith("RLIMIT_")}
+_ALIASES = {"RLIMIT_OFILE"}  # of RLIMIT_NOFILE
+_LIMITS = {
+    name: getattr(resource, name)
+    for name in sorted(dir(resource))
+    if name.startswith("RLIMIT_") and name not in _ALIASES
+}
 #: With less than that pexen itself may not be able to run. Who gave it more since, to go on, is not to be overruled.
 _ENOUGH = {"RLIMIT_NOFILE": 256, "RLIMIT_NPROC": 256}
 
