@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import state_page
 from tests.examples import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -39,6 +40,12 @@ def test_every_link_leads_somewhere(page):
         assert there.exists(), target
         if anchor:
             assert anchor in anchors(there), target
+
+
+def test_the_page_about_states_is_the_one_of_today():
+    assert state_page.page(state_page.PAGE.read_text()) == state_page.PAGE.read_text(), (
+        "run: .venv/bin/python scripts/write_docs states"
+    )
 
 
 def test_every_page_is_reached_from_the_readme():

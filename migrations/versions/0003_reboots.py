@@ -19,3 +19,4 @@ def upgrade() -> None:
     op.add_column("attempt", sa.Column("reboots", sa.Integer(), nullable=True))
     op.add_column("attempt", sa.Column("mark", sa.Text(), nullable=True))
     op.add_column("session", sa.Column("set_by_us", sa.Integer(), nullable=False, server_default="0"))
+    op.add_column("session", sa.Column("panics", sa.Text(), nullable=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,13 +36,22 @@ class Named(NamedTuple):
     name: str  #: as the kernel has it: 15 bytes at most
 
 
-def last_words(since_us: int, stores: Sequence[Path] = PSTORES) -> list[Words]:
-    """All that was kept since then (microseconds since 1970): the last boot's kernel log, and panics."""
-    return [*_journal_of_last_boot(), *_panics(since_us, stores)]
+def last_words(known: Collection[str] | None, stores: Sequence[Path] = PSTORES) -> list[Words]:
+    """The last boot's kernel log, and the panics that were kept since somebody noted those that there were: `known`.
+
+    None: nobody did, and so nobody can say of which crash a panic is. The time of a file is no help, because the clock
+    may have been set between two boots.
+    """
+    return [*_journal_of_last_boot(), *([] if known is None else _panics(known, stores))]
 
 
-def _panics(since_us: int, stores: Sequence[Path]) -> Iterator[Words]:
-    files = [path for store in stores for path in _files(store) if _changed_us(path) >= since_us]
+def kept_panics(stores: Sequence[Path] = PSTORES) -> list[str]:
+    """What `last_words` takes for known: a word for each file, which is another one if the file is written anew."""
+    return [_known_as(path) for store in stores for path in _files(store)]
+
+
+def _panics(known: Collection[str], stores: Sequence[Path]) -> Iterator[Words]:
+    files = [path for store in stores for path in _files(store) if _known_as(path) not in known]
     for path in sorted(files)[:_MOST_FILES]:
         try:
             with path.open("rb") as file:
@@ -60,11 +69,12 @@ def _files(store: Path) -> list[Path]:
         return []
 
 
-def _changed_us(path: Path) -> int:
+def _known_as(path: Path) -> str:
     try:
-        return path.lstat().st_mtime_ns // 1000
+        at = path.lstat()
     except OSError:
-        return 0
+        return str(path)
+    return f"{path} {at.st_mtime_ns} {at.st_size}"
 
 
 def _journal_of_last_boot() -> Iterator[Words]:

@@ -92,13 +92,24 @@ class Rebooting(NamedTuple):
     box: str  #: which life of the box is to end (`RunOpened.box`)
 
 
+class Extended(NamedTuple):
+    """An attempt has got another time limit, because it asked for that."""
+
+    task: int
+    attempt: int
+    until_us: int  #: microseconds since 1970
+
+
 #: What frees locks of tasks that had ended. Its place among these endings tells.
 Freeing = Unlocked | Recovered
 
 #: What was decided about the run and is no task's state, but tells how the run stands.
 Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting
 
-Decision = Transition | Added | Paused | Cleared | Intervention
+#: What is no task's state, and needs no telling beside the projection.
+Passing = Paused | Cleared | Extended
+
+Decision = Transition | Added | Passing | Intervention
 
 
 class Restored(NamedTuple):

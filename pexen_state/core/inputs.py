@@ -95,6 +95,14 @@ class TaskChanged(NamedTuple):
     task: int
 
 
+class DeadlineMoved(NamedTuple):
+    """An attempt that is running has got another time limit."""
+
+    task: int
+    attempt: int
+    until_us: int  #: microseconds since 1970
+
+
 class PauseAsked(NamedTuple):
     """Start nothing new, let what runs end."""
 
@@ -132,6 +140,7 @@ Input = (
     | BoxDied
     | NewBoot
     | NotRebooted
+    | DeadlineMoved
     | TasksAdded
     | TaskGone
     | TaskChanged

@@ -15,10 +15,21 @@ from typing import Any, NamedTuple
 
 from pexen_state.core import giving_up
 from pexen_state.core.commands import Command, Submit
-from pexen_state.core.decisions import Added, Cancelled, Decision, GivenUp, Paused, Saved, Transition, Unlocked
+from pexen_state.core.decisions import (
+    Added,
+    Cancelled,
+    Decision,
+    Extended,
+    GivenUp,
+    Paused,
+    Saved,
+    Transition,
+    Unlocked,
+)
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
+    DeadlineMoved,
     Finished,
     Input,
     Lost,
@@ -92,6 +103,7 @@ class Plan(Outages):
             StopAsked: self._on_stop,
             CancelAsked: self._on_cancel,
             RunTimedOut: self._on_run_timed_out,
+            DeadlineMoved: self._on_deadline_moved,
             UnlockAsked: self._on_unlock,
         }
         self._add(Added(1, tuple(specs)))
@@ -204,6 +216,10 @@ class Plan(Outages):
         self._decide(GivenUp(over.reason, at_once=True))
         self._kill((task for task in sorted(self.in_flight) if not self.tasks.specs[task].always), Cause.TIMED_OUT)
         self._skip_all(not_begun)
+
+    def _on_deadline_moved(self, moved: DeadlineMoved) -> None:
+        if self._current(moved.task, moved.attempt) is not None:
+            self._decide(Extended(*moved))
 
     def _on_unlock(self, asked: UnlockAsked) -> None:
         if self.locks.is_kept(asked.lock):

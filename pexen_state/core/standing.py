@@ -17,8 +17,10 @@ from pexen_state.core.decisions import (
     Cancelled,
     Cleared,
     Decision,
+    Extended,
     GivenUp,
     Intervention,
+    Passing,
     Paused,
     Rebooting,
     Recovered,
@@ -145,7 +147,7 @@ class Standing:
         elif new is WAITING:
             self._back_to_waiting(number, old)
 
-    def _happen(self, event: Added | Paused | Cleared | Intervention) -> None:
+    def _happen(self, event: Added | Passing | Intervention) -> None:
         match event:
             case Added():
                 self._add(event)
@@ -165,8 +167,8 @@ class Standing:
                 self.suspects = tasks
             case Rebooting(box):
                 self.rebooted = box
-            case Paused():
-                pass  # tells the next session what a person wanted; no task changes
+            case Paused() | Extended():
+                pass  # for people, and for the next session; no task changes
 
     def _clear(self, number: int) -> None:
         tasks = self.tasks

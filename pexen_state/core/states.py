@@ -51,11 +51,11 @@ class Verdict(Word):
     NONE = 0  #: no verdict yet
     SKIP = 1  #: does not apply here
     INFO = 2  #: nothing to judge
-    PASS = 3
+    PASS = 3  #: all is well
     WARN = 4  #: passed, with problems
-    FAIL = 5
+    FAIL = 5  #: what was tested is not as it should be
     ERROR = 6  #: could not be judged: the task itself is broken
-    TIMEOUT = 7
+    TIMEOUT = 7  #: over a time limit
     CRASH = 8  #: took its worker or the box down
     NOT_RUN = 9  #: a failure or a held lock kept it from running
 

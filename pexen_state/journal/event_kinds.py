@@ -18,5 +18,6 @@ class EventKind(Word):
     GIVEN_UP = 5
     SUSPECTED = 6
     REBOOTING = 7
+    EXTENDED = 8
     RECOVERED = 9
     CLEARED = 10

@@ -5,6 +5,7 @@ Read only, on any connection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import NamedTuple
@@ -25,11 +26,15 @@ REBOOTS = f"""EXISTS (
     SELECT 1 FROM transition t
     WHERE t.seq > e.seq AND (t.new = {int(State.SUBMITTED)} OR t.cause = {int(Cause.NO_REBOOT)})))"""
 
+#: Of a session `s`: the last `seq` that may be its own.
+LAST_SEQ = "coalesce(s.last_seq, 9223372036854775807)"
+
 _LIVES = f"""
-SELECT s.how_ended, s.pid, s.start, s.boot_id, s.began_us, s.first_seq, coalesce(s.last_seq, 9223372036854775807),
+SELECT s.how_ended, s.pid, s.start, s.boot_id, s.id, s.first_seq, {LAST_SEQ},
   s.how_ended IS NULL AND {REBOOTS}
 FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC
 """
+_PANICS = "SELECT panics FROM session WHERE id = ?"
 _ENDED_TASKS = "SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ? AND new >= 6)"
 _DECIDED = """
 SELECT EXISTS (SELECT 1 FROM transition WHERE seq BETWEEN ? AND ?)
@@ -54,9 +59,9 @@ _MARK_OF = f"SELECT {MARK} FROM task k WHERE k.id = ?"
 
 
 #: The last sign of life of a session `s`: what it said of its end, or what it wrote last.
-_LAST_SIGN = """
+_LAST_SIGN = f"""
 coalesce(s.ended_us, (SELECT max(x.at_us) FROM transition x
-  WHERE x.seq BETWEEN s.first_seq AND coalesce(s.last_seq, 9223372036854775807)), s.began_us)
+  WHERE x.seq BETWEEN s.first_seq AND {LAST_SEQ}), s.began_us)
 """
 _TIME_WORKED = f"""
 SELECT coalesce(sum(max(0, {_LAST_SIGN} - s.began_us - s.set_by_us)), 0)
@@ -64,7 +69,7 @@ FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)}
 """
 _TIME_SPENT = f"""
 SELECT coalesce(sum(coalesce(a.took_us, max(0, {_LAST_SIGN} - t.at_us - a.wait_us))), 0)
-FROM session s JOIN transition t ON t.seq BETWEEN s.first_seq AND coalesce(s.last_seq, 9223372036854775807)
+FROM session s JOIN transition t ON t.seq BETWEEN s.first_seq AND {LAST_SEQ}
   JOIN attempt a ON a.id = t.seq
 WHERE s.run = ? AND t.task = ? AND a.wait_us IS NOT NULL
 """
@@ -95,18 +100,18 @@ class Life(NamedTuple):
 
     how_ended: HowEnded
     boot_id: str
-    began_us: int  #: microseconds since 1970
     ended_tasks: bool  #: a task came to its end in it; so does a culprit that was given up
     decided: bool = True  #: anything was decided in it: else it went away before it could say what it had found
+    session: int = 0
 
 
 def lives(fetch: Fetch, run: int, today: Today) -> Iterator[Life]:
     """The sessions of a run, the latest first."""
-    for how, pid, start, boot, began_us, first, last, rebooted in fetch(_LIVES, (run,)):
+    for how, pid, start, boot, session, first, last, rebooted in fetch(_LIVES, (run,)):
         ended_tasks = bool(fetch(_ENDED_TASKS, (first, last))[0][0])
         decided = bool(fetch(_DECIDED, (first, last, first, last))[0][0])
         runner = ProcessIdentity(pid, start, boot)
-        yield Life(how_it_ended(how, runner, bool(rebooted), today), boot, began_us, ended_tasks, decided)
+        yield Life(how_it_ended(how, runner, bool(rebooted), today), boot, ended_tasks, decided, session)
 
 
 def last_that_decided(past: Sequence[Life]) -> Life | None:
@@ -125,6 +130,12 @@ def how_it_ended(said: int | None, runner: ProcessIdentity, rebooted: bool, toda
     if rebooted:
         return HowEnded.REBOOTED
     return HowEnded.KILLED if runner == today.outlived else HowEnded.CRASHED
+
+
+def panics_before(fetch: Fetch, life: Life) -> frozenset[str] | None:
+    """Those that the box had kept when that session began; None: nobody looked."""
+    ((known,),) = fetch(_PANICS, (life.session,))
+    return None if known is None else frozenset(json.loads(known))
 
 
 def flights(fetch: Fetch, run: int) -> list[Flight]:

@@ -16,6 +16,7 @@ from pexen_state.core.decisions import (
     Cancelled,
     Cleared,
     Decision,
+    Extended,
     GivenUp,
     Intervention,
     Paused,
@@ -203,6 +204,8 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             return Paused(**said)
         case EventKind.CLEARED:
             return Cleared(**said)
+        case EventKind.EXTENDED:
+            return Extended(**said)
         case _ if kind in _INTERVENTIONS:
             return _INTERVENTIONS[kind](**said)
         case _:

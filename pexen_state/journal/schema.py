@@ -88,6 +88,7 @@ session = Table(
     _int("ended_us", null=True),
     _int("how_ended", null=True),
     _int("set_by_us", default=0),  # how far the wall clock was set meanwhile
+    _text("panics"),  # JSON: those that the box had kept when it began; NULL: nobody looked
 )
 
 task = Table(

@@ -134,7 +134,7 @@ END_SESSION = "UPDATE session SET how_ended = ?, last_seq = ?, ended_us = ?, set
 CLOCK_WAS_SET = "UPDATE session SET set_by_us = set_by_us + ? WHERE id = ?"
 INSERT_SESSION = (
     "INSERT INTO session(id, run, pid, start, boot_id, host, kernel, pexen_version, python_version, first_seq,"
-    f" began_us) VALUES (({LAST_SESSION}) + 1,?,?,?,?,?,?,?,?,?,?) RETURNING id"
+    f" began_us, panics) VALUES (({LAST_SESSION}) + 1,?,?,?,?,?,?,?,?,?,?,?) RETURNING id"
 )
 INSERT_FACT = "INSERT INTO fact(session, name, value) VALUES (?,?,?)"
 

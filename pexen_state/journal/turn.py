@@ -19,9 +19,11 @@ from pexen_state.core.decisions import (
     Cancelled,
     Cleared,
     Decision,
+    Extended,
     Freeing,
     GivenUp,
     Intervention,
+    Passing,
     Paused,
     Rebooting,
     Recovered,
@@ -341,7 +343,7 @@ def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
             rows.begins.append((opened, one.worker, one.pid, one.at_us - opened_us))
 
 
-def _event(decision: Added | Paused | Cleared | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
+def _event(decision: Added | Passing | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
     match decision:
         case Added(first, specs):
             count = len(specs)
@@ -365,10 +367,11 @@ _KINDS: dict[type, EventKind] = {
     Rebooting: EventKind.REBOOTING,
     Recovered: EventKind.RECOVERED,
     Cleared: EventKind.CLEARED,
+    Extended: EventKind.EXTENDED,
 }
 
 
-def _fields(decision: Paused | Cleared | Intervention) -> dict[str, Any]:
+def _fields(decision: Passing | Intervention) -> dict[str, Any]:
     return {name: to_json(value, f"{name} of {decision}") for name, value in decision._asdict().items()}
 
 

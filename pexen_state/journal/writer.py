@@ -148,14 +148,18 @@ class Journal:
         """Runs a query for who only looks, and returns all of its rows."""
         return self._store.read
 
-    def begin_session(self, run_id: int, facts: Mapping[str, Any] | None = None) -> int:
+    def begin_session(
+        self, run_id: int, facts: Mapping[str, Any] | None = None, panics: Sequence[str] | None = None
+    ) -> int:
         """From now on this process writes decisions of that run. Returns the session's id.
+
+        `panics` are those that the box has kept until now; None: nobody has looked.
 
         Sessions that never said how they ended are closed, as `lives.how_it_ended` finds out.
         """
         told = [(sql_text(name), _plain(value, name)) for name, value in (facts or {}).items()]
         with self._store.transaction():
-            memory, session = self._begin_session(run_id)
+            memory, session = self._begin_session(run_id, panics)
             self._store.run(statements.INSERT_FACT, [(session, *fact) for fact in told])
         self._memory, self._session = memory, session
         return session
@@ -184,7 +188,7 @@ class Journal:
             last_seq = self._store.fetch(statements.LAST_SEQ, ())[0][0]
             self._store.run(statements.END_SESSION, [(int(how_ended), last_seq, now, 0, session)])
 
-    def _begin_session(self, run_id: int) -> tuple[Memory, int]:
+    def _begin_session(self, run_id: int, panics: Sequence[str] | None = None) -> tuple[Memory, int]:
         """Within a transaction."""
         at_us, today, box = self._clock(), Today.of(self.paths.db), os.uname()
         who = process_identity(os.getpid())
@@ -211,6 +215,7 @@ class Journal:
                 platform.python_version(),
                 memory.seq + 1,
                 at_us,
+                None if panics is None else json.dumps(panics),
             ),
         )[0]
         return memory, int(session)

@@ -166,6 +166,7 @@ class Opened(NamedTuple):
     in_flight: tuple[str, ...]  #: keys of those that had begun when the last session went away
     superseded: int | None  #: the unfinished run that this new one takes the place of
     had_begun: bool = True  #: False: nobody can say of all `in_flight` that they had begun, only that they may have
+    named: tuple[str, ...] = ()  #: those that the kernel named in its last words before the box crashed
 
 
 @overload

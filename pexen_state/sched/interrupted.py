@@ -8,7 +8,7 @@ handed over and never began.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,13 +17,13 @@ from pexen_state.box.life import box_life
 from pexen_state.core.inputs import BoxDied, Input, Lost, NewBoot, NotRebooted
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Cause, State
-from pexen_state.journal.lives import Flight, Life, Today, blamed, flights, last_that_decided, lives
+from pexen_state.journal.lives import Flight, Life, Today, blamed, flights, last_that_decided, lives, panics_before
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.records import AttemptEnd, HowEnded, SavedTask
 from pexen_state.journal.restore import Fetch
 from pexen_state.sched.last_words import attach, began_last, mark_of
 from pexen_state.sched.pool.slots import BegunMarks
-from pexen_state.sched.suspicion import Suspect, most_suspicious_first
+from pexen_state.sched.suspicion import Suspect, is_named, most_suspicious_first
 
 #: In these the box went down in good order, whoever asked for it.
 _SHUT_DOWN = frozenset({HowEnded.REBOOTED, HowEnded.SHUTDOWN})
@@ -34,6 +34,7 @@ class CutOff(NamedTuple):
 
     keys: tuple[str, ...] = ()  #: of tasks that had begun, or may have; those that surely had not are not here
     is_sure: bool = True  #: all of them had begun
+    named: tuple[str, ...] = ()  #: those that the kernel named when it was in trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class Interrupted:
         """Which tasks ran when the last session went away, in the order in which they were declared."""
         found: list[tuple[int, str]] = []
         is_sure = True
+        pids = {flight.task: flight.pid for flight in self.flights}
+        accused = named_in_trouble(self.words)
         for task in saved:
             if task.ended_seq is not None or not task.state.in_flight:
                 continue
@@ -69,7 +72,9 @@ class Interrupted:
             if not self._never_began(state, (task.number, task.attempt)):
                 found.append((task.number, task.key))
                 is_sure = is_sure and (state is State.RUNNING or self.begun is not None)
-        return CutOff(tuple(key for _, key in sorted(found)), is_sure)
+        found.sort()
+        named = tuple(key for number, key in found if is_named(key, pids.get(number), accused))
+        return CutOff(tuple(key for _, key in found), is_sure, named)
 
     def inputs(self, plan: Plan) -> list[Input]:
         """What became of all that waits for an end, for a reboot, or for a new boot."""
@@ -127,11 +132,11 @@ def interruption_of(
     run: int,
     marks: BegunMarks | None,
     today: Today,
-    words_since: Callable[[int], Sequence[Words]] = lambda _: (),
+    words_since: Callable[[Collection[str] | None], Sequence[Words]] = lambda _: (),
 ) -> Interrupted:
     """From the journal, and from a slot file of this boot, if there is one.
 
-    `words_since` is asked after a crash alone, for the kernel's last words since that time, in microseconds since 1970.
+    `words_since` is asked after a crash alone, for the kernel's last words beside the panics that were kept already.
     """
     past = list(lives(fetch, run, today))
     last = last_that_decided(past)
@@ -139,7 +144,7 @@ def interruption_of(
     begun = begun_in(marks, run) if is_same_boot else None
     if last is None or last.how_ended is not HowEnded.CRASHED:
         return Interrupted(past, run, is_same_boot, begun)
-    words = words_since(last.began_us)
+    words = words_since(panics_before(fetch, last))
     return Interrupted(past, run, is_same_boot, begun, flights(fetch, run), blamed(fetch, run), words)
 
 

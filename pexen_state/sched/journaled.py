@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from pexen_state.box.last_words import last_words
+from pexen_state.box.last_words import kept_panics, last_words
 from pexen_state.box.life import boot_id, box_life, is_going_down
 from pexen_state.box.rebooting import reboot_command
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
@@ -177,7 +177,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             careful=bool(left.keys),
             pulse=asked.pulse,
         )
-        journal.begin_session(run.id)
+        journal.begin_session(run.id, panics=kept_panics())
         stack.push(_Session(journal, plan, loop).end)
         if asked.announce is not None:
             asked.announce(_opened(run, match, left))
@@ -235,7 +235,9 @@ def _remove(path: str) -> None:
 def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
     tasks = len(match.specs) + len(match.added)
     finished = match.finished - len(match.sent_back)
-    return Opened(run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure)
+    return Opened(
+        run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure, left.named
+    )
 
 
 def _begin_or_match(

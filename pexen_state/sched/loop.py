@@ -18,7 +18,7 @@ from typing import Any
 
 from pexen_state.core.commands import Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
-from pexen_state.core.inputs import Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
+from pexen_state.core.inputs import DeadlineMoved, Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal.records import Checkpoint
@@ -27,7 +27,19 @@ from pexen_state.sched.endings import Endings
 from pexen_state.sched.kernel_watch import KernelWatch
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.partners import Ledger, Source, Timer
-from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, Outcome, Pool, Readable, Report
+from pexen_state.sched.pool.base import (
+    Asks,
+    Began,
+    Body,
+    Dropped,
+    Ended,
+    Extended,
+    Job,
+    Outcome,
+    Pool,
+    Readable,
+    Report,
+)
 from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.time_limits import TimeSpent
@@ -107,7 +119,8 @@ class Loop:
         self._asks: list[Asks] = []  # to be answered when it is durable
         self._left: dict[int, Outcome] = {}  # what the attempts that end in the next turn left
         self._began: dict[int, Began] = {}  # those that have begun, but not ended, for the next turn
-        self._began_since = 0.0
+        self._extended: dict[int, Extended] = {}  # the newest time limits that attempts have got, for the next turn
+        self._began_since = 0.0  # when the first of these was heard of
         self._waiting: list[Submit] = []  # durable, not handed over yet
         self._in_pool: set[int] = set()
         self._ended: dict[int, Outcome] = {}  # what the attempts that ended in this turn left
@@ -165,6 +178,8 @@ class Loop:
         self._ended, self._left = self._left, {}
         began, self._began = list(self._began.values()), {}
         inputs.extend(Started(one.task, one.attempt) for one in began)
+        inputs.extend(DeadlineMoved(*one) for one in self._extended.values())
+        self._extended.clear()
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
         turn = self._plan.handle(*inputs)
         kept = [one for one in self._asks if "value" in one.body]
@@ -313,7 +328,7 @@ class Loop:
             self._collect(min(until, self._started_due(), self._clock() + hold.seconds), hold.ends)
 
     def _started_due(self) -> float:
-        return self._began_since + STARTED_WITHIN if self._began else math.inf
+        return self._began_since + STARTED_WITHIN if self._began or self._extended else math.inf
 
     def _due(self) -> list[Input]:
         """What the timers have to say."""
@@ -364,6 +379,10 @@ class Loop:
                 if not self._began:
                     self._began_since = self._clock()
                 self._began[task] = report
+            case Extended(task):
+                if not self._extended:
+                    self._began_since = self._clock()
+                self._extended[task] = report
             case Readable(descriptor):
                 self._inputs.extend(self._sources[descriptor].take())
 

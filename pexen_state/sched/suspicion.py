@@ -32,13 +32,23 @@ def most_suspicious_first(suspects: Iterable[Suspect], named: Sequence[Named] = 
     """Named by the kernel; blamed before; surely begun; the latest to begin, for the others have run without a crash
     for longer.
     """
-    pids, names = {one.pid for one in named}, {one.name for one in named}
 
     def innocence(one: Suspect) -> tuple[bool, int, bool, int, int, int]:
-        is_named = (one.pid in pids) or _name_of(one.key) in names
-        return (not is_named, -one.crashes, not one.is_running, -one.place, -one.since, one.task)
+        return (
+            not is_named(one.key, one.pid, named),
+            -one.crashes,
+            not one.is_running,
+            -one.place,
+            -one.since,
+            one.task,
+        )
 
     return sorted(suspects, key=innocence)
+
+
+def is_named(key: str, pid: int | None, named: Iterable[Named]) -> bool:
+    """Whether the kernel named the task's worker, or a process that is called as the task is."""
+    return any(one.pid == pid or one.name == _name_of(key) for one in named)
 
 
 def _name_of(key: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.box.last_words import Named, Words, last_words, named_in_trouble
+from pexen_state.box.last_words import Named, Words, kept_panics, last_words, named_in_trouble
 
 PANIC = """<4>[  101.1] pexen: run 3 fs/one attempt 1 begins
 <4>[  101.2] CPU: 0 PID: 11 Comm: innocent Not tainted 6.1.0
@@ -35,24 +35,38 @@ def journalctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_panics_that_were_kept_since_are_read_and_older_ones_are_not(tmp_path: Path, journalctl):
-    store = tmp_path / "pstore" / "1700000000"
+    store, stores = tmp_path / "pstore" / "1700000000", [tmp_path / "pstore", tmp_path / "none"]
     store.mkdir(parents=True)
+    (store / "dmesg-efi-0").write_text("of another crash")
+    known = kept_panics(stores)
     (store / "dmesg-efi-1").write_text(PANIC)
-    old = store / "dmesg-efi-0"
-    old.write_text("of another crash")
-    os.utime(old, (1000, 1000))
-
-    found = last_words(2_000_000_000, [tmp_path / "pstore", tmp_path / "none"])
+    os.utime(store / "dmesg-efi-1", (1000, 1000))  # the clock had been set back
+    found = last_words(known, stores)
 
     assert found == [Words(str(store / "dmesg-efi-1"), PANIC)]
+
+
+def test_a_panic_that_took_the_place_of_an_older_one_is_read(tmp_path: Path, journalctl):
+    place = tmp_path / "dmesg-erst-1"
+    place.write_text("of another crash")
+    known = kept_panics([tmp_path])
+    place.write_text(PANIC)
+
+    assert [words.text for words in last_words(known, [tmp_path])] == [PANIC]
+
+
+def test_where_nobody_noted_what_there_was_no_panic_is_taken_for_that_of_this_crash(tmp_path: Path, journalctl):
+    (tmp_path / "dmesg-efi-1").write_text(PANIC)
+
+    assert last_words(None, [tmp_path]) == []
 
 
 def test_the_log_of_the_last_boot_is_read_if_somebody_kept_it(journalctl):
     journalctl("[  101.1] box kernel: Oops: 0002 [#1]\n")
 
-    assert [words.source for words in last_words(0, [])] == ["the kernel's log of the last boot"]
+    assert [words.source for words in last_words((), [])] == ["the kernel's log of the last boot"]
     journalctl("Data from the specified boot (-1) is not available", 1)
-    assert last_words(0, []) == []
+    assert last_words((), []) == []
 
 
 def test_who_is_named_in_or_after_trouble():

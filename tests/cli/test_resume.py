@@ -6,8 +6,10 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -121,6 +123,19 @@ def test_it_goes_on_as_it_was_started_wherever_resume_is_typed(box: Box, tmp_pat
 def limit_files() -> None:
     os.umask(0o027)
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+def test_a_run_that_was_begun_with_too_few_descriptors_can_go_on_with_more(box: Box):
+    box.file("s.jobs", "one: true\ntwo: test ! -e gate || cat gate; ulimit -n\n")
+    kill_in_the_middle(box, "run", "s.jobs", "-j1")
+    with closing(sqlite3.connect(box.journal)) as connection, connection:
+        few = "json_set(recorded, '$.options.surroundings.limits.RLIMIT_NOFILE[0]', 14)"
+        connection.execute(f"UPDATE run SET recorded = {few}")
+
+    done = box.pexen("resume")
+
+    assert done.code == 0, done.err
+    assert box.pexen("logs", "two").out.split()[-1] == "256"
 
 
 def test_options_are_used_again_and_those_of_resume_override(box: Box):

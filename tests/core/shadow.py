@@ -16,6 +16,7 @@ from pexen_state.core.decisions import (
     Cancelled,
     Cleared,
     Decision,
+    Extended,
     Freeing,
     GivenUp,
     Intervention,
@@ -166,6 +167,9 @@ class Shadow:
                 self.tasks.extend(ShadowTask(one) for one in specs)
             case Cancelled():
                 pass  # what follows from it are transitions
+            case Extended(number, attempt, _):
+                assert self.task(number).state in (State.SUBMITTED, State.RUNNING), "it is not running"
+                assert self.task(number).attempt == attempt
             case GivenUp(_, at_once):
                 assert not self.given_up or (at_once and not self.at_once), "the run was given up twice"
                 self.given_up, self.at_once = True, at_once

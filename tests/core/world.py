@@ -13,6 +13,7 @@ from pexen_state.core.decisions import Decision, Transition
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
+    DeadlineMoved,
     Ending,
     Finished,
     Input,
@@ -135,6 +136,8 @@ class Run:
                 task = self.tape.pick(running)
                 self.began.add((task, self.plan.tasks[task].attempt))
                 yield Started(task, self.plan.tasks[task].attempt)
+                if not self.tape.below(4):
+                    yield DeadlineMoved(task, self.plan.tasks[task].attempt, self.tape.below(9))
         elif what < 17:
             if running:
                 yield self._is_lost(self.tape.pick(running))
@@ -184,6 +187,7 @@ class Run:
             Finished(task.number, attempt, Ending(Cause.RAISED, VERDICT[Cause.RAISED])),
             Lost(task.number, attempt, Cause.WORKER_DIED),
             Lost(task.number, attempt, Cause.WITHDRAWN),
+            DeadlineMoved(task.number, attempt, 5),
         ):
             self.turn([late])
             assert self.plan.decided == before, f"{late} came too late, but changed something"

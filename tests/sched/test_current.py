@@ -14,6 +14,7 @@ import pytest
 
 import pexen_state
 from pexen_state import NotInATask, Reboot, Refused, Sched, current, task
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.meta import assign_val
@@ -220,6 +221,10 @@ def test_more_time_is_had_for_the_asking(kind, journaled, tmp_path: Path):
 
     assert found["slow"].ret == "in time"
     assert found["unlimited"].ret == [None, None]
+    if journaled:  # of the one whose limit has moved
+        assert sql(
+            tmp_path / "journal.db", f"SELECT count(*) FROM run_event WHERE kind = {int(EventKind.EXTENDED)}"
+        ) == [(1,)]
 
 
 @POOLS

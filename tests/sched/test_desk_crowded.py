@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import select
 import socket
 from collections.abc import Iterator
@@ -19,7 +21,8 @@ class Keeper:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.desk = Desk(place.listener)
+        self.now = 1000.0
+        self.desk = Desk(place.listener, lambda: self.now)
         self.heard = 0
         self._poll = select.poll()
 
@@ -77,6 +80,43 @@ def test_more_may_come_at_once_than_are_served_at_once(keeper: Keeper):
             answers.append(json.loads(client.recv(1000)))
 
     assert answers == [{"ok": True}] * 240
+
+
+def test_who_says_nothing_does_not_keep_others_out(keeper: Keeper):
+    silent = [keeper.come() for _ in range(128)]
+    keeper.serve({"ok": True})
+    keeper.now += 6
+
+    with keeper.come() as client:
+        client.sendall(HEARTBEAT)
+        keeper.serve({"ok": True})
+        assert json.loads(client.recv(1000)) == {"ok": True}
+
+    assert silent[0].recv(1000) == b""  # it had to go
+    for one in silent[1:]:
+        with pytest.raises(BlockingIOError):
+            one.recv(1000)
+    for one in silent:
+        one.close()
+
+
+def test_without_a_descriptor_for_those_who_come_the_desk_is_shut_for_a_while(keeper: Keeper):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with keeper.come() as client:
+        client.sendall(HEARTBEAT)
+        lowest_free = os.dup(0)
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))
+        try:
+            keeper.serve({"ok": True})  # ends: nobody asks again and again
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert keeper.heard == 0
+
+        keeper.now += 1
+        keeper.serve({"ok": True})
+
+        assert json.loads(client.recv(1000)) == {"ok": True}
 
 
 def test_who_is_never_answered_takes_no_place_when_it_has_gone(keeper: Keeper):

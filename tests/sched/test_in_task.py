@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pexen_state import Sched, in_task
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.meta import assign_val
 from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
@@ -82,10 +84,16 @@ def test_a_skip_says_why(run):
     assert (result.verdict, result.reason) == ("skip", "no such card")
 
 
-def test_more_time_is_asked_for_in_the_words_of_people(run):
+def test_more_time_is_asked_for_in_the_words_of_people(run, tmp_path: Path):
     result = run("pexen deadline +5m && sleep 0.7", timeout=0.5)
 
     assert result.verdict == "pass"
+    ((data, at_us),) = sql(
+        tmp_path / "journal.db", f"SELECT data, at_us FROM run_event WHERE kind = {int(EventKind.EXTENDED)}"
+    )
+    told = json.loads(data)
+    assert (told["task"], told["attempt"]) == (1, 1)
+    assert 200e6 < told["until_us"] - at_us < 400e6
 
 
 def test_less_time_is_had_as_well(run):

@@ -10,7 +10,7 @@ from pexen_state.sched.parking import why_parked
 
 
 def life(how: HowEnded, ended_tasks: bool = False) -> Life:
-    return Life(how, "a boot", 0, ended_tasks)
+    return Life(how, "a boot", ended_tasks)
 
 
 KILLED, CRASHED = life(HowEnded.KILLED), life(HowEnded.CRASHED)

@@ -48,7 +48,7 @@ def before(
     if how_left is not None:
         yield how_left.sentence
         crashed = how_left.ended is HowEnded.CRASHED
-        yield f"  {what_is_left(opened)}{_suspicion(len(opened.in_flight)) if crashed else ''}"
+        yield f"  {what_is_left(opened)}{_suspicion(opened) if crashed else ''}"
 
 
 def beside(opened: Opened, journal: str, command: str) -> Iterator[str]:
@@ -84,11 +84,13 @@ def what_is_left(opened: Opened) -> str:
     return f"{said}, {running} {were} running: {some(opened.in_flight)}."
 
 
-def _suspicion(running: int) -> str:
+def _suspicion(opened: Opened) -> str:
     """What a crash of the box means to the tasks that ran."""
+    running = len(opened.in_flight)
     if running == 1:
         return " It was alone, so the crash counts against it."
-    return " They go first, one at a time, to find the culprit." if running else ""
+    first = f" The kernel's last words name {some(opened.named)}." if opened.named else ""
+    return f" They go first, one at a time, to find the culprit.{first}" if running else ""
 
 
 def some(keys: Iterable[str]) -> str:

@@ -40,7 +40,14 @@ def _unseen(name: str) -> ModuleType:
 
 
 resource = _unseen("resource")
-_LIMITS = {name: getattr(resource, name) for name in sorted(dir(resource)) if name.startswith("RLIMIT_")}
+_ALIASES = {"RLIMIT_OFILE"}  # of RLIMIT_NOFILE
+_LIMITS = {
+    name: getattr(resource, name)
+    for name in sorted(dir(resource))
+    if name.startswith("RLIMIT_") and name not in _ALIASES
+}
+#: With less than that pexen itself may not be able to run. Who gave it more since, to go on, is not to be overruled.
+_ENOUGH = {"RLIMIT_NOFILE": 256, "RLIMIT_NPROC": 256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,10 @@ def _restore_limits(limits: Mapping[str, Sequence[int]]) -> list[str]:
         limit = _LIMITS.get(name)
         if limit is None or resource.getrlimit(limit) == (soft, hard):
             continue
+        if soft != resource.RLIM_INFINITY and soft < _ENOUGH.get(name, 0):
+            now = resource.getrlimit(limit)[0]
+            soft = max(soft, _ENOUGH[name] if now == resource.RLIM_INFINITY else min(now, _ENOUGH[name]))
+            hard = max(soft, hard) if hard != resource.RLIM_INFINITY else hard
         try:
             resource.setrlimit(limit, (soft, hard))
         except (OSError, ValueError):

@@ -14,13 +14,14 @@ from pexen_state.core.states import State
 from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.identity import ProcessIdentity
 from pexen_state.journal.ids import ids_of
-from pexen_state.journal.lives import REBOOTS, Today, how_it_ended, lives
+from pexen_state.journal.lives import LAST_SEQ, REBOOTS, Today, how_it_ended, lives
 from pexen_state.journal.lock import holder_of
 from pexen_state.journal.records import HowEnded
 from pexen_state.journal.restore import Fetch
 from pexen_state.sched.parking import why_parked
 
-# Who only steered says nothing of how the run was left. One that was cut off lived at least until its last decision.
+# Who only steered says nothing of how the run was left. One that was cut off lived at least until its last decision;
+# if it decided nothing, the run is as the one before it has left it.
 _LAST_SESSION = f"""
 SELECT s.how_ended, s.pid, s.start, s.boot_id, coalesce(
     s.ended_us,
@@ -29,7 +30,10 @@ SELECT s.how_ended, s.pid, s.start, s.boot_id, coalesce(
   {REBOOTS},
   (SELECT e.data LIKE '%"interrupt"%' FROM run_event e
     WHERE e.run = s.run AND e.kind = {int(EventKind.PAUSED)} AND e.seq >= s.first_seq ORDER BY e.seq DESC LIMIT 1)
-FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)} ORDER BY s.id DESC LIMIT 1
+FROM session s WHERE s.run = ? AND s.how_ended IS NOT {int(HowEnded.STEERED)}
+ORDER BY ? AND coalesce(s.how_ended, {int(HowEnded.KILLED)}) IN ({int(HowEnded.KILLED)}, {int(HowEnded.CRASHED)})
+  AND NOT EXISTS (SELECT 1 FROM transition t WHERE t.seq BETWEEN s.first_seq AND {LAST_SEQ})
+  AND NOT EXISTS (SELECT 1 FROM run_event e WHERE e.seq BETWEEN s.first_seq AND {LAST_SEQ}), s.id DESC LIMIT 1
 """
 _NEWEST_RUN = "SELECT run FROM session ORDER BY id DESC LIMIT 1"
 _ASKED = f"""
@@ -48,14 +52,15 @@ class HowLeft(NamedTuple):
 
 def how_left(fetch: Fetch, run: int, path: str) -> HowLeft:
     """Of an unfinished run of the journal at `path`."""
-    rows = fetch(_LAST_SESSION, (run,))
+    rows = fetch(_LAST_SESSION, (run, False))
     if not rows:
         return HowLeft(f"run {run} was never begun.", None)
-    how, pid, start, boot, at_us, rebooted, by_interrupt = rows[0]
     today = Today.of(path)
-    is_same_boot = boot == today.boot_id
-    if how is None and is_same_boot and (holder := holder_of(path)) is not None and fetch(_NEWEST_RUN, ()) == [(run,)]:
+    how, _, _, boot, *_ = rows[0]
+    if how is None and boot == today.boot_id and (holder := holder_of(path)) and fetch(_NEWEST_RUN, ()) == [(run,)]:
         return HowLeft(f"run {run} is being run by the process {holder.runner.pid}.", None)
+    ((how, pid, start, boot, at_us, rebooted, by_interrupt),) = fetch(_LAST_SESSION, (run, True))
+    is_same_boot = boot == today.boot_id
     ended = how_it_ended(how, ProcessIdentity(pid, start, boot), bool(rebooted), today)
     asked = [f"{key} (mark {mark})" if mark else key for key, mark in fetch(_ASKED, ids_of(run))]
     at = _time_of_day(at_us)

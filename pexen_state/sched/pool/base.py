@@ -126,7 +126,15 @@ class Asks(NamedTuple):
     body: dict[str, Any]
 
 
-Report = Began | Ended | Dropped | Readable | Asks
+class Extended(NamedTuple):
+    """A running attempt has another time limit."""
+
+    task: int
+    attempt: int
+    until_us: int  #: microseconds since 1970
+
+
+Report = Began | Ended | Dropped | Readable | Asks | Extended
 
 
 class Pool(Protocol):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pexen_state.sched.current import Current
-from pexen_state.sched.pool.base import Asks, Job
+from pexen_state.sched.pool.base import Asks, Extended, Job
 
 Answer = Mapping[str, Any]
 
@@ -36,15 +36,12 @@ class Speaker:
 
 
 class Counter:
-    """`tell` hands what was asked to whoever waits for the pool, and `nudge` wakes him; any thread may call them.
+    """`tell` hands what was asked to whoever waits for the pool, and wakes him; any thread may call it.
     `is_running` says whether an attempt is still at work.
     """
 
-    def __init__(
-        self, tell: Callable[[Asks], None], nudge: Callable[[], None], is_running: Callable[[Job], bool]
-    ) -> None:
+    def __init__(self, tell: Callable[[Asks | Extended], None], is_running: Callable[[Job], bool]) -> None:
         self._tell = tell
-        self._nudge = nudge
         self._is_running = is_running
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[Job, queue.SimpleQueue[Answer]]] = {}  # by client
@@ -63,27 +60,32 @@ class Counter:
                 return _NOT_RUNNING
             match body["do"]:
                 case "deadline":
-                    return self._extend(job, began, body["seconds"], body["is_more"])
+                    until = self._extend(job, began, body["seconds"], body["is_more"])
                 case "heartbeat":
                     return {"ok": True}
-            # Those of the keeper count upwards.
-            self._last -= 1
-            client = self._last
-            self._waiting[client] = job, answer
-        self._tell(Asks(client, job.task, job.attempt, body))
-        return answer.get()
+                case _:
+                    # Those of the keeper count upwards.
+                    self._last -= 1
+                    client = self._last
+                    self._waiting[client] = job, answer
+        if body["do"] != "deadline":
+            self._tell(Asks(client, job.task, job.attempt, body))
+            return answer.get()
+        if until is not None:
+            self._tell(Extended(job.task, job.attempt, int(until * 1e6)))
+        return {"ok": True, "deadline": until}
 
-    def _extend(self, job: Job, began: float, seconds: float, is_more: bool) -> Answer:
+    def _extend(self, job: Job, began: float, seconds: float, is_more: bool) -> float | None:
+        """Until when the attempt may go on now, in seconds since 1970; None: there is no limit to extend."""
         now = time.monotonic()
         had = self.deadline(job, began)
         if is_more and had is None:
-            return {"ok": True, "deadline": None}
+            return None
         until = (had if is_more and had is not None else now) + seconds
         if job.limits.total is not None:
             until = min(until, began + job.limits.total)
         self._until[job.task] = until
-        self._nudge()  # whoever waits has another patience now
-        return {"ok": True, "deadline": time.time() + until - now}
+        return time.time() + until - now
 
     def deadline(self, job: Job, began: float) -> float | None:
         """When the time of an attempt is over, by `time.monotonic()`; None for never."""

@@ -8,7 +8,8 @@
 
 Whoever asks is believed to be the attempt that it names, if that is running: the id is known to its processes alone. An
 answer is one object: {"ok": true, ...} or {"ok": false, "error": a sentence}. The keeper waits for nobody: who does not
-take an answer, or sends too much, is dropped. Who comes when too many are there waits until one of them has gone.
+take an answer, or sends too much, is dropped. When too many are there, whoever has been silent for a while and waits
+for nothing has to go; if there is nobody like that, who comes waits until one of them has gone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import select
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -29,6 +31,8 @@ from pexen_state.words import is_plain
 
 _MOST_CLIENTS = 128
 _MOST_BYTES = 1024 * 1024
+_SHUT = 0.1  # seconds without newcomers, when there is no place or no descriptor for one
+_SILENCE = 5.0  # seconds; whoever comes asks at once
 _LONGEST_PATH = 90  # of 107; a program may put something behind it
 
 
@@ -74,10 +78,11 @@ class Request(NamedTuple):
 
 
 class _Client:
-    __slots__ = ("asked", "at_end", "inbox", "outbox", "socket")
+    __slots__ = ("asked", "at_end", "heard", "inbox", "outbox", "socket")
 
-    def __init__(self, accepted: socket.socket) -> None:
+    def __init__(self, accepted: socket.socket, now: float) -> None:
         self.socket = accepted
+        self.heard = now  #: when it last said anything
         self.inbox = bytearray()
         self.outbox = bytearray()
         self.asked = 0  #: requests that were not answered
@@ -90,16 +95,22 @@ class _Client:
 
 
 class Desk:
-    """The keeper's end."""
+    """The keeper's end. The clock tells seconds, and is never set."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._listener = listener
+        self._clock = clock
         self._clients: dict[int, _Client] = {}
         self._tokens: dict[int, int] = {}  # token -> descriptor: a descriptor is used again
         self._next = 1
+        self._shut_until = 0.0
 
-    def register(self, poll: select.poll) -> None:
-        if len(self._clients) < _MOST_CLIENTS:
+    def register(self, poll: select.poll) -> float:
+        """Returns for how many seconds to sleep at most."""
+        sleep = max(0.0, self._shut_until - self._clock())
+        if not sleep and len(self._clients) >= _MOST_CLIENTS and self._silent() is None:
+            sleep = _SHUT
+        if not sleep:
             poll.register(self._listener, select.POLLIN)
         else:
             _forget(poll, self._listener.fileno())
@@ -109,11 +120,12 @@ class Desk:
                 poll.register(fd, (0 if client.at_end else select.POLLIN) | (select.POLLOUT if client.outbox else 0))
             else:
                 _forget(poll, fd)
+        return sleep or float("inf")
 
     def take(self, ready: set[int], poll: select.poll) -> Iterator[Request]:
         """What was asked by those that are ready; whoever makes no sense is told so."""
         if self._listener.fileno() in ready:
-            self._accept()
+            self._accept(poll)
         for fd in [fd for fd in self._clients if fd in ready]:
             client = self._clients[fd]
             is_fine = self._read(client)
@@ -157,14 +169,28 @@ class Desk:
         for client in self._clients.values():
             client.socket.close()
 
-    def _accept(self) -> None:
-        while len(self._clients) < _MOST_CLIENTS:
+    def _accept(self, poll: select.poll) -> None:
+        while (silent := self._silent()) is not None or len(self._clients) < _MOST_CLIENTS:
             try:
                 accepted, _ = self._listener.accept()
-            except OSError:  # BlockingIOError included, and no descriptor left: they come again
+            except BlockingIOError:
                 return
+            except OSError:  # such as no descriptor left: they are still there later, and asking at once is of no use
+                self._shut_until = self._clock() + _SHUT
+                return
+            if silent is not None and len(self._clients) >= _MOST_CLIENTS:
+                _forget(poll, silent)
+                self._drop(silent)
             accepted.setblocking(False)
-            self._clients[accepted.fileno()] = _Client(accepted)
+            self._clients[accepted.fileno()] = _Client(accepted, self._clock())
+
+    def _silent(self) -> int | None:
+        """Who may have to go."""
+        if len(self._clients) < _MOST_CLIENTS:
+            return None
+        before = self._clock() - _SILENCE
+        gone = (fd for fd, one in self._clients.items() if one.heard < before and not one.asked and not one.outbox)
+        return next(gone, None)
 
     def _read(self, client: _Client) -> bool:
         """False if it is to be dropped."""
@@ -173,6 +199,7 @@ class Desk:
                 data = client.socket.recv(65536)
                 client.at_end = not data
                 client.inbox += data
+                client.heard = self._clock()
                 if len(client.inbox) > _MOST_BYTES:
                     return False
         except BlockingIOError:

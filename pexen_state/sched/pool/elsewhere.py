@@ -16,7 +16,7 @@ from typing import Any
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.executable import Executable
-from pexen_state.sched.pool.base import Asks, Began, Dropped, Ended, Job, OnKeeper, Report
+from pexen_state.sched.pool.base import Asks, Began, Dropped, Ended, Extended, Job, OnKeeper, Report
 from pexen_state.sched.pool.process import ProcessWorkerPool
 from pexen_state.sched.pool.slots import mark_of
 
@@ -103,7 +103,7 @@ class Elsewhere:
 
     def _pass_on(self, report: Report) -> None:
         match report:
-            case Began() | Asks():
+            case Began() | Asks() | Extended():
                 self._tell(report)
             case Ended(task, attempt) | Dropped(task, attempt):
                 with self._lock:

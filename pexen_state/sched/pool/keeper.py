@@ -137,7 +137,7 @@ class Keeper:
         while True:
             mask = select.POLLIN | (select.POLLOUT if self._control.is_waiting else 0)
             poll.register(self._control.fileno(), mask)
-            self._desk.register(poll)
+            sleep = min(sleep, self._desk.register(poll))
             ready = {fd for fd, _event in poll.poll(sleep * 1000 if sleep != float("inf") else None)}
             if self._wakeup in ready:
                 with contextlib.suppress(BlockingIOError):
@@ -217,7 +217,9 @@ class Keeper:
                 until = (had if body.get("is_more") and had is not None else now) + body["seconds"]
                 until = self._slots.extend(member.index, until)
                 self._shortest = min(self._shortest or math.inf, max(until - now, 0.1))
-                desk.answer(client, {"ok": True, "deadline": time.time() + until - now})
+                deadline = time.time() + until - now
+                self._tell(wire.DeadlineMoved(mark, int(deadline * 1e6)))
+                desk.answer(client, {"ok": True, "deadline": deadline})
             case "heartbeat":
                 self._idle.beat(member.index, mark, now)
                 desk.answer(client, {"ok": True})

@@ -17,7 +17,7 @@ from typing import Any
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import reporting, results, wire
-from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, OnKeeper, Readable, Report
+from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Extended, Job, OnKeeper, Readable, Report
 from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.flights import Flight, Flights, flight_of
@@ -258,6 +258,9 @@ class ProcessWorkerPool(WorkerPool):
                     self._worker_gone(slots, message)
                 case wire.Asked():
                     self._hear(message)
+                case wire.DeadlineMoved(mark, until_us):
+                    if (flight := self._flights.get(mark)) is not None:
+                        self._ready.append(Extended(flight.job.task, flight.job.attempt, until_us))
                 case wire.Trouble(reason):
                     raise PoolError(reason)
         if staff.keeper_is_dead:

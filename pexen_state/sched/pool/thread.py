@@ -25,7 +25,19 @@ from pexen_state.sched.current import speaker
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import RETURNED_NONE, invoke
 from pexen_state.sched.pool import evidence, results
-from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Job, OnKeeper, Outcome, Readable, Report
+from pexen_state.sched.pool.base import (
+    Asks,
+    Began,
+    Body,
+    Dropped,
+    Ended,
+    Extended,
+    Job,
+    OnKeeper,
+    Outcome,
+    Readable,
+    Report,
+)
 from pexen_state.sched.pool.counter import Counter, Speaker
 from pexen_state.sched.pool.elsewhere import Elsewhere
 from pexen_state.sched.pool.face import WorkerPool
@@ -92,7 +104,7 @@ class ThreadWorkerPool(WorkerPool):
         self._taken()
         self._done: deque[Report] = deque()  # what threads say
         self._todo = Todo()
-        self._counter = Counter(self._tell, self._nudge, self._is_running)
+        self._counter = Counter(self._tell, self._is_running)
         self._enough: int | None = None  # somebody waits for so many words of threads
         self._run: str | None = None
         self._slots = Slots(self.workers, slots) if slots is not None else None
@@ -320,7 +332,7 @@ class ThreadWorkerPool(WorkerPool):
             elif isinstance(report, Began) and self._flight(report.task, report.attempt) is not None:
                 self._began.add(report.task)
                 self._ready.append(report)
-            elif isinstance(report, Asks):
+            elif isinstance(report, Asks | Extended):
                 self._ready.append(report)
             done.popleft()
         if self._flights:

@@ -148,6 +148,13 @@ class Asked(NamedTuple):
     body: dict[str, Any]
 
 
+class DeadlineMoved(NamedTuple):
+    """A running attempt has another time limit."""
+
+    mark: int
+    until_us: int  #: microseconds since 1970
+
+
 class Gone(NamedTuple):
     """A worker is dead, or given up, and so is what it had started."""
 
@@ -167,4 +174,4 @@ class Trouble(NamedTuple):
 
 FromWorker = Done | NotBegun
 ToKeeper = EnforceLimits | Kill | Answer | Spare | RenewIdle | Close
-FromKeeper = Hired | Over | Asked | Gone | Trouble
+FromKeeper = Hired | Over | Asked | DeadlineMoved | Gone | Trouble
