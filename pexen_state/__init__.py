@@ -14,7 +14,7 @@ from pexen_state.util import PexenError, PexenWarning
 if TYPE_CHECKING:
     from pexen_state import factory, sched
     from pexen_state.sched.common import Reboot, Skip, TaskFailError
-    from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline
+    from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline, result
     from pexen_state.sched.meta import task
     from pexen_state.sched.planner import Sched
 
@@ -33,6 +33,7 @@ __all__ = [
     "current",
     "deadline",
     "factory",
+    "result",
     "sched",
     "task",
 ]
@@ -47,6 +48,7 @@ _HOMES = {
     "TaskFailError": "pexen_state.sched.common",
     "current": "pexen_state.sched.current",
     "deadline": "pexen_state.sched.current",
+    "result": "pexen_state.sched.current",
     "task": "pexen_state.sched.meta",
 }
 

@@ -30,7 +30,7 @@ def _by_table(declared: Declared, ending: Ending) -> tuple[bool, Locks]:
     cause = ending.cause
     if cause is Cause.FAILED:  # TaskFailError: the task says what it left in order
         return ending.deps_ok, Locks.FREED if ending.locks_ok else Locks.HELD
-    if cause in (Cause.SKIPPED, Cause.KERNEL):  # it came to its own end, in order
+    if cause in (Cause.SKIPPED, Cause.KERNEL, Cause.PART_FAILED):  # it came to its own end, in order
         return False, Locks.FREED
     if cause in OUT_OF_CONTROL:
         return False, Locks.DIRTY

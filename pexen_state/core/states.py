@@ -114,6 +114,7 @@ class Cause(Word):
     GONE = 33  #: no longer among the tasks when the run was resumed
     GIVEN_UP = 34  #: too many tasks had failed, or the run's time was over, so the run was given up
     OUT_OF_TIME = 35  #: over the time limit of all its attempts together
+    PART_FAILED = 36  #: ended well, but had reported a part of it that did not
 
 
 #: Causes that end an attempt, and the state that the attempt ended in (the task may be tried again).
@@ -130,6 +131,7 @@ ATTEMPT_STATE: dict[Cause, State] = {
     Cause.IDLE: State.TIMED_OUT,
     Cause.KERNEL: State.FAILED,
     Cause.OUT_OF_TIME: State.TIMED_OUT,
+    Cause.PART_FAILED: State.FAILED,
     Cause.WORKER_DIED: State.LOST,
     Cause.RUNNER_DIED: State.LOST,
     Cause.STOPPED: State.LOST,
@@ -152,6 +154,7 @@ FAILURES = frozenset(
         Cause.TIMED_OUT,
         Cause.IDLE,
         Cause.KERNEL,
+        Cause.PART_FAILED,
     }
 )
 

@@ -21,10 +21,15 @@ in a task: pexen reboot [--mark TEXT] [--timeout SECONDS]   have the box reboote
            pexen skip "why"                                 it does not apply here
            pexen deadline 10m | +5m                         so much time from now on, or so much more
            pexen heartbeat                                  it lives, though it prints nothing
-           pexen checkpoint KEY [VALUE]                     keep a value over crashes, or print what was kept"""
+           pexen checkpoint KEY [VALUE]                     keep a value over crashes, or print what was kept
+           pexen result NAME VERDICT [--note TEXT] [--file FILE]... [--metric NAME=NUMBER]... [--partial]
+                                                            how a part of the task went"""
 
 #: Helpers of others that ask for a reboot, and whether their one argument is a mark.
 _REBOOTS = {"tmt-reboot": False, "rstrnt-reboot": False, "rhts-reboot": False, "autopkgtest-reboot": True}
+
+#: Those that report a result.
+_REPORTS = ("tmt-report-result", "rstrnt-report-result", "rhts-report-result")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -35,6 +40,9 @@ class Wrong(Exception):
 
 def main(name: str, words: list[str]) -> int:
     try:
+        if name in _REPORTS or words[:1] == ["result"]:
+            _report(name, words)
+            return 0
         if name in _REBOOTS:
             body = _reboot_of_others(name, words)
         elif words and words[0] in _VERBS:
@@ -76,6 +84,16 @@ def ask(body: dict[str, object], path: str | None = None, attempt: str | None = 
         raise Wrong(f"nobody answers at {path}: the run is being ended")
     answer: dict[str, object] = json.loads(line)
     return answer
+
+
+def _report(name: str, words: list[str]) -> None:
+    # Beside this file, which is run by its path: python is told to look nowhere for it. Few need it, so it is apart.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    reports = __import__("reports")
+    try:
+        reports.report(name, words)
+    except reports.Wrong as wrong:
+        raise Wrong(f"{wrong}\n{USAGE}" if wrong.is_usage else str(wrong)) from None
 
 
 # -- what is asked for

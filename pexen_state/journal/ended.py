@@ -6,6 +6,7 @@ there is to say of some is read in a second question, and only of these.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 from pexen_state.core.decisions import AllRestored, Restored
 from pexen_state.core.states import ATTEMPT_STATE, CRASHES, Cause
-from pexen_state.journal.records import ENDINGS, EndedTask, TaskEnding
+from pexen_state.journal.records import ENDINGS, VERDICTS, EndedTask, SubResult, TaskEnding
 from pexen_state.journal.restore import Fetch
 
 # Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
@@ -44,6 +45,12 @@ SELECT e.task - ?, k.withdrawn, k.failures, k.crashes, k.reboots, k.reason, a.re
   AND (k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reboots > 0 OR k.reason IS NOT NULL OR {_LEFT})
 """
 
+_ANY_RESULTS = "SELECT EXISTS (SELECT 1 FROM result)"
+_RESULTS = f"""
+SELECT e.task - ?, o.name, o.verdict, o.note, o.metrics, o.files
+{_WHICH.replace("WHERE", "JOIN result o ON o.attempt = k.submitted WHERE")} ORDER BY o.id
+"""
+
 EndedRow = tuple[int, int, int, int, int | None]  #: (seq, number, standing, whether it left something, microseconds)
 _standing_of = itemgetter(2)
 
@@ -68,9 +75,12 @@ NO_MORE = More()
 class EndedPage:
     """Tasks that ended one after the other. Iterating over it gives each in full."""
 
-    def __init__(self, rows: list[EndedRow], more: Mapping[int, More]) -> None:
+    def __init__(
+        self, rows: list[EndedRow], more: Mapping[int, More], results: Mapping[int, tuple[SubResult, ...]]
+    ) -> None:
         self.rows = rows
         self.more = more  #: by number; of whom nothing is here there is nothing to say
+        self.results = results  #: what they have reported about their parts, by number
         self.ended_seq = rows[-1][0]  #: `seq` of the last transition
 
     def __iter__(self) -> Iterator[EndedTask]:
@@ -120,4 +130,13 @@ def read_page(fetch: Fetch, base: int, after: int, last: int, size: int, directo
     if any(left) or any(ending.has_more for ending in endings):
         for number, *said, output in fetch(_MORE, (base, after, rows[-1][0])):
             more[number] = More._make([*said, None if output is None else os.path.join(directory, output)])
-    return EndedPage(rows, more)
+    results: dict[int, list[SubResult]] = {}
+    if fetch(_ANY_RESULTS, ()) == [(1,)]:
+        for number, name, verdict, note, metrics, files in fetch(_RESULTS, (base, after, rows[-1][0])):
+            one = SubResult(name, VERDICTS[verdict], note, metrics and json.loads(metrics), _names(files))
+            results.setdefault(number, []).append(one)
+    return EndedPage(rows, more, {number: tuple(found) for number, found in results.items()})
+
+
+def _names(files: str | None) -> tuple[str, ...]:
+    return () if files is None else tuple(json.loads(files))

@@ -114,6 +114,8 @@ class SubResult(NamedTuple):
     name: str
     verdict: Verdict
     note: str | None = None
+    metrics: Mapping[str, float] | None = None
+    files: tuple[str, ...] = ()  #: below the attempt's directory of artifacts
 
 
 class AttemptEnd(NamedTuple):

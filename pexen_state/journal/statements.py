@@ -152,6 +152,6 @@ IN_FLIGHT = (
     " WHERE k.id BETWEEN ? AND ? AND k.state IN (2, 3)"
 )
 
-INSERT_RESULT = "INSERT INTO result(attempt, name, verdict, note, at_us) VALUES (?,?,?,?,?)"
+INSERT_RESULT = "INSERT INTO result(attempt, name, verdict, note, metrics, files, at_us) VALUES (?,?,?,?,?,?,?)"
 INSERT_CHECKPOINT = "INSERT INTO checkpoint(task, attempt, key, value, at_us) VALUES (?,?,?,?,?)"
 CHECKPOINT = "SELECT value FROM checkpoint WHERE task = ? AND key = ? ORDER BY id DESC LIMIT 1"

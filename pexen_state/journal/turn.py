@@ -313,7 +313,15 @@ def _end(task: int, flight: Flight, seq: int, left: Left | None, rows: Rows, mem
         left = _NOTHING
     if left.results:
         rows.results += [
-            (opened, sql_text(one.name), int(one.verdict), one.note and sql_text(one.note), rows.at_us)
+            (
+                opened,
+                sql_text(one.name),
+                int(one.verdict),
+                one.note and sql_text(one.note),
+                json.dumps(one.metrics) if one.metrics else None,
+                json.dumps(one.files) if one.files else None,
+                rows.at_us,
+            )
             for one in left.results
         ]
     began_us, seconds, output = left.began_us, left.seconds, left.output

@@ -1,4 +1,4 @@
 """What the header and the schema of a journal are known by. Apart from the tables: readers need no SQLAlchemy."""
 
 APPLICATION_ID = 0x7065786E  #: "pexn", in the header of every journal
-REVISION = "0003"  #: of the newest migration. Revisions are numbered, so that newer and older can be told
+REVISION = "0004"  #: of the newest migration. Revisions are numbered, so that newer and older can be told

@@ -106,7 +106,7 @@ WHERE e.cause IS NOT {int(Cause.WITHDRAWN)}
 
 _RESULTS = f"""
 SELECT s.run AS run, k.key AS task, b.attempt - b.withdrawn AS attempt, o.name AS name,
-  {_verdict("o.verdict")} AS verdict, o.note AS note, {_iso("o.at_us")} AS at, o.metrics AS metrics
+  {_verdict("o.verdict")} AS verdict, o.note AS note, {_iso("o.at_us")} AS at, o.metrics AS metrics, o.files AS files
 FROM session s
 JOIN result o ON o.attempt {_IN_SESSION}
 JOIN transition b ON b.seq = o.attempt

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar, overload
 
+from pexen_state.journal.records import SubResult
 from pexen_state.util import PexenError
 from pexen_state.words import is_plain
 
@@ -109,6 +110,7 @@ class TaskRes(_Result):
     seconds     how long that attempt took, None if nobody knows
     output      path of its output file, None if there is none
     replayed    it ended in an earlier session; it comes from the journal
+    results     what that attempt has reported about its parts: (name, verdict, note, metrics, files) each
     """
 
     # A tuple subclass cannot have non-empty slots, so the attributes live in the instance's dict; these are
@@ -121,6 +123,7 @@ class TaskRes(_Result):
     seconds: float | None = None
     output: str | None = None
     replayed: bool = False
+    results: tuple[SubResult, ...] = ()
 
     def __new__(
         cls,
@@ -152,7 +155,7 @@ def task_result(
     return self
 
 
-_ATTRIBUTES = frozenset({"key", "attempt", "state", "verdict", "reason", "seconds", "output", "replayed"})
+_ATTRIBUTES = frozenset({"key", "attempt", "state", "verdict", "reason", "seconds", "output", "replayed", "results"})
 
 
 class Opened(NamedTuple):

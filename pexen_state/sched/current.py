@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
-from pexen_state.in_task import client
+from pexen_state.in_task import client, reports
 from pexen_state.journal import codec
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.output import Private, make_directory
+from pexen_state.subresults import attachments, lines
+from pexen_state.subresults.collecting import ARTIFACTS, FILE
+from pexen_state.subresults.lines import Line
 from pexen_state.util import PexenError
 from pexen_state.words import seconds_of
 
@@ -46,9 +49,10 @@ class Current:
     params      parameters of the run, by name
     """
 
-    def __init__(self, context: Context, ask: Ask) -> None:
+    def __init__(self, context: Context, ask: Ask, said: list[Line] | None = None) -> None:
         self._context = context
         self._ask = ask
+        self.said: list[Line] = [] if said is None else said  #: what it has reported where no file is to be had
         self.key = context.key
         self.attempt = context.nth
         self.run = context.run
@@ -103,11 +107,55 @@ class Current:
         """Say that the task lives, though it prints nothing: its idle_timeout begins anew."""
         self._answer({"do": "heartbeat"})
 
+    def result(
+        self,
+        name: str,
+        verdict: str = "pass",
+        *,
+        note: str | None = None,
+        files: Iterable[str | os.PathLike[str]] = (),
+        metrics: Mapping[str, float] | None = None,
+        partial: bool = False,
+    ) -> None:
+        """Report about a part of the task. It stands, whatever becomes of the task; it may make the task's own verdict
+        worse, and never makes it better.
+
+        A name may repeat. A `partial` result stands until there is another one of its name. Files are copied, when this
+        is called, to the artifacts of the attempt. Raises ValueError for what is no result, Refused for a file that
+        cannot be had.
+        """
+        directory = self._context.directory
+        names = [os.fspath(one) for one in files]
+        said: dict[str, object] = {"name": name, "verdict": verdict, "note": note, "partial": partial}
+        if metrics:
+            said["metrics"] = dict(metrics)
+        line = lines.parsed(json.dumps(said, default=repr))
+        if names:
+            if directory is None:
+                raise Refused("result: files are kept with a journal alone")
+            try:
+                said["files"] = [attachments.taken(one, _artifacts_of(directory), os.getcwd()) for one in names]
+            except attachments.NotTaken as error:
+                raise Refused(f"result: {error}") from None
+        if directory is None:
+            self.said.append(line)
+            return
+        with Private():
+            make_directory(directory)
+            reports.append(f"{directory}/{FILE}", said)
+
     def _answer(self, body: dict[str, Any]) -> Mapping[str, Any]:
         answer = self._ask(body)
         if not answer["ok"]:
             raise Refused(f"{body['do']}: {answer['error']}")
         return answer
+
+
+def _artifacts_of(directory: str) -> str:
+    with Private():
+        make_directory(directory)
+        make_directory(f"{directory}/{ARTIFACTS}")
+    return f"{directory}/{ARTIFACTS}"
 
 
 def _made(directory: str | None) -> Path | None:
@@ -138,9 +186,10 @@ class running:
         self._context = context
         self._socket = socket
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Current:
         global _of_process
         _of_process = Current(self._context, _at_socket(self._socket, self._context.attempt_id))
+        return _of_process
 
     def __exit__(self, *_error: object) -> None:
         global _of_process
@@ -161,6 +210,19 @@ def current() -> Current:
             "is to be given what current() returned to the task."
         )
     return found
+
+
+def result(
+    name: str,
+    verdict: str = "pass",
+    *,
+    note: str | None = None,
+    files: Iterable[str | os.PathLike[str]] = (),
+    metrics: Mapping[str, float] | None = None,
+    partial: bool = False,
+) -> None:
+    """`current().result(...)`."""
+    current().result(name, verdict, note=note, files=files, metrics=metrics, partial=partial)
 
 
 def deadline(how_long: str | float) -> float | None:

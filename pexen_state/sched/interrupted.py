@@ -24,6 +24,7 @@ from pexen_state.journal.restore import Fetch
 from pexen_state.sched.last_words import attach, began_last, mark_of
 from pexen_state.sched.pool.slots import BegunMarks
 from pexen_state.sched.suspicion import Suspect, is_named, most_suspicious_first
+from pexen_state.subresults.collecting import collected
 
 #: In these the box went down in good order, whoever asked for it.
 _SHUT_DOWN = frozenset({HowEnded.REBOOTED, HowEnded.SHUTDOWN})
@@ -166,8 +167,10 @@ def left_by(
             output = paths.output(run, task.spec.key, number, task.nth)
             printed = _has_something(output)
             said = attach(words, os.path.dirname(output)) if isinstance(one, BoxDied) else None
-            if printed or said is not None:
-                results = (said,) if said is not None else ()
+            # Which words its results are in is not known to the journal: those that it had written down count.
+            results = [*collected(os.path.dirname(output), output=output if printed else None)]
+            results += [said] if said is not None else []
+            if printed or results:
                 left[number] = AttemptEnd(output=output if printed else None, results=results)
     return left
 

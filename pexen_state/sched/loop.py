@@ -302,6 +302,8 @@ class Loop:
         attributes["seconds"] = outcome.seconds
         if outcome.output is not None:
             attributes["output"] = outcome.output
+        if outcome.results:
+            attributes["results"] = tuple(outcome.results)
         return task_result(body, outcome.shared, outcome.ret, outcome.excinfo, attributes)
 
     # -- wait --------------------------------------------------------------------------------------------

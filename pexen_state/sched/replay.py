@@ -72,6 +72,8 @@ def _results(
                 "output": output,
                 "replayed": True,
             }
+            if number in page.results:
+                attributes["results"] = page.results[number]
             returned = None if ret is None else codec.decode(ret)
             yield task_result(bodies[number], left, returned, None if error is None else _raised(error), attributes)
 

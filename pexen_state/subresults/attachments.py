@@ -19,8 +19,8 @@ class NotTaken(Exception):
 
 
 def taken(name: str, artifacts: str, directory: str | None) -> str:
-    """The name of the file below `artifacts`, in which it is afterwards. Relative names are looked for there first, then
-    below `directory`, where the task has run. Raises NotTaken.
+    """The name of the file below `artifacts`, in which it is afterwards. Relative names are looked for there first,
+    then below `directory`, where the task has run. Raises NotTaken.
     """
     inside = _inside(name, artifacts)
     if inside is not None:

@@ -1,7 +1,7 @@
-"""What a test written with beakerlib leaves: the file `TestResults` in its directory, which says more than its exit code.
+"""What a test written with beakerlib leaves: the file `TestResults` in its directory. Its exit code says nothing.
 
-    TESTRESULT_RESULT_STRING=PASS
-    TESTRESULT_STATE=complete           or started, or incomplete: it did not come to its end
+TESTRESULT_RESULT_STRING=PASS
+TESTRESULT_STATE=complete           or started, or incomplete: it did not come to its end
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ def result(text: str | None) -> SubResult:
         return SubResult("beakerlib", Verdict.ERROR, f"its journal is {state}: it did not come to rlJournalEnd")
     verdict = VERDICTS.get(word.lower())
     if verdict is None:
-        return SubResult("beakerlib", Verdict.ERROR, f"{FILE} says no result" + (f" that is known: {word}" if word else ""))
+        return SubResult(
+            "beakerlib", Verdict.ERROR, f"{FILE} says no result" + (f" that is known: {word}" if word else "")
+        )
     failed = said.get("ASSERTS_FAILED", "")
     return SubResult("beakerlib", verdict, f"{failed} asserts failed" if failed not in ("", "0") else None)

@@ -46,7 +46,10 @@ def collected(
         found += _printed(output, is_sure=kind == "tap")
     if len(found) > MOST_RESULTS:
         more = len(found) - MOST_RESULTS
-        found = [*found[:MOST_RESULTS], SubResult("results", Verdict.WARN, f"{more} more were reported, and are not kept")]
+        found = [
+            *found[:MOST_RESULTS],
+            SubResult("results", Verdict.WARN, f"{more} more were reported, and are not kept"),
+        ]
     return found
 
 

@@ -1,6 +1,6 @@
 """Lines of PEXEN_RESULTS: one JSON object for each result.
 
-    {"name": "sub/one", "verdict": "warn", "note": "...", "partial": true, "files": ["a.log"], "metrics": {"mb_s": 412.5}}
+    {"name": "sub/one", "verdict": "warn", "note": "...", "partial": true, "files": ["a.log"], "metrics": {"mb_s": 4.5}}
 
 A partial result stands until another one of the same name is reported; other names may repeat. Who reads JSON lines
 knows more keys tomorrow than today: those that are not known are left alone.

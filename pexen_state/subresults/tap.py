@@ -120,7 +120,9 @@ def _take(reading: _Reading, line: str) -> None:
             level.is_skipped = True
             if level.indent == 0:
                 skipped = _DIRECTIVE.match(f"#{reason}")
-                reading.found.append(SubResult("all", Verdict.SKIP, _cut_note(skipped[2] if skipped else reason) or None))
+                reading.found.append(
+                    SubResult("all", Verdict.SKIP, _cut_note(skipped[2] if skipped else reason) or None)
+                )
 
 
 def _level_at(reading: _Reading, indent: int) -> _Level | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from pexen_state.sched.current import Current
 from pexen_state.sched.pool.base import Asks, Extended, Job
+from pexen_state.subresults.lines import Line
 
 Answer = Mapping[str, Any]
 
@@ -25,14 +26,17 @@ _NOT_RUNNING: Answer = {"ok": False, "error": "this attempt is not running"}
 class Speaker:
     """A thread that is at an attempt: it says which one, and asks in its name."""
 
-    __slots__ = ("_began", "_counter", "_job")
+    __slots__ = ("_began", "_counter", "_job", "said", "was_asked")
 
     def __init__(self, counter: Counter, job: Job, began: float) -> None:
         self._counter, self._job, self._began = counter, job, began
+        self.was_asked = False  #: the task has looked at itself, and may have said something about its parts
+        self.said: list[Line] = []  #: that, where no file is to be had
 
     def current(self) -> Current:
         assert self._job.context is not None
-        return Current(self._job.context, lambda body: self._counter.ask(self._job, self._began, body))
+        self.was_asked = True
+        return Current(self._job.context, lambda body: self._counter.ask(self._job, self._began, body), self.said)
 
 
 class Counter:

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.core.worsening import worsened
 from pexen_state.journal.excinfo import encode_error
+from pexen_state.journal.records import SubResult
 from pexen_state.sched.common import ExceptionInfo, PoolError, Reboot, Skip
-from pexen_state.sched.executable import signal_name
-from pexen_state.sched.invoke import words_for
+from pexen_state.sched.executable import Executable, signal_name
+from pexen_state.sched.invoke import PASSED, words_for
+from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool import evidence, results, wire
-from pexen_state.sched.pool.base import Dropped, Ended, Job, Outcome
+from pexen_state.sched.pool.base import Body, Context, Dropped, Ended, Job, Outcome
 from pexen_state.sched.pool.limits import OVER_LIMIT
 from pexen_state.sched.pool.output import has_output
+from pexen_state.subresults.collecting import collected
 
 #: Most attempts leave nothing but how they ended: all fields after that are as they are by default.
 _LEFT = wire.Done._fields.index("ending") + 1
@@ -37,6 +42,7 @@ def of_end(job: Job, done: wire.Done, over: wire.Over | None, journaled: bool, o
     if over is None and done[_LEFT:] == _LEFT_NOTHING:
         return Ended(job.task, job.attempt, ending, outcome)
     outcome.exit_code, outcome.signal = done.exit_code, done.signal
+    outcome.results = wire.results_of(done.results)
     outcome.output = job.output if done.has_output else None
     outcome.excinfo = results.excinfo_of(done.error) if done.error is not None else None
     if journaled:
@@ -80,6 +86,7 @@ def of_loss(
         began = gone.died
     outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began, job.shared)
     outcome.output = job.output if job.output is not None and has_output(job.output) else None
+    outcome.results = tuple(reported(job.body, job.context, outcome.output))
     if gone.status is not None:
         code = os.waitstatus_to_exitcode(gone.status)
         outcome.exit_code, outcome.signal = (code, None) if code >= 0 else (None, -code)
@@ -95,7 +102,7 @@ def _overridden(job: Job, over: wire.Over, survivors: str | None, outcome: Outco
     if over.asked is not None:
         return _as_asked(job, over.cause, over.asked, outcome)
     reason = _with_survivors(over.reason, survivors)
-    outcome.results = evidence.result(over.evidence)
+    outcome.results = (*outcome.results, *evidence.result(over.evidence))
     add_error(outcome, f"it was ended: {reason or over.cause.word}", journaled)
     if over.cause in OVER_LIMIT:
         return Ended(job.task, job.attempt, Ending(over.cause, Verdict.TIMEOUT, reason=reason), outcome)
@@ -113,6 +120,28 @@ def _as_asked(job: Job, cause: Cause, asked: dict[str, Any], outcome: Outcome) -
     outcome.exit_code = outcome.signal = outcome.error_json = None
     outcome.excinfo = ExceptionInfo(type(error), error, None)
     return Ended(job.task, job.attempt, ending, outcome)
+
+
+def reported(body: Body, context: Context | None, output: str | None) -> list[SubResult]:
+    """What an attempt that is over has said about its parts. `output` is where it printed, if it printed anything."""
+    if context is None or context.directory is None:
+        return []
+    meta = find_meta(body)
+    kind = meta.value("results") if meta is not None else None
+    is_executable = isinstance(body, Executable)
+    printed = output if is_executable or kind is not None else None
+    cwd = body.cwd if isinstance(body, Executable) else None
+    return collected(context.directory, output=printed, data=context.data, cwd=cwd, kind=kind)
+
+
+def judged(ending: Ending, parts: Sequence[SubResult], body: Body | None) -> Ending:
+    """The ending of an attempt by itself, with what it has said about its parts. The exit status of a test that is
+    written with beakerlib says nothing.
+    """
+    meta = find_meta(body) if body is not None else None
+    if meta is not None and meta.value("results") == "beakerlib" and ending.cause is Cause.EXITED:
+        ending = PASSED
+    return worsened(ending, parts)
 
 
 def add_error(outcome: Outcome, text: str, journaled: bool) -> None:

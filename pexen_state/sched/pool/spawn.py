@@ -20,6 +20,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
+from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool import shell, variables
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.interpreter import why_not_there
@@ -62,6 +63,8 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
         own = around.environment
         environment = own.copy() if given is None else {os.fsencode(n): os.fsencode(v) for n, v in given.items()}
         variables.tell(environment, own, around.context, around.timeout)
+        if around.context is not None and around.context.data is not None and _is_beakerlib(executable):
+            environment[b"BEAKERLIB_DIR"] = os.fsencode(around.context.data)
         if executable.popen:
             done = _run_by_popen(executable, around, environment)
         else:
@@ -80,6 +83,11 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
             call = Call(Ending(Cause.EXITED, Verdict.ERROR, reason=str(error)), None, _info(error))
     code = done.returncode
     return Ran(call, code if code >= 0 else None, -code if code < 0 else None, used_shared)
+
+
+def _is_beakerlib(executable: Executable) -> bool:
+    meta = find_meta(executable)
+    return meta is not None and meta.value("results") == "beakerlib"
 
 
 # -- starting

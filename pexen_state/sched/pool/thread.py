@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal.records import SubResult
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.current import speaker
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import RETURNED_NONE, invoke
-from pexen_state.sched.pool import evidence, results
+from pexen_state.sched.pool import evidence, reporting, results
 from pexen_state.sched.pool.base import (
     Asks,
     Began,
@@ -46,6 +47,7 @@ from pexen_state.sched.pool.reporting import add_error
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.switching import switch_as_before, switch_often
 from pexen_state.sched.pool.todo import Todo
+from pexen_state.subresults.lines import standing
 
 #: An attempt that has run for this long is reported to have begun; a shorter one is only reported to have ended.
 _WORTH_TELLING = 0.02
@@ -219,9 +221,15 @@ class ThreadWorkerPool(WorkerPool):
         task, attempt, body, shared = job[:4]
         began_us = time.time_ns() // 1000
         before = results.texts_of(shared) if shared and self._journaled else {}
+        own = None
         if job[_CONTEXT] is not None:
-            speaker.set(Speaker(self._counter, job, member.began))
+            own = Speaker(self._counter, job, member.began)
+            speaker.set(own)
         call = invoke(body, shared)
+        parts: Sequence[SubResult] = ()
+        if own is not None and own.was_asked:
+            parts = reporting.reported(body, job.context, None) or standing(own.said)
+            call = call._replace(ending=reporting.judged(call.ending, parts, body))
         if call is RETURNED_NONE and not shared and not before:  # nearly always
             seconds = time.monotonic() - member.began
             return _new(Ended, (task, attempt, call[0], Outcome(member.index, self._pid, began_us, seconds, shared)))
@@ -233,6 +241,7 @@ class ThreadWorkerPool(WorkerPool):
         ending, ret, excinfo = call
         seconds = time.monotonic() - member.began
         outcome = Outcome(member.index, self._pid, began_us, seconds, shared, ret, excinfo)
+        outcome.results = parts
         if kept is not None:
             outcome.ret_json, outcome.shared_json, outcome.error_json = kept.ret_json, kept.shared_json, kept.error_json
         return Ended(task, attempt, ending, outcome)

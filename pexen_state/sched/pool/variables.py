@@ -13,11 +13,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pexen_state.sched.pool.base import Context
+from pexen_state.subresults import collecting
 
 #: What a task may call while it runs.
 _COMMANDS = os.fsencode(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "in_task", "bin"))
 
 _PARAM = b"PEXEN_PARAM_"
+_RESULTS = b"/" + os.fsencode(collecting.FILE)
 
 #: All that is said about a task. What of it an outer run has left is about another one.
 _SAID = (
@@ -33,6 +35,7 @@ _SAID = (
     b"PEXEN_PYTHON",
     b"PEXEN_REBOOT_COUNT",
     b"PEXEN_REBOOT_MARK",
+    b"PEXEN_RESULTS",
     b"PEXEN_RUN",
     b"PEXEN_SHARED",
     b"PEXEN_SOCKET",
@@ -77,6 +80,7 @@ def tell(found: dict[bytes, bytes], own: Mapping[bytes, bytes], context: Context
     if context.directory is not None:
         directory = os.fsencode(context.directory)
         found[b"PEXEN_SHARED"] = directory + b"/shared.json"
+        found[b"PEXEN_RESULTS"] = directory + _RESULTS
         found[b"PEXEN_ARTIFACTS"] = found[b"AUTOPKGTEST_ARTIFACTS"] = directory + b"/artifacts"
     if context.data is not None:
         found[b"PEXEN_DATA"] = found[b"TMT_TEST_DATA"] = os.fsencode(context.data)

@@ -6,10 +6,12 @@ raised) travels inside of them as separate pickles, so that one that cannot be l
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal.records import SubResult
 from pexen_state.sched.invoke import PASSED
 
 # -- runner -> workers, in chunks
@@ -38,6 +40,7 @@ class ErrorParts(NamedTuple):
 
 
 PlainEnding = tuple[int, int, bool, bool, str | None]
+PlainResult = tuple[Any, ...]  #: a `SubResult`, with the number of its verdict
 
 
 class Done(NamedTuple):
@@ -58,6 +61,15 @@ class Done(NamedTuple):
     ret_json: str | None = None
     shared_json: str | None = None
     error_json: str | None = None
+    results: tuple[PlainResult, ...] = ()  #: about its parts
+
+
+def plain_results(results: Iterable[SubResult]) -> tuple[PlainResult, ...]:
+    return tuple((name, int(verdict), *more) for name, verdict, *more in results)
+
+
+def results_of(fields: Iterable[PlainResult]) -> tuple[SubResult, ...]:
+    return tuple(SubResult(name, Verdict(verdict), *more) for name, verdict, *more in fields)
 
 
 def plain(ending: Ending) -> PlainEnding:

@@ -21,11 +21,12 @@ from typing import Any
 from pexen_state.box import kernel_log
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.journal.records import SubResult
 from pexen_state.sched.current import running
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
 from pexen_state.sched.last_words import mark_of
-from pexen_state.sched.pool import places, results, tree, variables
+from pexen_state.sched.pool import places, reporting, results, tree, variables
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body, Context
@@ -36,7 +37,8 @@ from pexen_state.sched.pool.output import Private, Redirected, flush, open_outpu
 from pexen_state.sched.pool.shortage import NotWithThis, Supply
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import Surroundings, run_executable
-from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain
+from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain, plain_results
+from pexen_state.subresults.lines import Line, standing
 
 
 class Worker:
@@ -91,6 +93,7 @@ class Worker:
             kernel_log.mark(f"{mark} begins")
         attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk, self._supply)
         is_fit = True
+        body: Body | None = None
         try:
             body = self._body(order.body)
             shared = results.loaded(order.shared, "shared") if order.shared is not None else {}
@@ -110,7 +113,11 @@ class Worker:
             if not isinstance(body, Executable):  # that has a process of its own
                 is_fit = self._afresh.again()
         left, survivors = end_leftovers(grace)
+        parts = attempt.reported(body)
         ending = Ending._make(done.ending)
+        if parts:
+            done = done._replace(results=plain_results(parts))
+            ending = reporting.judged(ending, parts, body)
         if mark is not None:
             kernel_log.mark(f"{mark} ends: {ending.cause.word}")
         has_output = attempt.close(is_fine=ending == PASSED and not left)
@@ -156,6 +163,7 @@ class _Attempt:
         self._output: int | None = None
         self._used_shared = True
         self._is_executable = False
+        self._said: list[Line] = []  #: about its parts, where no file is to be had
 
     def run(self, body: Body, shared: dict[str, Any]) -> Done:
         if self._journaled and shared:
@@ -173,6 +181,15 @@ class _Attempt:
             self._is_executable = True
             return self._run_executable(body, shared)
         return self._run_python(body, shared, self._output)
+
+    def reported(self, body: Body | None) -> list[SubResult]:
+        """After the end of all that it started: what was said about its parts."""
+        if body is None or self._order.context is None:
+            return []
+        has_output = self._output is not None and os.fstat(self._output).st_size > 0
+        context = Context._make(self._order.context)
+        found = reporting.reported(body, context, self._order.output if has_output else None)
+        return found or standing(self._said)
 
     def close(self, is_fine: bool) -> bool:
         """After the end of all that it started: whether something was printed. `is_fine`: nobody will look closer."""
@@ -194,8 +211,11 @@ class _Attempt:
             return self._invoke(body, shared, output)
         context = Context._make(self._order.context)
         self._afresh.wear(_cookie(context))
-        with running(context, self._desk):
-            return self._invoke(body, shared, output)
+        with running(context, self._desk) as current:
+            try:
+                return self._invoke(body, shared, output)
+            finally:
+                self._said = current.said
 
     def _invoke(self, body: Body, shared: dict[str, Any], output: int | None) -> Done:
         if output is None:
