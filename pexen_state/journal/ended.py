@@ -14,16 +14,20 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from pexen_state.core.decisions import AllRestored, Restored
+from pexen_state.core.states import ATTEMPT_STATE, CRASHES, Cause
 from pexen_state.journal.records import ENDINGS, EndedTask, TaskEnding
 from pexen_state.journal.restore import Fetch
 
 # Who never ran has no result, and neither has a task that ran, was to be tried again, and then could not: all that
 # is left of it is a reason. Small numbers are put together (`ENDINGS` knows how), since each column of a million rows
 # costs as much as a step of the replay.
-_STANDING = """
+_BY_AN_ATTEMPT = {*CRASHES, Cause.NO_REBOOT, *(cause for cause, state in ATTEMPT_STATE.items() if state.is_final)}
+_ALL_UP_TO = int(Cause.WORKER_DIED)
+_OTHERS = ", ".join(str(int(one)) for one in sorted(_BY_AN_ATTEMPT - {Cause.CANCELLED}) if one > _ALL_UP_TO)
+_STANDING = f"""
   k.state | (k.verdict << 8) | (k.provided << 16) | (k.locks << 17) | ((k.submitted IS NULL) << 20)
-    | ((e.cause <= 20 OR e.cause IN (26, 29)
-      OR (e.cause = 23 AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn)) << 21)
+    | ((e.cause <= {_ALL_UP_TO} OR e.cause IN ({_OTHERS})
+      OR (e.cause = {int(Cause.CANCELLED)} AND k.submitted IS NOT NULL AND k.attempt > k.withdrawn)) << 21)
     | ((k.withdrawn > 0 OR k.failures > 0 OR k.crashes > 0 OR k.reboots > 0 OR k.reason IS NOT NULL) << 22)
     | (k.attempt << 24)
 """

@@ -65,6 +65,21 @@ def test_attempts_share_a_limit_and_the_last_is_not_tried_again(kind, tmp_path: 
     assert sql(journal, "SELECT attempt, cause FROM attempts") == [(1, "exited"), (2, "out_of_time")]
 
 
+def test_who_ran_out_of_all_its_time_is_replayed_like_anybody_who_ran(tmp_path: Path):
+    def sched() -> Sched:
+        return Sched(
+            [sh("slow", "sleep 60", total_timeout=0.3), sh("b", "true", after=["slow"])], journal=tmp_path / "j"
+        )
+
+    for result in sched().run(ProcessWorkerPool(workers=1)):
+        assert result.key == "slow"
+        break
+
+    again = [(one.key, one.state, one.replayed) for one in sched().run(ProcessWorkerPool(workers=1))]
+
+    assert again == [("slow", "timed_out", True), ("b", "succeeded", False)]
+
+
 @POOLS
 def test_nobody_gets_more_than_that_by_asking(kind):
     @task(name="asks", total_timeout=0.3)
