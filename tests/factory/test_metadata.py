@@ -354,6 +354,7 @@ PIECES = [
 
 @pytest.mark.parametrize("first", range(0, 500, 100))
 def test_a_mutated_file_is_refused_with_its_name_or_understood(first, tmp_path: Path):
+    refused: list[str] = []
     for seed in range(first, first + 100):
         some = random.Random(seed)
         text = VALID
@@ -364,14 +365,18 @@ def test_a_mutated_file_is_refused_with_its_name_or_understood(first, tmp_path: 
         try:
             Document.read(str(tmp_path / "pexen.toml"))
         except MetadataError as error:
-            assert "pexen.toml" in str(error)
+            refused.append(str(error))
+    assert [one for one in refused if "pexen.toml" not in one] == []
+    assert refused
 
 
 @given(st.text(max_size=80))
 def test_a_comment_is_refused_with_its_line_or_understood(tmp_path_factory, text):
     script = tmp_path_factory.getbasetemp() / "script"
     script.write_bytes(b"#!/bin/sh\n# pexen: " + text.encode("utf-8", "surrogatepass"))
+    refused = ""
     try:
         said_by(str(script))
     except MetadataError as error:
-        assert "script, line " in str(error)
+        refused = str(error)
+    assert not refused or "script, line " in refused
