@@ -230,7 +230,11 @@ def _tasks_of(target: Target, root: str, commands: Commands) -> Iterable[Task]:
             from pexen_state.factory.filesystem import FilesystemFactory
 
             statuses = commands.exit_codes or "automake"
-            return FilesystemFactory(root=root, statuses=statuses, declared=Declared.EXECUTABLE)(target.what)
+            owners = owners_of([target])
+            factory = FilesystemFactory(
+                root=root, statuses=statuses, declared=Declared.EXECUTABLE, packages=True, owners=owners
+            )
+            return factory(target.what)
         case "cmds":
             from pexen_state.factory.tasklist import TaskListFactory
 

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 @click.command("list", short_help="List the tasks of a suite as a tree.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@click.option("--explain", metavar="TASK", help="Say which file gave which value to one task.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document, with all that is known of each task.")
 @verb
-def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json: bool) -> int:
+def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, explain: str | None, as_json: bool) -> int:
     """List the tasks that a run of TARGET would have, as a tree, each with what it says of itself.
 
     TARGET is what `pexen run` takes. Nothing is run, and no journal is needed or made.
@@ -33,6 +34,10 @@ def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json:
     found = collect(app, targets, None, Options(keyword=keyword))
     suite, selection = found.suite, found.selection
     write = app.console.out.line
+    if explain is not None:
+        from pexen_state.cli.suite.explaining import explained_task
+
+        return explained_task(app, found, explain, as_json)
     if as_json:
         tasks = [
             _known(task, spec, spec.key in selection.required)
@@ -64,7 +69,7 @@ def notes(spec: TaskSpec) -> str:
     from pexen_state.core.lock_names import lock_text
     from pexen_state.report.text import cut, safe
 
-    said = []
+    said = [spec.summary] if spec.summary else []
     for word in ("requires", "requires_all", "provides", "after", "uses", "claims", "recovers"):
         names = getattr(spec, word)
         if names:
@@ -73,6 +78,14 @@ def notes(spec: TaskSpec) -> str:
         said.append(f"priority {spec.priority:g}")
     if spec.always:
         said.append("always")
+    if spec.needs:
+        said.append("needs " + ", ".join(f"{amount} {name}" for name, amount in spec.needs))
+    if spec.group is not None:
+        said.append(f"group {spec.group}")
+    if spec.when is not None:
+        said.append(f"when {spec.when}")
+    if spec.tags:
+        said.append(f"tags {', '.join(spec.tags)}")
     return cut(safe("; ".join(said)), 200)
 
 
@@ -95,6 +108,10 @@ def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
         "retry_on": sorted(cause.word for cause in spec.retry_on),
         "max_crashes": spec.max_crashes,
         "on_fail": dict(meta.on_fail),
+        "needs": dict(spec.needs),
+        "group": spec.group,
+        "when": spec.when,
+        "weight": spec.weight,
         "only_required": is_required,
     }
 

@@ -20,6 +20,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo
 from pexen_state.sched.executable import Executable, signal_name, verdict_of
 from pexen_state.sched.invoke import Call, words_for
+from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool import shell, variables
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.interpreter import why_not_there
@@ -61,6 +62,8 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
         given = executable.popen.get("env")
         own = around.environment
         environment = own.copy() if given is None else {os.fsencode(n): os.fsencode(v) for n, v in given.items()}
+        if (meta := find_meta(executable)) is not None:
+            environment.update({os.fsencode(n): os.fsencode(v) for n, v in meta.value("env").items()})
         variables.tell(environment, own, around.context, around.timeout)
         if executable.popen:
             done = _run_by_popen(executable, around, environment)
