@@ -160,13 +160,11 @@ def test_gates_are_the_same_whether_tasks_become_known_at_once_or_one_by_one(
     at_once.add(1, specs)
     by_and_by.add(1, specs[:joins])
     ranks = [0] * (len(specs) + 1)
-    rank = 0
     late: list[int] = []
-    for task in [*(one for one in ends if one <= joins), *(one for one in ends if one > joins)]:
+    for rank, task in enumerate([*(one for one in ends if one <= joins), *(one for one in ends if one > joins)], 1):
         if task > joins and not late:
             late = list(range(joins + 1, len(specs) + 1))
             by_and_by.add(joins + 1, specs[joins:], ranks)
-        rank += 1
         ranks[task] = rank
         how = hows[task - 1]
         for deps in (at_once, by_and_by):
