@@ -318,6 +318,19 @@ def _env(value: object, _: str) -> dict[str, str]:
     return value
 
 
+def _targets(value: object, directory: str) -> tuple[str, ...]:
+    """As they are typed; paths are relative to the file."""
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'write an array of targets, such as ["../providers"], not {_kind(value)}')
+    found = []
+    for one in map(_text, value):
+        kind, colon, rest = one.partition(":")
+        prefix, what = (f"{kind}:", rest) if colon and kind in ("fs", "cmds", "py") else ("", one)
+        path = os.path.join(directory, what)
+        found.append(prefix + os.path.abspath(path) if os.path.lexists(path) else one)
+    return tuple(found)
+
+
 #: What may be in `[run]`: each with what makes an option's value of it, given the directory of the file.
 _KEYS: dict[str, Callable[[Any, str], object]] = {
     "name": _name,
@@ -335,6 +348,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "show_output": _one_of(*options.SHOW_OUTPUT),
     "strict": _truth,
     "journal": _path,
+    "catalogue": _targets,
 }
 
 _REBOOTS = ("allow_reboot", "reboot_command", "resume_by_hand")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pexen_state.cli.app import App, verb
+from pexen_state.cli.running.pick_options import pick_options, with_picks
 
 if TYPE_CHECKING:
     from pexen_state.core.spec import TaskSpec
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 
 @click.command("list", short_help="List the tasks of a suite as a tree.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
-@click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@pick_options()
 @click.option("--explain", metavar="TASK", help="Say which file gave which value to one task.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document, with all that is known of each task.")
 @verb
-def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, explain: str | None, as_json: bool) -> int:
+def list_tasks(app: App, targets: tuple[str, ...], explain: str | None, as_json: bool, **typed: Any) -> int:
     """List the tasks that a run of TARGET would have, as a tree, each with what it says of itself.
 
     TARGET is what `pexen run` takes. Nothing is run, and no journal is needed or made.
@@ -31,7 +32,7 @@ def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, explain:
     from pexen_state.report.text import safe
     from pexen_state.report.tree import Leaf, parts_of, tree_lines
 
-    found = collect(app, targets, None, Options(keyword=keyword))
+    found = collect(app, targets, None, with_picks(Options(), typed))
     suite, selection = found.suite, found.selection
     write = app.console.out.line
     if explain is not None:
@@ -40,7 +41,7 @@ def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, explain:
         return explained_task(app, found, explain, as_json)
     if as_json:
         tasks = [
-            _known(task, spec, spec.key in selection.required)
+            _known(task, spec, spec.key in selection.required, spec.key in selection.on_demand)
             for task, spec in zip(selection.tasks, found.specs, strict=True)
         ]
         write(document(suite=suite.name, root=suite.root, tasks=tasks, collected=selection.total))
@@ -89,7 +90,7 @@ def notes(spec: TaskSpec) -> str:
     return cut(safe("; ".join(said)), 200)
 
 
-def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
+def _known(task: Task, spec: TaskSpec, is_required: bool, is_on_demand: bool) -> dict[str, Any]:
     """Everything that is known of a task before it runs. Times are seconds, null is no limit."""
     from pexen_state.sched.meta import read_meta
 
@@ -113,6 +114,7 @@ def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
         "when": spec.when,
         "weight": spec.weight,
         "only_required": is_required,
+        "on_demand": is_on_demand,
     }
 
 
