@@ -265,7 +265,7 @@ def test_shards_have_every_task_once_and_keep_together_what_depends_on_each_othe
 
 @pytest.mark.parametrize("said", ["0/3", "4/3", "1", "1/", "/2", "a/b", "1/2/3", "-1/2", "²/3", "1/9999999"])
 def test_what_is_no_part_of_a_suite_is_told(said: str):
-    with pytest.raises(UsageError, match="--shard: .* is no part of a suite"):
+    with pytest.raises(UsageError, match=r"--shard: .* is no part of a suite"):
         shard_of(said)
 
 

@@ -215,9 +215,7 @@ def parse_catalogue(typed: Iterable[str]) -> tuple[Target, ...]:
     """Raises UsageError, which says what would have been right."""
     words = list(typed)
     if STDIN in words:
-        raise UsageError(
-            "--catalogue: a catalogue is read again when the run is resumed, so it cannot be standard input"
-        )
+        raise UsageError("--catalogue: it is read again when the run is resumed, so it cannot be standard input")
     try:
         return tuple(map(_with_text, parse(words)))
     except UsageError as error:
