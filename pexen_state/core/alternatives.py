@@ -23,10 +23,12 @@ def parts_of(name: Name) -> tuple[Name, ...]:
 def alternatives(specs: Iterable[TaskSpec]) -> Iterator[str]:
     """What these tasks require that has alternatives, as often as they do."""
     for spec in specs:
-        if spec.requires:
-            yield from [name for name in spec.requires if type(name) is str and SEPARATOR in name]
-        if spec.requires_all:
-            yield from [name for name in spec.requires_all if type(name) is str and SEPARATOR in name]
+        for name in spec.requires:
+            if type(name) is str and SEPARATOR in name:
+                yield name
+        for name in spec.requires_all:
+            if type(name) is str and SEPARATOR in name:
+                yield name
 
 
 def providing_wholes(specs: Sequence[TaskSpec], wholes: Mapping[Name, Sequence[str]]) -> Sequence[TaskSpec]:

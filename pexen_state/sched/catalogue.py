@@ -17,8 +17,9 @@ from pexen_state.core.deps import Deps
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import DepcheckError
+from pexen_state.sched.fields import SchedMeta
 from pexen_state.sched.identity import key_of
-from pexen_state.sched.meta import Task, find_meta
+from pexen_state.sched.meta import ATTRIBUTE, Task, find_meta
 from pexen_state.sched.specs import Callables, Defaults, spec_of
 
 _RECORDED = """
@@ -85,8 +86,16 @@ class Catalogue:
 
     def take(self, tasks: dict[int, Task]) -> dict[int, Task]:
         """Keep those that are on demand; return the others."""
-        self._keep({number: task for number, task in tasks.items() if is_on_demand(task)})
-        return {number: task for number, task in tasks.items() if number not in self._tasks}
+        kept = {}
+        for number, task in tasks.items():
+            # There may be a million, and nearly all of them are functions that say nothing of this.
+            meta = getattr(task, ATTRIBUTE, None)
+            if type(meta) is SchedMeta and "on_demand" not in meta.__dict__:
+                continue
+            if is_on_demand(task):
+                kept[number] = task
+        self._keep(kept)
+        return {number: task for number, task in tasks.items() if number not in self._tasks} if self._tasks else tasks
 
     def _keep(self, tasks: dict[int, Task]) -> None:
         self._tasks |= tasks
