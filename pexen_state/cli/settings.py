@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 from pexen_state.cli.errors import UsageError
 from pexen_state.cli.running import environment, options
 from pexen_state.cli.running.options import Options
-from pexen_state.cli.toml_lines import line_of, what_is_wrong
+from pexen_state.factory.metadata.document import TREE_KEYS
+from pexen_state.factory.metadata.toml_lines import line_of, what_is_wrong
+from pexen_state.factory.metadata.tree import is_trusted
 from pexen_state.report.text import safe
 from pexen_state.root import MARKER, Root, find_root, is_ours, marker_in
 from pexen_state.util import PexenWarning
@@ -89,17 +91,6 @@ def journal_here(directory: str, home: str) -> str | None:
     return _Document.read(root.file).journal()
 
 
-def is_trusted(file: str, also: Iterable[int] = ()) -> bool:
-    """Whether the file is ours, or root's. `also` are owners of what is run anyway."""
-    try:
-        owner = os.stat(file).st_uid
-    except OSError:
-        return False
-    # Who became root by sudo still is who owns the project.
-    sudo = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
-    return owner in (os.geteuid(), 0, *also) or str(owner) == sudo
-
-
 def _is_above_home(root: str, directory: str, home: str) -> bool:
     is_below_home = os.path.join(os.path.realpath(directory), "").startswith(os.path.join(home, ""))
     return is_below_home and not os.path.join(os.path.realpath(root), "").startswith(os.path.join(home, ""))
@@ -162,8 +153,11 @@ class _Document:
 
     def settings(self) -> Settings:
         for key in self._said:
-            if key != "run":
-                raise self._unknown((key,), key, ("run",), "settings are in its table [run]")
+            if key not in TREE_KEYS and key != "name":  # of these the factories say what is wrong
+                if key in _KEYS:
+                    raise self._error((key,), f"{key!r} is a setting of the run: it belongs into the table [run]")
+                what = f"Known are: {' '.join(sorted(TREE_KEYS))}; settings are in the table [run]"
+                raise self._unknown((key,), key, TREE_KEYS, what)
         if self.run is None:
             return Settings(self.file)
         table = self._table()
@@ -324,6 +318,19 @@ def _env(value: object, _: str) -> dict[str, str]:
     return value
 
 
+def _targets(value: object, directory: str) -> tuple[str, ...]:
+    """As they are typed; paths are relative to the file."""
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'write an array of targets, such as ["../providers"], not {_kind(value)}')
+    found = []
+    for one in map(_text, value):
+        kind, colon, rest = one.partition(":")
+        prefix, what = (f"{kind}:", rest) if colon and kind in ("fs", "cmds", "py") else ("", one)
+        path = os.path.join(directory, what)
+        found.append(prefix + os.path.abspath(path) if os.path.lexists(path) else one)
+    return tuple(found)
+
+
 #: What may be in `[run]`: each with what makes an option's value of it, given the directory of the file.
 _KEYS: dict[str, Callable[[Any, str], object]] = {
     "name": _name,
@@ -341,6 +348,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "show_output": _one_of(*options.SHOW_OUTPUT),
     "strict": _truth,
     "journal": _path,
+    "catalogue": _targets,
 }
 
 _REBOOTS = ("allow_reboot", "reboot_command", "resume_by_hand")

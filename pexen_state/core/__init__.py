@@ -26,6 +26,7 @@ and below these:
     ready       what may run now, best first
     locks       who holds which lock: read-write locks by name, hierarchical ones included
     lock_queues who waits for which lock, and who is to be tested next
+    alternatives  one of several names is enough
     promises    which promises survive an ending
     standstill  what will never run, and the sentence that says why
     circles     tasks that wait for each other
@@ -34,5 +35,6 @@ and below these:
     giving_up   too many have failed: who is left out, and the sentence that says so
 
 Beside it, for people: `check` (can all tasks run, before anything runs?), `explain` (why does this one not run?),
-`forecast` (how would it go if every task passed?), and for tests `validate` (what must be true after every turn).
+`forecast` (how would it go if every task passed?), `catalogue` (which tasks does a run have?) with `candidates` (why
+those?) and `shards` (which part of them?), and for tests `validate` (what must be true after every turn).
 """

@@ -6,10 +6,11 @@ a circle is searched only when there is one, for the message.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from pexen_state.core.alternatives import alternatives, parts_of
 from pexen_state.core.circles import circles
 from pexen_state.core.deps import Deps, Gate
 from pexen_state.core.locks import normal_name
@@ -87,16 +88,20 @@ def _missing(missing: Mapping[Name, int], specs: Sequence[TaskSpec]) -> Iterator
     providers = {name: spec.key for spec in specs for name in spec.provides if isinstance(name, str)}
     for count, (name, task) in enumerate(missing.items()):
         similar: list[str] = []
-        if isinstance(name, str) and count < HINTS:
-            similar = get_close_matches(name, providers, 1)
+        if count < HINTS:
+            wanted = [part for part in parts_of(name) if isinstance(part, str)]
+            similar = [found for part in wanted for found in get_close_matches(part, providers, 1)]
         hint = (similar[0], providers[similar[0]]) if similar else (None, None)
         yield Missing(name, specs[task - 1].key, *hint)
 
 
-def required_names(specs: Iterable[TaskSpec]) -> Iterator[Name]:
+def required_names(specs: Collection[TaskSpec]) -> Iterator[Name]:
+    """Of alternatives the whole, and each of them."""
     for spec in specs:
         yield from spec.requires
         yield from spec.requires_all
+    for whole in alternatives(specs):
+        yield from parts_of(whole)
 
 
 def unused_names(specs: Iterable[TaskSpec], required: Container[Name]) -> Iterator[tuple[Name, str]]:

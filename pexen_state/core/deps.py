@@ -17,11 +17,14 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from pexen_state.core.alternatives import alternatives, parts_of, providing_wholes, with_wholes
 from pexen_state.core.spec import NOBODY, Name, TaskSpec
 
 _SPECIAL = re.compile(r"[*?[]")
 
 Numbers = list[int] | tuple[()]  #: of tasks
+
+_ENDED, _SKIPPED = 1, 2
 
 
 class Gate:
@@ -82,8 +85,10 @@ class Deps:
         self.unmet = [0]  #: by task: gates that are not open yet; 0 means that it may run
         self.lost: dict[int, int] = {}  #: task -> required gates that can never open; who has lost none is not there
         self._lost_to_skips: dict[int, int] = {}  # of these, those whose providers do not apply here
-        self.specs: list[TaskSpec] = [NOBODY]
-        self.ended = bytearray(1)  #: by task: whether it has
+        self.specs: list[TaskSpec] = [NOBODY]  #: who provides a part of alternatives provides the whole here
+        self.ended = bytearray(1)  #: by task: 0 if it has not
+        self._wholes: dict[Name, list[str]] = {}  # name -> alternatives that it is a part of
+        self._known: set[str] = set()  # these
         self._matching: dict[int, list[Gate]] = {}  # task -> the globs that its key matches
         self._held_back: dict[int, None] = {}  # of the tasks being added: who must wait again
 
@@ -103,13 +108,18 @@ class Deps:
             gates += self._matching.get(task, ())
         return gates
 
-    def add(self, first: int, specs: Sequence[TaskSpec]) -> tuple[list[int], list[int]]:
+    def add(self, first: int, specs: Sequence[TaskSpec], ranks: Sequence[int] = ()) -> tuple[list[int], list[int]]:
         """Register tasks numbered from `first`. Return (those that need not wait, older ones that now must again).
 
         A name that was lost can be provided again by a task that is added later; who wants every provider of
-        a name, or comes after all tasks that match, waits for the new ones, too.
+        a name, or comes after all tasks that match, waits for the new ones, too. `ranks`: by task, when it ended
+        among those that have.
         """
         self._held_back = {}
+        for whole in alternatives(specs):
+            if whole not in self._known:
+                self._open_to_parts(whole, ranks)
+        specs = providing_wholes(specs, self._wholes)
         self.specs += specs
         self.unmet += [0] * len(specs)
         self.ended += bytes(len(specs))
@@ -135,6 +145,25 @@ class Deps:
                     continue
             free.append(task)
         return free, list(self._held_back)
+
+    def _open_to_parts(self, whole: str, ranks: Sequence[int]) -> None:
+        """Alternatives that nobody has required so far: who provides a part, be it long ago, provides the whole."""
+        self._known.add(whole)
+        parts = [part for part in parts_of(whole) if part != whole]
+        for part in parts:
+            self._wholes.setdefault(part, []).append(whole)
+        gates = [gate for name in (whole, *parts) if (gate := self.names.get(name)) is not None]
+        providers = sorted({task for gate in gates for task in gate.providers})
+        if not providers:
+            return
+        kept = {task for gate in gates for task in gate.kept}
+        for task in providers:
+            self.specs[task] = with_wholes(self.specs[task], [whole])
+        gate = self.names.setdefault(whole, Gate(whole))
+        gate.providers = providers
+        gate.kept = sorted(kept, key=lambda task: (ranks[task], task)) if ranks else sorted(kept)
+        gate.pending = sum(not self.ended[task] for task in providers)
+        gate.skipped = sum(self.ended[task] == _SKIPPED for task in providers)
 
     def _shut_again(self, gate: Gate) -> None:
         """All its providers had ended, and one more comes."""
@@ -227,7 +256,7 @@ class Deps:
         `provided`: it kept its promise. `skipped`: it does not apply here. Whoever runs `always` is never
         in vain.
         """
-        self.ended[task] = True
+        self.ended[task] = _SKIPPED if skipped and not provided else _ENDED
         provides = self.specs[task].provides
         if not provides and not self._matching:
             return (), ()
@@ -263,13 +292,14 @@ class Deps:
         freed: list[int] = []
         in_vain: list[int] = []
         specs, ended, matching = self.specs, self.ended, self._matching
+        how = _SKIPPED if skipped and not provided else _ENDED
         for task in tasks:
             if specs[task].provides or matching:
                 some_freed, some_in_vain = self.end(task, provided, skipped)
                 freed += some_freed
                 in_vain += some_in_vain
             else:
-                ended[task] = True
+                ended[task] = how
         return freed, in_vain
 
     def _all_have_ended(self, gate: Gate, freed: list[int], in_vain: list[int]) -> None:
@@ -286,7 +316,7 @@ class Deps:
     def begin_again(self, task: int, *, provided: bool, skipped: bool) -> list[int]:
         """A task that had ended, in the way that `end` was told, has not: return those that now must wait again."""
         self._held_back = {}
-        self.ended[task] = False
+        self.ended[task] = 0
         for gate in self[task].provides:
             last = not gate.pending  # whatever the gate is, nobody else can change it
             if gate.order_only:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import NamedTuple
 
 from pexen_state.core.commands import Submit
@@ -57,6 +58,13 @@ class Forecast:
     @property
     def seconds(self) -> float:
         return max((begin.ends for begin in self.begins), default=0.0)
+
+    @property
+    def switches(self) -> int:
+        """How often a task begins that is of another group than the one before it."""
+        specs = self.plan.tasks.specs
+        groups = [specs[begin.task].group for begin in self.begins]
+        return sum(one != other for one, other in pairwise(groups))
 
     def waves(self) -> list[list[int]]:
         """Tasks that begin at the same time, together."""

@@ -275,7 +275,7 @@ class Standing:
             if spec.recovers:
                 self.recoverers.append(number)
         self.unfinished += len(specs)
-        free, held_back = self.deps.add(first, specs)
+        free, held_back = self.deps.add(first, specs, tasks.ranks)
         self._wake(free, Cause.START)
         self._hold_back(held_back)
         self._in_vain += sorted(

@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory, FactoryError
+from pexen_state.factory.importing import import_path
+from pexen_state.factory.metadata.layers import combined, keep_layers
+from pexen_state.factory.metadata.tree import Tree
+from pexen_state.factory.modtree import ModTreeFactory
 from pexen_state.root import suite_root
 from pexen_state.sched.executable import Executable, StatusTable
+from pexen_state.sched.meta import Task, assign_val
 from pexen_state.util import PexenWarning
 
 Place = tuple[int, int]  # device and inode
@@ -29,6 +34,9 @@ class FilesystemFactory(BaseFactory):
         root     - the directory that keys are relative to (`suite_root` of what is walked, if not given)
         statuses - which exit status means what (`sched.executable`)
         declared - whether a failure keeps the promises of a plain callable or of an executable (`core.spec`)
+        packages - a python package in the tree gives its own tasks, instead of its executable files
+        metadata - whether `pexen.toml` and comments of scripts are looked at (`factory.metadata`)
+        owners   - user ids of others whose files are believed, too
 
     Files come before directories, both sorted by name. Hidden ones are left out. No directory is walked
     twice, so loops of symbolic links end; one that is reached both directly and by a link is known by its
@@ -42,6 +50,9 @@ class FilesystemFactory(BaseFactory):
         root: str | os.PathLike[str] | None = None,
         statuses: StatusTable = "plain",
         declared: Declared = Declared.CALLABLE,
+        packages: bool = False,
+        metadata: bool = True,
+        owners: Iterable[int] = (),
         **popen: Any,
     ) -> None:
         super().__init__()
@@ -49,52 +60,85 @@ class FilesystemFactory(BaseFactory):
         self.root = root
         self.statuses = statuses
         self.declared = declared
+        self.packages = packages
+        self.metadata = metadata
+        self.owners = tuple(owners)
         self.popen = popen
 
-    def __call__(self, start: str | os.PathLike[str]) -> Iterator[Executable]:
+    def __call__(self, start: str | os.PathLike[str]) -> Iterator[Task]:
         """Walk a directory; or take one file, which has to be executable. Raises FactoryError."""
         top = os.fspath(start)
         root = os.path.abspath(self.root) if self.root is not None else suite_root(top)
         # As it was typed, or, within another factory, where that one stands.
         place = list(self.callpath) or [name for name in os.path.normpath(top).split(os.sep) if name not in ("", ".")]
+        tree = Tree(root, self.owners) if self.metadata else None
         if os.path.isdir(top):
-            for names in self._walk(top):
-                yield self._task(os.path.join(top, *names), [*place, *names], root)
+            for names in self._walk(top, tree):
+                path = os.path.join(top, *names)
+                if os.path.isdir(path):
+                    yield from self._package(path, [*place, *names], root)
+                elif (task := self._task(path, [*place, *names], root, tree)) is not None:
+                    yield task
         elif not os.path.exists(top):
             raise FactoryError(f"cannot walk {top}: there is no such file or directory")
         elif not _is_executable_file(top):
             raise FactoryError(f"{top} cannot be run: it is no executable file; try: chmod +x {top}")
-        else:
-            yield self._task(top, place, root)
+        elif (task := self._task(top, place, root, tree)) is not None:
+            yield task
 
-    def _task(self, path: str, place: list[str], root: str) -> Executable:
+    def _package(self, path: str, place: list[str], root: str) -> Iterator[Task]:
+        """The tasks of a python package: their callpaths, and so their keys, go on below its directory."""
+        package = import_path(path)
+        factory = ModTreeFactory(root=root, owners=self.owners, metadata=self.metadata)
+        factory.callpath = os.path.relpath(os.path.abspath(path), root).split(os.sep) if root else list(place)
+        yield from factory(package)
+
+    def _task(self, path: str, place: list[str], root: str, tree: Tree | None) -> Executable | None:
+        """None: it says that it is not to be run."""
         full = os.path.abspath(path)
         directory, name = os.path.split(full)
+        layers = tree.layers_of_script(full) if tree is not None else []
+        said = combined(layers)
+        if not said.pop("enabled", True):
+            return None
         task = Executable(
             [name],
             cwd=directory,
             executable=full,
             popen=self.popen,
-            statuses=self.statuses,
+            statuses=said.get("exit_codes") or self.statuses,
             declared=self.declared,
         )
+        if said:
+            assign_val(task, **said)
+        if layers:
+            keep_layers(task, layers)
         self.callpath_burn(task, path=place, key=os.path.relpath(full, root))
         return task
 
-    def _walk(self, top: str) -> Iterator[list[str]]:
-        """The names, from `top` downwards, of every executable file."""
+    def _walk(self, top: str, tree: Tree | None) -> Iterator[list[str]]:
+        """The names, from `top` downwards, of every executable file; and of every package, if they are wanted."""
+        full = os.path.abspath(top)
         # Directories are found by their own names first, so that a link that sorts before one of them does
         # not take its place.
         seen = set(map(_place_of, _directories(top))) if self.follow else set()
-        pending: list[tuple[list[str], bool]] = [([], False)]
+        pending: list[tuple[list[str], bool | None]] = [([], False)]  # None: it is a package
         while pending:
             here, through_link = pending.pop()
-            deeper = []
+            if through_link is None:
+                yield here
+                continue
+            deeper: list[tuple[list[str], bool | None]] = []
             for entry in _listed(os.path.join(top, *here), must_be_there=not here):
                 names = [*here, entry.name]
+                path = os.path.join(full, *names)
+                if tree is not None and tree.is_ignored(path):
+                    continue
                 if not _is_directory(entry):
-                    if _is_executable_file(entry.path):
+                    if _is_executable_file(entry.path) and (tree is None or tree.is_wanted(path)):
                         yield names
+                elif self.packages and os.path.isfile(os.path.join(entry.path, "__init__.py")):
+                    deeper.append((names, None))
                 elif not entry.is_symlink() and not through_link:
                     deeper.append((names, False))
                 elif self.follow and (place := _place_of(entry.path)) not in seen:

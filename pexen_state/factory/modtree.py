@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from types import ModuleType
 
@@ -20,22 +20,32 @@ class ModTreeFactory(BaseFactory):
     """Imports every module of a package and gives the tasks that `ModuleFactory` finds in each.
 
     Arguments:
-        match - as for `ModuleFactory`
+        match, metadata, root, owners - as for `ModuleFactory`
 
     First come a package's own tasks, then its modules, sorted by name. `__main__` modules are left out:
     importing one runs a program. A task that one module imports from another of the tree is given once,
     where it is defined. A package that is reached again through a symbolic link is not walked again.
     """
 
-    def __init__(self, match: str | None = None) -> None:
+    def __init__(
+        self,
+        match: str | None = None,
+        *,
+        metadata: bool = True,
+        root: str | os.PathLike[str] | None = None,
+        owners: Iterable[int] = (),
+    ) -> None:
         super().__init__()
         self.match = match
+        self.metadata = metadata
+        self.root = root
+        self.owners = tuple(owners)
 
     def __call__(self, package: ModuleType) -> Iterator[Task]:
         modules: list[tuple[list[str], ModuleType]] = []
         self._import_all(package, [], set(), modules)
         # All are imported before the first is looked at: a module may put tasks into another one.
-        in_tree = _ModuleInTree(self.match, {module.__name__: module for _, module in modules})
+        in_tree = _ModuleInTree(self, {module.__name__: module for _, module in modules})
         self.callpath_transfer(in_tree)
         for path, module in modules:
             with ExitStack() as levels:
@@ -62,8 +72,8 @@ class ModTreeFactory(BaseFactory):
 class _ModuleInTree(ModuleFactory):
     """One module of a tree. A task that it has from another module of the tree belongs to that one."""
 
-    def __init__(self, match: str | None, modules: dict[str, ModuleType]) -> None:
-        super().__init__(match)
+    def __init__(self, tree: ModTreeFactory, modules: dict[str, ModuleType]) -> None:
+        super().__init__(tree.match, metadata=tree.metadata, root=tree.root, owners=tree.owners)
         self._modules = modules
         self._given: set[int] = set()  # ids; what they are of is held by the modules
 

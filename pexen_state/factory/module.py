@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from types import ModuleType
 
 from pexen_state.factory.base import BaseFactory
+from pexen_state.factory.metadata.python import PythonTree
 from pexen_state.sched.meta import Task, has_meta
 
 
@@ -15,15 +17,26 @@ class ModuleFactory(BaseFactory):
     """Gives the callables of a module that have metadata, sorted by their names.
 
     Arguments:
-        match - also those without metadata whose name matches this glob (classes excepted)
+        match    - also those without metadata whose name matches this glob (classes excepted)
+        metadata - whether files of the tree and `__pexen__` are looked at (`factory.metadata`)
+        root     - of the suite; not given: as `suite_root` finds it
+        owners   - user ids of others whose files are believed, too
 
     A callable with several names in the module is given once. One that takes no attributes (a builtin, a
     bound method) is given as a `functools.partial` of it, because a task has to remember where it was found.
     """
 
-    def __init__(self, match: str | None = None) -> None:
+    def __init__(
+        self,
+        match: str | None = None,
+        *,
+        metadata: bool = True,
+        root: str | os.PathLike[str] | None = None,
+        owners: Iterable[int] = (),
+    ) -> None:
         super().__init__()
         self.match = match
+        self.tree = PythonTree(root, owners) if metadata else None
 
     def __call__(self, module: ModuleType) -> Iterator[Task]:
         for name, task in sorted(self.tasks_of(module).items()):
@@ -33,7 +46,8 @@ class ModuleFactory(BaseFactory):
             except (AttributeError, TypeError):
                 task = functools.partial(task)
                 self.callpath_burn(task, name, key=key)
-            yield task
+            if self.tree is None or self.tree.tell(task, module, name):
+                yield task
 
     def key_for(self, module: ModuleType, name: str) -> str | None:
         """What a task is to be known by; None: its callpath."""
@@ -48,12 +62,19 @@ class ModuleFactory(BaseFactory):
             return True
         return self.match is not None and fnmatchcase(name, self.match) and not isinstance(candidate, type)
 
+    def _is_matched(self, module: ModuleType, name: str, candidate: object) -> bool:
+        """Whether a `match` in a file of the tree makes a task of it."""
+        is_own = callable(candidate) and getattr(candidate, "__module__", None) == module.__name__
+        return is_own and self.tree is not None and self.tree.wants(module, name, not isinstance(candidate, type))
+
     def tasks_of(self, module: ModuleType) -> dict[str, Task]:
         """The module's tasks by name, each once."""
         name_of: dict[int, str] = {}
         found: dict[str, Task] = {}
         for name, candidate in sorted(vars(module).items()):
-            if not self.is_task(name, candidate):
+            if not self.is_task(name, candidate) and not self._is_matched(module, name, candidate):
+                continue
+            if self.tree is not None and self.tree.is_ignored(module, name):
                 continue
             other = name_of.get(id(candidate))
             if other is None:

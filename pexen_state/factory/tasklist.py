@@ -16,9 +16,11 @@ from typing import Any
 
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory, FactoryError
+from pexen_state.factory.metadata.document import taken
 from pexen_state.sched.executable import Executable, StatusTable
 from pexen_state.sched.fields import FIELDS
 from pexen_state.sched.meta import MetaError, assign_val
+from pexen_state.util import PexenError
 from pexen_state.words import did_you_mean
 
 _NAMED = re.compile(r"(?P<name>[\w./@+-]+):(?:\s+(?P<cmd>.*))?", re.DOTALL)
@@ -88,13 +90,19 @@ class TaskListFactory(BaseFactory):
     def _task(self, fields: dict[str, Any], times: dict[str, int], where: str) -> Executable:
         command, name = fields.pop("cmd"), fields.pop("name", None)
         _check_command(command, where)
+        statuses = self.statuses
+        if fields.get("exit_codes") is not None:
+            try:
+                statuses = fields["exit_codes"] = taken("exit_codes", fields["exit_codes"])
+            except PexenError as error:
+                raise FactoryError(f"{where}: {error}") from None
         task = Executable(
             command,
             cwd=self.cwd,
             executable=self.shell if isinstance(command, str) else None,
             shell=isinstance(command, str),
             popen=self.popen,
-            statuses=self.statuses,
+            statuses=statuses,
             declared=self.declared,
             origin=where,
         )

@@ -74,6 +74,7 @@ def as_fields(told: Rehearsed) -> dict[str, Any]:
         "unit": "a task" if told.times.unit else "s",
         "estimate": told.order.seconds,
         "at_least": told.at_least,
+        "group_switches": told.order.switches,
         "waves": [[specs[task - 1].key for task in wave] for wave in told.waves],
         "order": [_begin(begin, specs) for begin in told.order.begins],
         "critical_path": [
@@ -136,6 +137,8 @@ def forecast_lines(suite: str, told: Rehearsed, style: Style, everything: bool) 
                 f"  {count(unknown, 'task')} of {len(specs)} {'has' if unknown == 1 else 'have'} not run before, and "
                 f"{'is' if unknown == 1 else 'are'} taken to last {duration(times.median)}, the median of the others"
             )
+    if told.order.switches:
+        yield f"  groups are switched {count(told.order.switches, 'time')}"
     yield ""
     yield style.strong("waves: what could begin together, if all tasks lasted as long")
     for number, wave in enumerate(told.waves[:most], 1):

@@ -20,6 +20,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
 from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, checked_params
+from pexen_state.sched.catalogue import Catalogue, recorded_keys
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.garbage import all_frozen, collector_paused
@@ -73,6 +74,10 @@ class Sched:
     kernel      look into the kernel's log for trouble while tasks run, and, under a journal, write there when attempts
                 begin and end, as long as workers are given no more tasks than they can begin at once. Tasks that say
                 `kernel="ignore"` are left out; those that say "fail" are looked after in any case
+    catalogue   tasks that run only if they are required: a name that none of the others provides is filled by one of
+                them (`core.catalogue` says by which). So are tasks among the others whose metadata says `on_demand`
+    chosen      keys of tasks that are there on demand, and run whether anybody requires them or not
+    no_deps     nobody is taken from the catalogue: names that no task provides are taken as provided
     announce    called once, when a journaled session is open and before anything runs; `plan` is there then
     pulse       called in the thread that runs: after each turn, and at least every 0.2 s while nothing happens,
                 but not while the caller has a result in hand. What it raises ends the session, in order
@@ -106,6 +111,9 @@ class Sched:
         max_boots: int = 100,
         park: bool = False,
         kernel: bool = False,
+        catalogue: Iterable[Body] = (),
+        chosen: Collection[str] = (),
+        no_deps: bool = False,
         announce: Callable[[Opened], None] | None = None,
         pulse: Callable[[], None] | None = None,
     ) -> None:
@@ -146,6 +154,7 @@ class Sched:
         self._all_would_run = True  # and what came out of it
         self._required: set[Name] = set()
         self._told: set[Name] = set()
+        self._catalogue = Catalogue(catalogue, chosen, no_deps)
         self._inbox: Inbox | None = None
         if tasks:
             self.add_tasks(tasks)
@@ -159,18 +168,21 @@ class Sched:
         """
         if self._inbox is not None:
             raise SchedulerError("tasks cannot be added while the run goes on: add them before run() or after it")
-        added = {id(task): task for task in new if id(task) not in self._tasks}
+        added = self._catalogue.take({id(task): task for task in new if id(task) not in self._tasks})
         with collector_paused():
             specs = self._specs_of(added.values())
             check_locks(added.values(), specs)
             rehearsal, self._rehearsal = self._rehearsal or self._rehearsed(), None
             all_would_run = rehearsal.add(specs)
-            if not all_would_run and not self._may_be_resumed():
-                check_names([*self._specs, *specs])
+            is_wrong = not all_would_run and not self._may_be_resumed()
+            if is_wrong and not self._catalogue.may_fill(specs, rehearsal.deps):
+                bodies = [*self._tasks.values(), *added.values()]
+                self._catalogue.check(bodies, [*self._specs, *specs], self.defaults)
             self._tasks |= added
             self._specs += specs
             self._rehearsal, self._all_would_run = rehearsal, all_would_run
             self._required.update(required_names(specs))
+            self._required |= self._catalogue.required
         warn_of_unused_names(specs, self._required, self._told)
 
     def _rehearsed(self) -> Rehearsal:
@@ -196,6 +208,13 @@ class Sched:
 
     def _callables(self) -> Callables:
         """All tasks as they are now. What they say may have changed since they were added. Raises MutexError."""
+        recorded: Collection[str] = ()
+        if self._catalogue.may_choose and self._may_be_resumed():
+            recorded = recorded_keys(self.journal or "", self.name, self.run_id)
+        checked = not self._may_be_resumed()
+        return self._catalogue.completed(self._ordinary(), self.defaults, recorded, checked)
+
+    def _ordinary(self) -> Callables:
         bodies = list(self._tasks.values())
         if say_still(bodies, self._specs, self.defaults):
             return Callables(bodies, self._specs, self._all_would_run)
@@ -251,7 +270,7 @@ class Sched:
         return results
 
     def _run(self, pool: Pool | None) -> Generator[TaskRes, None, None]:
-        if not self._tasks:
+        if not self._tasks and not self._catalogue:
             return
         if self._inbox is not None:
             raise SchedulerError("this Sched is running already: end the first run() before you begin another")
@@ -265,6 +284,8 @@ class Sched:
             self._rehearsal = None
             with collector_paused():
                 callables = self._callables()
+            if not callables.bodies:
+                return
             pool.register(callables.bodies)
             if self.journal is None:
                 yield from self._run_in_memory(pool, callables, self._inbox)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from pexen_state.core.check import required_names
 from pexen_state.core.deps import Gate
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
@@ -30,7 +31,7 @@ class SharedStore:
         self._over: set[int] = set()  # tasks that ask no more
         self._again = set(again)  # they end once more
         self._keeps_all = bool(self._again)
-        self._wanted = {name for spec in joining for name in (*spec.requires, *spec.requires_all)}
+        self._wanted = set(required_names(list(joining)))
         self._for_joining: list[int] = []  # tasks whose `shared` is kept for these names
 
     def __len__(self) -> int:

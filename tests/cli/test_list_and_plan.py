@@ -34,7 +34,7 @@ def test_list_draws_a_tree_with_what_tasks_say_of_each_other(suite: Box):
         "  db  provides db",
         "net/ (3)",
         "  a  requires db; claims /proc/sys/net",
-        "  b  requires db; uses /proc/sys",
+        "  b  requires db; uses /proc/sys; tags slow",
         "  deep/er/ (1)",
         "    c  priority -1",
     ]

@@ -49,7 +49,7 @@ def test_run_goes_on_with_the_unfinished_run_of_its_suite_if_it_is_told_to(box: 
     assert (done.code, fresh.code) == (0, 0)
     assert "run 1 was cut off at " in done.lines[1]
     assert "3 workers" in done.lines[0]
-    assert "run 1 goes on with its own tasks: -k, --last-failed and --not-run are left aside" in done.err
+    assert "run 1 goes on with its own tasks: what is typed to pick others is left aside" in done.err
     assert box.sql("SELECT id, sessions, state FROM runs ORDER BY id") == [(1, 2, "finished"), (2, 1, "finished")]
 
 

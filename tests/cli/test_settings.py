@@ -13,7 +13,7 @@ from pexen_state.cli.errors import UsageError
 from pexen_state.cli.running import options
 from pexen_state.cli.running.environment import read_file, typed
 from pexen_state.cli.running.options import Options, terms_of, with_defaults
-from pexen_state.cli.toml_lines import line_of
+from pexen_state.factory.metadata.toml_lines import line_of
 from pexen_state.root import find_root
 from pexen_state.sched.executable import TABLE_NAMES
 from pexen_state.util import PexenWarning
@@ -123,9 +123,9 @@ def test_the_command_line_comes_first_then_the_settings_then_the_defaults():
         ("run = { name = 'x', jbos = 3 }\n", "pexen.toml, line 1: there is no key 'jbos'."),
         (
             "[rnu]\njobs = 3\n",
-            "pexen.toml, line 1: there is no key 'rnu'. Did you mean 'run'? settings are in its table",
+            "pexen.toml, line 1: there is no key 'rnu'. Did you mean 'run'? Known are: after always",
         ),
-        ("timeout = '5m'\n[run]\n", "pexen.toml, line 1: there is no key 'timeout'. settings are in its table [run]"),
+        ("jobs = 5\n[run]\n", "pexen.toml, line 1: 'jobs' is a setting of the run: it belongs into the table [run]"),
         ("run = 3\n", "pexen.toml, line 1: [run] is to be a table, not the number 3"),
         ("[[run]]\njobs = 3\n", "pexen.toml, line 1: [run] is to be a table, not an array"),
         (
@@ -187,7 +187,7 @@ def test_a_mistake_in_a_pyproject_is_told_with_its_line(here: Path):
 
     assert refusal(here, text, "pyproject.toml").startswith("pyproject.toml, line 8: jobs: write a number")
     assert refusal(here, "[tool.pexen]\njobs = 3\n", "pyproject.toml").startswith(
-        "pyproject.toml, line 2: there is no key 'jobs'. settings are in its table [run]"
+        "pyproject.toml, line 2: 'jobs' is a setting of the run: it belongs into the table [run]"
     )
     assert refusal(here, "[tool]\npexen = 3\n", "pyproject.toml") == (
         "pyproject.toml, line 2: [tool.pexen] is to be a table"
@@ -230,8 +230,8 @@ def test_settings_deeper_in_the_tree_are_told_where_they_belong(here: Path):
         "net/pexen.toml, line 2: settings hold for the whole suite, and belong into the file of its root: pexen.toml"
     )
 
-    (here / "net/pexen.toml").write_text("requires = ['x']\n")
-    with pytest.raises(UsageError, match=r"net/pexen\.toml, line 1: there is no key 'requires'"):
+    (here / "net/pexen.toml").write_text("requries = ['x']\n")
+    with pytest.raises(UsageError, match=r"net/pexen\.toml, line 1: there is no key 'requries'"):
         settings.check_deeper(root, [str(here / "net/dhcp")])
     settings.check_deeper(root, [str(here), "/usr"])
 

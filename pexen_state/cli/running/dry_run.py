@@ -13,7 +13,7 @@ from pexen_state.cli.errors import Exit, NothingToDo
 from pexen_state.cli.running.introduction import why_no_tasks
 from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
-from pexen_state.cli.suite.selection import Selection
+from pexen_state.cli.suite.selection import Selection, told_why
 from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.core.commands import Submit
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
@@ -26,25 +26,36 @@ from pexen_state.report.text import safe
 
 def show(app: App, suite: Suite, selection: Selection, terms: Terms, settings_file: str | None, here: str) -> Exit:
     """Raises what a run would raise before anything runs."""
-    from pexen_state.sched.identity import key_of
+    from pexen_state.sched.checks import check_names
     from pexen_state.sched.match import check_keys
     from pexen_state.sched.planner import Sched
-    from pexen_state.sched.specs import Defaults, spec_of
+    from pexen_state.sched.specs import Defaults
 
     if not selection.tasks:
         raise NothingToDo(why_no_tasks(suite))
     defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
-    with warnings_as_sentences(app.console, is_part=not selection.is_whole), told_where(selection.tasks):
-        Sched(selection.tasks, defaults=defaults)
-        specs = [spec_of(task, key_of(task), defaults) for task in selection.tasks]
+    with (
+        warnings_as_sentences(app.console, is_part=not selection.is_whole),
+        told_where(selection.tasks),
+        told_why(selection),
+    ):
+        specs = selection.specs(defaults)
         check_keys(specs)
+        Sched(
+            selection.ordinary,
+            defaults=defaults,
+            catalogue=selection.taken,
+            chosen=selection.chosen,
+            no_deps=selection.no_deps,
+        )
+        check_names(specs)
     settings = f"  settings {journals.shown(settings_file, here)}" if settings_file is not None else ""
     app.console.say(
         f"dry run  suite {safe(suite.name)}  {count(len(specs), 'task')}  {terms.workers_in_words()}  "
         f"{terms.limits_in_words()}{settings}"
     )
     if (selected := selection.in_words()) is not None:
-        app.console.say(f"{selected}; {selection.total - len(specs)} left out.")
+        app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
     for spec in in_order(specs):
         out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")

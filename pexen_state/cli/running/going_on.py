@@ -18,13 +18,11 @@ from pexen_state.cli.running.recorded import Recorded, restore, surroundings
 from pexen_state.cli.running.session import Goal, Session, warnings_as_sentences
 from pexen_state.cli.suite import earlier, targets
 from pexen_state.cli.suite.earlier import Unfinished
-from pexen_state.cli.suite.selection import Selection, joining, select
+from pexen_state.cli.suite.selection import Selection, Wishes, going_on_with, select
 from pexen_state.cli.suite.targets import Commands, Suite
 from pexen_state.journal.records import RunRecord, SavedTask
 from pexen_state.report.text import safe
 from pexen_state.sched.asked import OVERRIDABLE
-from pexen_state.sched.identity import key_of
-from pexen_state.sched.meta import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +51,19 @@ def load_again(app: App, record: RunRecord, typed: Options) -> Again:
         around = surroundings()
         options = typed.over(recorded.options)
         environment.apply(options.env, options.env_file)
-        suite = targets.load(recorded.targets, record.name, Commands(options.exit_codes, options.shell))
+        commands = Commands(options.exit_codes, options.shell)
+        suite = targets.load(recorded.targets, record.name, commands, options.catalogue or ())
     options = with_defaults(options, suite.is_a_list)
     return Again(Recorded(suite.targets, options, around), options, suite)
 
 
-def own_tasks(suite: Suite, saved: Sequence[SavedTask], options: Options) -> list[Task]:
-    """The tasks of the suite that a run has, and those that join it now: whoever was left out stays out."""
+def own_tasks(suite: Suite, saved: Sequence[SavedTask], options: Options) -> Selection | None:
+    """The tasks of the suite that a run has, and those that join it now: whoever was left out stays out.
+
+    None if it is not the suite that it was; nobody joins a run of another one.
+    """
     known = {task.key for task in saved}
-    if known.isdisjoint(map(key_of, suite.tasks)):
-        return []  # it is not the suite that it was; nobody joins a run of another one
-    joined = [] if options.of_run is not None else joining(suite.tasks, known, options.keyword)
-    fresh = set(map(id, joined))
-    return [task for task in suite.tasks if id(task) in fresh or key_of(task) in known]
+    return going_on_with(suite.tasks, suite.catalogue, known, Wishes.of(options), may_join=options.of_run is None)
 
 
 def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
@@ -74,8 +72,8 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     run = found.record.id
     options = _with_recorded_params(app, found.record, anew.options)
     again = load_again(app, found.record, options)
-    tasks = own_tasks(again.suite, earlier.saved_tasks(path, run), again.options)
-    if not tasks:
+    selection = own_tasks(again.suite, earlier.saved_tasks(path, run), again.options)
+    if selection is None:
         raise UsageError(
             f"run {run} cannot go on: none of its tasks is in its suite any more, which is: "
             f"{targets_in_words(again.suite)}. `pexen run` begins another run."
@@ -86,7 +84,6 @@ def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
         overrides=OVERRIDABLE & anew.options.said(),
         rerun_changed=anew.rerun_changed,
     )
-    selection = Selection(tuple(tasks), len(again.suite.tasks))
     terms = terms_of(again.options)._replace(counts_from_now=anew.options.max_fail is not None)
     return Session(app, again.suite, selection, path, again.recorded, terms, here, goal, waits=anew.waits).run()
 
@@ -106,9 +103,13 @@ def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, 
     left = earlier.left_by(path, record.id)
     keys = left.wanted(failed, not_run)
     again = load_again(app, record, anew.options)
+    # What picked its tasks then has done so: the keys say the same.
+    options = replace(again.options, keyword=None, tags=None, shard=None, of_run=record.id)
     with warnings_as_sentences(app.console):
-        selection = select(again.suite.tasks, keys=keys, how=[left.how(failed, not_run)])
-    options = replace(again.options, keyword=None, of_run=record.id)
+        wishes = Wishes.of(options)
+        selection = select(
+            again.suite.tasks, wishes, keys, [left.how(failed, not_run)], catalogue=again.suite.catalogue
+        )
     recorded = replace(again.recorded, options=options)
     before = earlier.unfinished_of(path, record.name)
     is_aside = failed or not_run or (before is not None and before.record.id > record.id)

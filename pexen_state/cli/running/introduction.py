@@ -118,6 +118,8 @@ def targets_in_words(suite: Suite) -> str:
 
 def why_no_tasks(suite: Suite) -> str:
     named = targets_in_words(suite)
+    if suite.catalogue:
+        return f"no task was found in {named} but for {len(suite.catalogue)} that run if another one requires them."
     hints = {
         "fs": "no executable file is there (chmod +x makes one)",
         "cmds": "there is no command in it",

@@ -6,7 +6,7 @@ Command line, then settings, then defaults. What comes out is recorded with the 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, NamedTuple
 
@@ -44,6 +44,11 @@ class Options:
     reboot_command: str | None = None
     max_boots: int | None = None
     keyword: str | None = None
+    tags: Sequence[str] | None = None  #: expressions
+    no_deps: bool | None = None
+    shard: str | None = None  #: I/N
+    repeat: int | None = None
+    catalogue: Sequence[str] | None = None  #: targets
     of_run: int | None = None  #: its tasks are some of that run's: no other task joins it later
 
     def over(self, other: Options) -> Options:

@@ -34,7 +34,8 @@ def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     again = load_again(app, found.record, anew.options)
     saved = earlier.saved_tasks(path, found.record.id)
     left = earlier.interruption(path, found.record.id).cut_off(saved)
-    groups = group(own_tasks(again.suite, saved, again.options), saved, left.keys)
+    own = own_tasks(again.suite, saved, again.options)
+    groups = group(own.tasks if own is not None else (), saved, left.keys, bool(again.options.no_deps))
     out = app.console.out
     out.line(f"{safe(found.how.sentence)} Suite {safe(found.record.name)}.")
     changed = "their finished results would be thrown away, and they run again"
@@ -53,8 +54,11 @@ def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     return Exit.DONE
 
 
-def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection[str]) -> Groups:
-    """`tasks` are those that would run, `saved` the journal's, `running` keys of those that ran when it was left."""
+def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection[str], no_deps: bool = False) -> Groups:
+    """`tasks` are those that would run, `saved` the journal's, `running` keys of those that ran when it was left.
+
+    `no_deps`: what a task requires was not recorded as it says it.
+    """
     from pexen_state.sched.specs import Defaults, spec_of
 
     began = set(running)
@@ -73,6 +77,8 @@ def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection
             # What the run's options say of all tasks is no change of the task.
             recorded = one.spec
             spec = spec_of(task, one.key, Defaults(timeout=recorded.timeout, retries=recorded.retries))
+            if no_deps:
+                spec = spec._replace(requires=recorded.requires, requires_all=recorded.requires_all)
             has_other_code = one.fingerprint is not None and fingerprint(task) != one.fingerprint
             if has_other_code or spec_to_json(spec) != spec_to_json(recorded):
                 groups.changed.append(one.key)

@@ -22,7 +22,7 @@ from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
 from pexen_state.cli.suite.left import HowLeft
-from pexen_state.cli.suite.selection import Selection
+from pexen_state.cli.suite.selection import Selection, told_why
 from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.report import display
 from pexen_state.report.text import safe
@@ -78,6 +78,7 @@ class Session:
         with (
             warnings_as_sentences(self.app.console, self._say, is_part),
             told_where(self.selection.tasks),
+            told_why(self.selection),
             permission.held(options),
         ):
             sched = self._sched()
@@ -113,8 +114,9 @@ class Session:
         from pexen_state.sched.specs import Defaults
 
         options = self.recorded.options
+        selection = self.selection
         return Sched(
-            self.selection.tasks,
+            selection.ordinary,
             journal=self.journal,
             name=self.suite.name,
             resume=False,
@@ -135,6 +137,9 @@ class Session:
             max_boots=options.max_boots or 0,
             park=True,
             kernel=not self.suite.is_a_list,
+            catalogue=selection.taken,
+            chosen=selection.chosen,
+            no_deps=selection.no_deps,
         )
 
     def _pool(self) -> Pool:

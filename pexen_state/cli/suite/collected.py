@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pexen_state.cli.app import App
 from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
-from pexen_state.cli.suite.selection import Selection, select
+from pexen_state.cli.suite.selection import Selection, Wishes, select
 from pexen_state.cli.suite.targets import Suite
 from pexen_state.core.spec import TaskSpec
 
@@ -33,8 +33,7 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
     from pexen_state.cli.suite import targets
-    from pexen_state.sched.identity import key_of
-    from pexen_state.sched.specs import Defaults, spec_of
+    from pexen_state.sched.specs import Defaults
 
     if name is not None and not name.strip():
         raise UsageError("--name: a suite without a name could not be found again")
@@ -45,13 +44,14 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         settings = of_roots(roots, targets.owners_of(parsed))
         options = said.over(settings.options)
         environment.apply(options.env, options.env_file)  # what is imported may look at it
-        suite = targets.load(parsed, name or settings.name, targets.Commands(options.exit_codes, options.shell))
+        commands = targets.Commands(options.exit_codes, options.shell)
+        suite = targets.load(parsed, name or settings.name, commands, options.catalogue or ())
         for root in dict.fromkeys(roots):
             check_deeper(root, targets.directories_of(suite))
         if not suite.tasks:
             raise NothingToDo(why_no_tasks(suite))
         terms = terms_of(with_defaults(options, suite.is_a_list))
-        selection = select(suite.tasks, options.keyword)
+        selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue)
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
-        specs = [spec_of(task, key_of(task), defaults) for task in selection.tasks]
+        specs = selection.specs(defaults)
     return Collected(suite, selection, specs, terms, settings.journal)

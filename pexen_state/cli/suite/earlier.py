@@ -23,6 +23,7 @@ from pexen_state.journal.records import RunRecord, RunState, SavedTask
 from pexen_state.journal.uptodate import is_empty
 from pexen_state.sched.interrupted import Interrupted, interruption_of
 from pexen_state.sched.pool.slots import begun_marks
+from pexen_state.sched.repeat import without_round
 
 # What became of the unfinished runs of its suite when a run began: those that it superseded ended as it began.
 _SUPERSEDED = """
@@ -130,8 +131,12 @@ def failing(path: str, suite: str, among: Collection[str]) -> Failing:
         for run in runs:
             for key, verdict in connection.execute(_JUDGED, ids_of(run)):
                 judged.setdefault(key, (run, Verdict(verdict)))
+
     # What the newest run had, and the suite has no more, is told.
-    bad = {key: run for key, (run, verdict) in judged.items() if verdict in BAD and (key in among or run == runs[0])}
+    def is_there(key: str) -> bool:
+        return key in among or without_round(key) in among
+
+    bad = {key: run for key, (run, verdict) in judged.items() if verdict in BAD and (is_there(key) or run == runs[0])}
     return Failing(frozenset(bad), tuple(sorted(set(bad.values()))), tuple(sorted(runs)))
 
 

@@ -22,6 +22,7 @@ from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory
 from pexen_state.report.text import safe
 from pexen_state.root import Root, find_root
+from pexen_state.sched.catalogue import is_on_demand
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import Task, read_meta
 from pexen_state.words import did_you_mean
@@ -60,6 +61,7 @@ class Suite:
     root: str  #: absolute
     targets: tuple[Target, ...]
     tasks: tuple[Task, ...]
+    catalogue: tuple[Task, ...] = ()  #: those that run only if they are required
 
     @property
     def is_a_list(self) -> bool:
@@ -177,15 +179,47 @@ class Commands(NamedTuple):
     shell: str | None = None  #: of task lists, an absolute path; None: /bin/sh
 
 
-def load(targets: Sequence[Target], name: str | None = None, commands: Commands = Commands()) -> Suite:  # noqa: B008  # a value
-    """Make the tasks. Imports python targets. Raises FactoryError and UsageError."""
+def load(
+    targets: Sequence[Target],
+    name: str | None = None,
+    commands: Commands = Commands(),  # noqa: B008  # a value
+    catalogue: Iterable[str] = (),
+) -> Suite:
+    """Make the tasks. `catalogue` are targets whose tasks are all there on demand. Imports python targets.
+
+    Raises FactoryError and UsageError.
+    """
     read = tuple(map(_with_text, targets))
     root = common_root(read)
+    aside: dict[str, Task] = {}
+    for target in parse_catalogue(catalogue):
+        for task in _tasks_of(target, root_of(target).directory, commands):
+            _join(aside, key_of(task), task)
+    files = {path for task in aside.values() if (path := getattr(task, "executable", None)) is not None}
     tasks: dict[str, Task] = {}
     for target in read:
         for task in _tasks_of(target, root, commands):
-            _join(tasks, key_of(task), task)
-    return Suite(name or suite_name(read, root), root, read, tuple(tasks.values()))
+            if files.isdisjoint([getattr(task, "executable", None)]):  # a catalogue may be a part of the tree
+                _join(tasks, key_of(task), task)
+    for key in [key for key, task in tasks.items() if is_on_demand(task)]:
+        _join(aside, key, tasks.pop(key))
+    if not tasks and not catalogue:
+        tasks, aside = aside, tasks  # who names nothing else means them
+    for key, task in aside.items():
+        if key in tasks:
+            _join(tasks, key, task)  # it cannot
+    return Suite(name or suite_name(read, root), root, read, tuple(tasks.values()), tuple(aside.values()))
+
+
+def parse_catalogue(typed: Iterable[str]) -> tuple[Target, ...]:
+    """Raises UsageError, which says what would have been right."""
+    words = list(typed)
+    if STDIN in words:
+        raise UsageError("--catalogue: it is read again when the run is resumed, so it cannot be standard input")
+    try:
+        return tuple(map(_with_text, parse(words)))
+    except UsageError as error:
+        raise UsageError(f"--catalogue: {error}") from None
 
 
 def _join(tasks: dict[str, Task], key: str, task: Task) -> None:
@@ -230,7 +264,11 @@ def _tasks_of(target: Target, root: str, commands: Commands) -> Iterable[Task]:
             from pexen_state.factory.filesystem import FilesystemFactory
 
             statuses = commands.exit_codes or "automake"
-            return FilesystemFactory(root=root, statuses=statuses, declared=Declared.EXECUTABLE)(target.what)
+            owners = owners_of([target])
+            factory = FilesystemFactory(
+                root=root, statuses=statuses, declared=Declared.EXECUTABLE, packages=True, owners=owners
+            )
+            return factory(target.what)
         case "cmds":
             from pexen_state.factory.tasklist import TaskListFactory
 

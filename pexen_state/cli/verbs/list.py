@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pexen_state.cli.app import App, verb
+from pexen_state.cli.running.pick_options import pick_options, with_picks
 
 if TYPE_CHECKING:
     from pexen_state.core.spec import TaskSpec
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
 
 @click.command("list", short_help="List the tasks of a suite as a tree.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
-@click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@pick_options()
+@click.option("--explain", metavar="TASK", help="Say which file gave which value to one task.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document, with all that is known of each task.")
 @verb
-def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json: bool) -> int:
+def list_tasks(app: App, targets: tuple[str, ...], explain: str | None, as_json: bool, **typed: Any) -> int:
     """List the tasks that a run of TARGET would have, as a tree, each with what it says of itself.
 
     TARGET is what `pexen run` takes. Nothing is run, and no journal is needed or made.
@@ -30,12 +32,16 @@ def list_tasks(app: App, targets: tuple[str, ...], keyword: str | None, as_json:
     from pexen_state.report.text import safe
     from pexen_state.report.tree import Leaf, parts_of, tree_lines
 
-    found = collect(app, targets, None, Options(keyword=keyword))
+    found = collect(app, targets, None, with_picks(Options(), typed))
     suite, selection = found.suite, found.selection
     write = app.console.out.line
+    if explain is not None:
+        from pexen_state.cli.suite.explaining import explained_task
+
+        return explained_task(app, found, explain, as_json)
     if as_json:
         tasks = [
-            _known(task, spec, spec.key in selection.required)
+            _known(task, spec, spec.key in selection.required, spec.key in selection.on_demand)
             for task, spec in zip(selection.tasks, found.specs, strict=True)
         ]
         write(document(suite=suite.name, root=suite.root, tasks=tasks, collected=selection.total))
@@ -64,7 +70,7 @@ def notes(spec: TaskSpec) -> str:
     from pexen_state.core.lock_names import lock_text
     from pexen_state.report.text import cut, safe
 
-    said = []
+    said = [spec.summary] if spec.summary else []
     for word in ("requires", "requires_all", "provides", "after", "uses", "claims", "recovers"):
         names = getattr(spec, word)
         if names:
@@ -73,10 +79,18 @@ def notes(spec: TaskSpec) -> str:
         said.append(f"priority {spec.priority:g}")
     if spec.always:
         said.append("always")
+    if spec.needs:
+        said.append("needs " + ", ".join(f"{amount} {name}" for name, amount in spec.needs))
+    if spec.group is not None:
+        said.append(f"group {spec.group}")
+    if spec.when is not None:
+        said.append(f"when {spec.when}")
+    if spec.tags:
+        said.append(f"tags {', '.join(spec.tags)}")
     return cut(safe("; ".join(said)), 200)
 
 
-def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
+def _known(task: Task, spec: TaskSpec, is_required: bool, is_on_demand: bool) -> dict[str, Any]:
     """Everything that is known of a task before it runs. Times are seconds, null is no limit."""
     from pexen_state.sched.meta import read_meta
 
@@ -95,7 +109,12 @@ def _known(task: Task, spec: TaskSpec, is_required: bool) -> dict[str, Any]:
         "retry_on": sorted(cause.word for cause in spec.retry_on),
         "max_crashes": spec.max_crashes,
         "on_fail": dict(meta.on_fail),
+        "needs": dict(spec.needs),
+        "group": spec.group,
+        "when": spec.when,
+        "weight": spec.weight,
         "only_required": is_required,
+        "on_demand": is_on_demand,
     }
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from pexen_state.cli.app import App, verb
+from pexen_state.cli.running.pick_options import pick_options, with_picks
 
 if TYPE_CHECKING:
     from pexen_state.cli.suite.collected import Collected
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
 @click.command(short_help="Show in which order a suite would run, and how long that would take.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("-j", "--jobs", metavar="N|auto", help="Tasks at once [as `pexen run` would].")
-@click.option("-k", "keyword", metavar="EXPR", help="Only tasks whose keys match, and what they require.")
+@pick_options()
 @click.option("--name", help="The suite whose past runs tell how long tasks take [as `pexen run` would name it].")
 @click.option(
-    "--explain", metavar="NAME", help="Only who provides and requires NAME, and who uses and claims it as a lock."
+    "--explain",
+    metavar="NAME",
+    help="Only NAME: who provides and requires it, who could, and who uses and claims it as a lock.",
 )
 @click.option("--all", "everything", is_flag=True, help="Leave nothing out, however long it gets.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
@@ -30,21 +33,24 @@ def plan(
     app: App,
     targets: tuple[str, ...],
     jobs: str | None,
-    keyword: str | None,
     name: str | None,
     explain: str | None,
     everything: bool,
     as_json: bool,
+    **typed: Any,
 ) -> int:
     """Show how a run of TARGET would go if every task passed in its usual time. Nothing is run.
 
     Which tasks could begin together, the order in which they would begin, the critical path, an estimate from past
-    runs, the locks that tasks share, and what would not run. Ends with 2 where `pexen run` would refuse the suite.
+    runs, how often groups are switched, the locks that tasks share, what was taken from the catalogue and why, and what
+    would not run. Ends with 2 where `pexen run` would refuse the suite.
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.running.options import Options
     from pexen_state.cli.suite.collected import collect
+    from pexen_state.cli.suite.selection import told_why
     from pexen_state.cli.suite.targets import told_where
+    from pexen_state.report import candidates
     from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
     from pexen_state.report.one_name import about_name, name_lines
     from pexen_state.report.tables import document
@@ -53,18 +59,21 @@ def plan(
     from pexen_state.sched.match import check_keys
     from pexen_state.words import did_you_mean
 
-    found = collect(app, targets, name, Options(jobs=jobs, keyword=keyword))
-    specs = found.specs
+    found = collect(app, targets, name, with_picks(Options(jobs=jobs), typed))
+    specs, explaining = found.specs, found.selection.explaining
     out = app.console.out
     if explain is not None:
         about = about_name(explain, specs)
-        if not any(value for field, value in about.items() if field != "name"):
+        choices = explaining.about(explain) if explaining is not None else []
+        if not choices and not any(value for field, value in about.items() if field != "name"):
             hint = did_you_mean(explain, _names(specs))
             raise UsageError(f"no task provides, requires, uses or claims {explain!r}.{hint}")
         if as_json:
-            out.line(document(suite=found.suite.name, **about))
+            told = [candidates.as_fields(choice) for choice in choices]
+            out.line(document(suite=found.suite.name, **about, catalogue=told))
         else:
-            out.write("".join(f"{line}\n" for line in name_lines(about, everything)))
+            for line in (*name_lines(about, everything), *candidates.candidate_lines(choices, everything)):
+                out.write(f"{line}\n")
             out.flush()
         return 0
     refused = None
@@ -72,15 +81,22 @@ def plan(
     with told_where(found.selection.tasks):
         check_locks(found.selection.tasks, specs)
     try:
-        with told_where(found.selection.tasks):
+        with told_where(found.selection.tasks), told_why(found.selection):
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    told = rehearse(specs, _typical(app, found), found.terms.workers)
+    forecast = rehearse(specs, _typical(app, found), found.terms.workers)
+    taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
-        out.line(document(suite=found.suite.name, refused=str(refused) if refused else None, **as_fields(told)))
+        why = str(refused) if refused else None
+        catalogue = [candidates.as_fields(choice) for choice in taken]
+        out.line(document(suite=found.suite.name, refused=why, **as_fields(forecast), catalogue=catalogue))
     else:
-        for line in forecast_lines(found.suite.name, told, app.console.style, everything):
+        style = app.console.style
+        for line in (
+            *forecast_lines(found.suite.name, forecast, style, everything),
+            *candidates.taken_lines(taken, style, everything),
+        ):
             out.write(f"{line}\n")
         out.flush()
     if refused is not None:

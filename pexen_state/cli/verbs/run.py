@@ -8,6 +8,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.headings import Grouped
+from pexen_state.cli.running.pick_options import NAMES, NAMES_OF_ROUNDS, pick_options, with_picks
 from pexen_state.cli.running.run_options import headings, options_of, session_options
 
 if TYPE_CHECKING:
@@ -19,15 +20,12 @@ if TYPE_CHECKING:
 @click.command(
     short_help="Run a suite.",
     cls=Grouped,
-    headings=headings(Which_tasks=("keyword", "last_failed", "not_run", "dry_run"), Journal=("resume", "name")),
+    headings=headings(
+        Which_tasks=(*NAMES, "last_failed", "not_run", *NAMES_OF_ROUNDS, "dry_run"), Journal=("resume", "name")
+    ),
 )
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
-@click.option(
-    "-k",
-    "--keyword",
-    metavar="EXPR",
-    help="Only tasks whose key has these words: 'net and not (dhcp or \"a b\")', or fits 'net/*'.",
-)
+@pick_options(rounds=True)
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that failed when they last ran.")
 @click.option("--not-run", is_flag=True, help="Only those that did not run in the last run, or were cut off.")
 @click.option("-n", "--dry-run", is_flag=True, help="List the tasks in order; run nothing and write nothing.")
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
 def run(
     app: App,
     targets: tuple[str, ...],
-    keyword: str | None,
     last_failed: bool,
     not_run: bool,
     dry_run: bool,
@@ -56,7 +53,7 @@ def run(
     What is not said here may be said in the table [run] of the suite's pexen.toml.
 
     An unfinished run of the same suite is superseded; --resume, or `pexen resume`, goes on with it instead. A run of
-    a part of the suite (-k, --lf, --not-run) leaves it as it is.
+    a part of the suite (-k, -t, --shard, --lf, --not-run) leaves it as it is.
     """
     from dataclasses import replace
 
@@ -67,22 +64,17 @@ def run(
     from pexen_state.cli.running.recorded import Recorded, surroundings
     from pexen_state.cli.running.session import Session, warnings_as_sentences
     from pexen_state.cli.suite import targets as loading
-    from pexen_state.cli.suite.keyword import compile_keyword
 
     # What is wrong is said before anything is imported.
     if name is not None and not name.strip():
         raise UsageError("--name: a suite without a name could not be found again")
-    options = replace(options_of(typed), keyword=keyword)
-    if keyword is not None:
-        compile_keyword(keyword)
+    options = with_picks(options_of(typed), typed)
     around = surroundings()
     with warnings_as_sentences(app.console):
         parsed = loading.parse(targets)
         said = settings.of_roots(map(loading.root_of, parsed), loading.owners_of(parsed))
         if resume and not dry_run:
-            code = _go_on(
-                app, parsed, name or said.name, said.journal, options, wait, keyword or last_failed or not_run
-            )
+            code = _go_on(app, parsed, name or said.name, said.journal, options, wait, last_failed or not_run)
             if code is not None:
                 return code
         # Before the environment is the tasks': which journal it is must not depend on that.
@@ -90,11 +82,11 @@ def run(
         options = options.over(said.options)
         environment.apply(options.env, options.env_file)
         commands = loading.Commands(options.exit_codes, options.shell)
-        suite = loading.load(parsed, name or said.name, commands)
+        suite = loading.load(parsed, name or said.name, commands, options.catalogue or ())
         for root in dict.fromkeys(map(loading.root_of, parsed)):
             settings.check_deeper(root, loading.directories_of(suite))
         options = with_defaults(options, suite.is_a_list)
-        selection, of_run = _select(suite, journal, keyword, last_failed, not_run, dry_run)
+        selection, of_run = _select(suite, journal, options, last_failed, not_run, dry_run)
     options = replace(options, of_run=of_run)
     terms, here = terms_of(options), around["directory"]
     if dry_run:
@@ -106,15 +98,18 @@ def run(
 
 
 def _select(
-    suite: Suite, journal: str, keyword: str | None, last_failed: bool, not_run: bool, dry_run: bool
+    suite: Suite, journal: str, options: Options, last_failed: bool, not_run: bool, dry_run: bool
 ) -> tuple[Selection, int | None]:
     """The tasks that are meant, and the run that some of them are picked from."""
     from pexen_state.cli.errors import NothingToDo
-    from pexen_state.cli.suite.selection import select
+    from pexen_state.cli.suite.selection import Wishes, select
     from pexen_state.report.text import safe
 
-    if not suite.tasks or not (last_failed or not_run):
-        return select(suite.tasks, keyword) if suite.tasks else select(()), None
+    if not suite.tasks:
+        return select(()), None
+    wishes = Wishes.of(options)
+    if not (last_failed or not_run):
+        return select(suite.tasks, wishes, catalogue=suite.catalogue), None
     from pexen_state.cli.suite import earlier
     from pexen_state.cli.suite.selection import picked
     from pexen_state.journal.uptodate import bring_up_to_date
@@ -127,10 +122,11 @@ def _select(
         raise NothingToDo(
             f"no run of the suite {safe(suite.name)} is in the journal {safe(journal)}: nothing failed yet."
         )
-    failing = earlier.failing(journal, newest.name, frozenset(map(key_of, suite.tasks))) if last_failed else None
+    among = frozenset(map(key_of, (*suite.tasks, *suite.catalogue)))
+    failing = earlier.failing(journal, newest.name, among) if last_failed else None
     left = earlier.left_by(journal, newest.id) if not_run else None
     keys, how = picked(failing, left)
-    return select(suite.tasks, keyword, keys, [how]), newest.id
+    return select(suite.tasks, wishes, keys, [how], catalogue=suite.catalogue), newest.id
 
 
 def _go_on(
@@ -159,10 +155,11 @@ def _go_on(
     found = earlier.unfinished_of(journal, name or loading.suite_name(targets, root))
     if found is None:
         return None
-    if selects:
+    own = replace(options, keyword=None, tags=None, no_deps=None, shard=None, repeat=None, catalogue=None)
+    if selects or own != options:
         warnings.warn(
-            f"run {found.record.id} goes on with its own tasks: -k, --last-failed and --not-run are left aside",
+            f"run {found.record.id} goes on with its own tasks: what is typed to pick others is left aside",
             PexenWarning,
             stacklevel=2,
         )
-    return going_on.go_on(app, journal, found, going_on.Anew(replace(options, keyword=None), waits))
+    return going_on.go_on(app, journal, found, going_on.Anew(own, waits))

@@ -19,6 +19,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _SIGNALS = range(1, 32)  # the real-time ones are nobody's habit, and would double the time that it takes
@@ -37,19 +38,39 @@ class Afresh:
         # Its own mapping, of encoded names: reading the public one decodes all of it.
         self._encoded: dict[bytes, bytes] = os.environ._data  # type: ignore[attr-defined]
         self.variables = dict(self._encoded)  #: the environment that each attempt finds
+        self._at_start = dict(self._encoded)
+        self._worn: dict[str, None] = {}  # names of variables of the last attempt alone
         self._handlers = _handlers()
         self._limits = _limits_at_start()
         self._path, self._entries = sys.path, list(sys.path)
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
 
-    def wear(self, variables: dict[str, str]) -> None:
-        """Set these in the environment, to stay there until the next attempt sets its own."""
+    def wear(self, variables: dict[str, str], own: Mapping[str, str] | None = None) -> None:
+        """Set these in the environment, to stay there until the next attempt sets its own. `own` are of this attempt
+        alone.
+        """
         encoded, kept = self._encoded, self.variables
+        if own or self._worn:
+            self._change({**self._worn, **dict.fromkeys(own or ())}, own or {})
         # What `os.environ.update` does, and a copy of it all, in a third of the time.
         for name, value in variables.items():
             key, data = name.encode(), os.fsencode(value)
             os.putenv(key, data)
             encoded[key] = kept[key] = data
+
+    def _change(self, names: Iterable[str], own: Mapping[str, str]) -> None:
+        """Put back what was there before the attempts wore anything, and set what this one wears."""
+        for name in names:
+            key = os.fsencode(name)
+            data = os.fsencode(own[name]) if name in own else self._at_start.get(key)
+            if data is None:
+                os.unsetenv(key)
+                self._encoded.pop(key, None)
+                self.variables.pop(key, None)
+            else:
+                os.putenv(key, data)
+                self._encoded[key] = self.variables[key] = data
+        self._worn = dict.fromkeys(own)
 
     def keep_path(self) -> None:
         """What importing a module has added to `sys.path` stays: it stays imported, too, and may count on that."""

@@ -62,6 +62,8 @@ def run_executable(executable: Executable, around: Surroundings) -> Ran:
         given = executable.popen.get("env")
         own = around.environment
         environment = own.copy() if given is None else {os.fsencode(n): os.fsencode(v) for n, v in given.items()}
+        if (meta := find_meta(executable)) is not None:
+            environment.update({os.fsencode(n): os.fsencode(v) for n, v in meta.value("env").items()})
         variables.tell(environment, own, around.context, around.timeout)
         if around.context is not None and around.context.data is not None and _is_beakerlib(executable):
             environment[b"BEAKERLIB_DIR"] = os.fsencode(around.context.data)

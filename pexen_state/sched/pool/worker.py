@@ -26,6 +26,7 @@ from pexen_state.sched.current import running
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.invoke import PASSED, Call, failed, invoke
 from pexen_state.sched.last_words import mark_of
+from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool import places, reporting, results, tree, variables
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.answers import Answering
@@ -210,7 +211,8 @@ class _Attempt:
         if self._order.context is None:
             return self._invoke(body, shared, output)
         context = Context._make(self._order.context)
-        self._afresh.wear(_cookie(context))
+        meta = find_meta(body)
+        self._afresh.wear(_cookie(context), meta.value("env") if meta is not None else None)
         with running(context, self._desk) as current:
             try:
                 return self._invoke(body, shared, output)
