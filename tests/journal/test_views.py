@@ -23,7 +23,7 @@ PROMISED = {
     "group_name",
     "attempts": "run task attempt session worker pid boot_id started_at ended_at seconds state exit_code signal cause "
     "reboot_count output",
-    "results": "run task attempt name verdict note at metrics",
+    "results": "run task attempt name verdict note at metrics files",
     "transitions": "seq run task attempt old new cause at",
     "facts": "run session name value",
 }
@@ -91,14 +91,14 @@ def test_results_and_facts_are_told_by_run_and_task(path: Path) -> None:
     runner.begin(spec("a"))
     change(
         path,
-        "INSERT INTO result(attempt, name, verdict, note, metrics, at_us)"
-        " SELECT submitted, 'sub/one', 4, 'slow', '{\"mb_s\": 4}', 1000000 FROM task",
+        "INSERT INTO result(attempt, name, verdict, note, metrics, files, at_us)"
+        " SELECT submitted, 'sub/one', 4, 'slow', '{\"mb_s\": 4}', '[\"a.log\"]', 1000000 FROM task",
     )
     change(path, "INSERT INTO fact(session, name, value) VALUES (1, 'cpus', 2)")
     runner.close()
 
     assert sql(path, "SELECT * FROM results") == [
-        (1, "a", 1, "sub/one", "warn", "slow", "1970-01-01T00:00:01.000000Z", '{"mb_s": 4}')
+        (1, "a", 1, "sub/one", "warn", "slow", "1970-01-01T00:00:01.000000Z", '{"mb_s": 4}', '["a.log"]')
     ]
     assert sql(path, "SELECT * FROM facts") == [(1, 1, "cpus", 2)]
 

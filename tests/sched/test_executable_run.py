@@ -126,6 +126,7 @@ def test_the_environment_says_who_the_attempt_is(tmp_path, monkeypatch):
     assert report.outcome.output == str(log)
     assert {name: value for name, value in said_by_task.items() if name.startswith("PEXEN_")} == {
         "PEXEN_RUN": "7",
+        "PEXEN_RESULTS": f"{directory}/results.jsonl",
         "PEXEN_TASK": "net/dhcp",
         "PEXEN_ATTEMPT": "1",
         "PEXEN_ATTEMPT_ID": "cookie-1",
