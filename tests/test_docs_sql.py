@@ -19,6 +19,7 @@ from pexen_state.journal.asking.question import Answer, ask
 from pexen_state.journal.asking.saved import every
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import HowEnded, RunState
+from pexen_state.journal.uptodate import bring_up_to_date
 from pexen_state.journal.views import VIEWS
 from tests.cli.box import COMMAND, Box
 
@@ -161,6 +162,7 @@ def test_what_is_measured_is_asked_for_as_well(nights: Box):
 
 def test_who_crashed_the_box_is_found_where_it_crashed(tmp_path: Path):
     journal = shutil.copy(Path(__file__).parent / "journal/fixtures/journal-0003.db", tmp_path / "journal.db")
+    bring_up_to_date(Path(journal))
     with reader(journal) as connection:
         found = ask(connection, QUESTIONS[21][1], {})
 
