@@ -49,7 +49,7 @@ def test_every_exit_code_is_there():
 
 
 #: Typed by tasks alone: another `pexen` is first in their PATH.
-IN_A_TASK = ("reboot", "checkpoint", "result", "skip", "deadline", "heartbeat")
+IN_A_TASK = ("reboot", "checkpoint", "result", "fact", "skip", "deadline", "heartbeat")
 
 
 def test_what_is_typed_in_the_pages_is_there():

@@ -48,6 +48,7 @@ VERBS = {
     "history": Verb("Look", "Show one task through all runs.", "history:history"),
     "flaky": Verb("Look", "List tasks that pass and fail by turns.", "flaky:flaky"),
     "slowest": Verb("Look", "List the tasks that take longest.", "slowest:slowest"),
+    "facts": Verb("Look", "Show the facts about the box that conditions may ask for.", "facts:facts"),
     "pause": Verb("Steer", "Start nothing new; `pexen resume` goes on.", "pause:pause"),
     "cancel": Verb("Steer", "End a run, or one of its tasks.", "cancel:cancel"),
     "unlock": Verb("Steer", "Free a lock that a failed task left held.", "unlock:unlock"),

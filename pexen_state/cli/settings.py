@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pexen_state.cli.errors import UsageError
-from pexen_state.cli.running import environment, options
+from pexen_state.cli.running import environment, options, parameters
 from pexen_state.cli.running.options import Options
 from pexen_state.factory.metadata.document import TREE_KEYS
 from pexen_state.factory.metadata.toml_lines import line_of, what_is_wrong
@@ -331,6 +331,10 @@ def _targets(value: object, directory: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _params(value: object, _: str) -> dict[str, Any]:
+    return parameters.checked(value)
+
+
 #: What may be in `[run]`: each with what makes an option's value of it, given the directory of the file.
 _KEYS: dict[str, Callable[[Any, str], object]] = {
     "name": _name,
@@ -342,6 +346,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "fail_fast": _truth,
     "max_fail": _count,
     "env": _env,
+    "params": _params,
     "env_file": _env_file,
     "exit_codes": _one_of(*options.EXIT_CODES),
     "shell": _shell,

@@ -13,7 +13,7 @@ from pexen_state.core.decisions import Decision, GivenUp, Transition
 from pexen_state.core.sending_back import kept_from_running, may_be_sent_back
 from pexen_state.core.standing import READY, WAITING, Standing
 from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, stuck_though_recoverable, why_in_vain
-from pexen_state.core.states import Cause, Locks, State, Verdict
+from pexen_state.core.states import APPLIES_NOT, Cause, Locks, State, Verdict
 from pexen_state.core.tasks import Task
 
 
@@ -37,7 +37,7 @@ class Deciding(Standing):
 
     def _never_runs(self, task: Task, cause: Cause, reason: str | None) -> None:
         state = State.CANCELLED if cause is Cause.CANCELLED else State.SKIPPED
-        verdict = Verdict.SKIP if cause is Cause.DOES_NOT_APPLY else Verdict.NOT_RUN
+        verdict = Verdict.SKIP if cause in APPLIES_NOT else Verdict.NOT_RUN
         self._decide(
             Transition(task.number, task.attempt, task.state, state, cause, verdict, locks=left(task), reason=reason)
         )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Transition
 from pexen_state.core.deps import Gate
-from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.inputs import Ending, Finished, Input, PoolHasRoom, RunOpened
 from pexen_state.core.lock_queues import Request
 from pexen_state.core.locks import is_above
 from pexen_state.core.plan import Plan, Turn
@@ -78,13 +78,17 @@ class Forecast:
         return waves
 
 
-def forecast(specs: Sequence[TaskSpec], seconds: Sequence[float], workers: int | None = None) -> Forecast:
-    """Run the tasks in thought. `seconds` of each; `workers` None: as many as there are tasks."""
+def forecast(
+    specs: Sequence[TaskSpec], seconds: Sequence[float], workers: int | None = None, before: Sequence[Input] = ()
+) -> Forecast:
+    """Run the tasks in thought. `seconds` of each; `workers` None: as many as there are tasks. `before` is what is
+    known of them already, such as that some do not apply here.
+    """
     room = workers or max(len(specs), 1)
     told = Forecast(Plan(specs))
     plan = told.plan
     ends: list[tuple[float, int, int, int]] = []  # (when, order of the begin, task, attempt)
-    turn, now = plan.handle(RunOpened(), PoolHasRoom(room)), 0.0
+    turn, now = plan.handle(*before, RunOpened(), PoolHasRoom(room)), 0.0
     while True:
         told.never += _never(turn)
         for command in turn.commands:

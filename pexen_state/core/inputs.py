@@ -83,6 +83,13 @@ class TasksAdded(NamedTuple):
     specs: tuple[TaskSpec, ...]
 
 
+class DoesNotApply(NamedTuple):
+    """A task's condition is not true here: it is not to run, unless it has begun."""
+
+    task: int
+    reason: str  #: a sentence
+
+
 class TaskGone(NamedTuple):
     """A task of the journal is no longer there; if it is unfinished, it never will be finished."""
 
@@ -142,6 +149,7 @@ Input = (
     | NotRebooted
     | DeadlineMoved
     | TasksAdded
+    | DoesNotApply
     | TaskGone
     | TaskChanged
     | PauseAsked

@@ -30,6 +30,7 @@ from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
     DeadlineMoved,
+    DoesNotApply,
     Finished,
     Input,
     Lost,
@@ -97,6 +98,7 @@ class Plan(Outages):
             NewBoot: self._on_new_boot,
             NotRebooted: self._on_not_rebooted,
             TasksAdded: self._on_added,
+            DoesNotApply: self._on_does_not_apply,
             TaskGone: self._on_gone,
             TaskChanged: self._on_changed,
             PauseAsked: self._on_pause,
@@ -174,6 +176,11 @@ class Plan(Outages):
             self._decide(Added(first, added.specs))
             for number in range(first, first + len(added.specs)):
                 self._skip_if_given_up(self.tasks[number])
+
+    def _on_does_not_apply(self, told: DoesNotApply) -> None:
+        task = self.tasks[told.task]
+        if not task.state.is_final and not task.state.in_flight and task.is_fresh:
+            self._never_runs(task, Cause.CONDITION, told.reason)
 
     def _on_gone(self, gone: TaskGone) -> None:
         task = self.tasks[gone.task]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # typing itself takes as long as all the rest
 
 USAGE = """\
 in a task: pexen reboot [--mark TEXT] [--timeout SECONDS]   have the box rebooted; the task is called again after that
+           pexen fact NAME                                  a fact about the box
            pexen skip "why"                                 it does not apply here
            pexen deadline 10m | +5m                         so much time from now on, or so much more
            pexen heartbeat                                  it lives, though it prints nothing
@@ -43,6 +44,8 @@ def main(name: str, words: list[str]) -> int:
         if name in _REPORTS or words[:1] == ["result"]:
             _report(name, words)
             return 0
+        if words[:1] == ["fact"] and "PEXEN_TASK" in os.environ:
+            return _fact(words[1:])
         if name in _REBOOTS:
             body = _reboot_of_others(name, words)
         elif words and words[0] in _VERBS:
@@ -94,6 +97,20 @@ def _report(name: str, words: list[str]) -> None:
         reports.report(name, words)
     except reports.Wrong as wrong:
         raise Wrong(f"{wrong}\n{USAGE}" if wrong.is_usage else str(wrong)) from None
+
+
+def _fact(words: list[str]) -> int:
+    """Exit code 1: nobody knows that here."""
+    if len(words) != 1:
+        raise Wrong(f"fact: it takes a name\n{USAGE}")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    try:
+        said = __import__("fact").said(words[0])
+    except KeyError:
+        raise Wrong(f"fact: there is no fact {words[0]!r}; `pexen facts` lists them") from None
+    if said is not None:
+        print(said)
+    return int(said is None)
 
 
 # -- what is asked for

@@ -138,6 +138,11 @@ INSERT_SESSION = (
 )
 INSERT_FACT = "INSERT INTO fact(session, name, value) VALUES (?,?,?)"
 
+FIRST_FACTS = (
+    "SELECT name, value FROM fact WHERE session ="
+    " (SELECT min(f.session) FROM fact f JOIN session s ON s.id = f.session WHERE s.run = ?)"
+)
+
 LAST_UUID = "SELECT uuid, id FROM run WHERE id = (SELECT run FROM session ORDER BY id DESC LIMIT 1)"
 
 # What the writer has to remember of a run that goes on.

@@ -164,6 +164,11 @@ class Journal:
         self._memory, self._session = memory, session
         return session
 
+    def facts(self, run_id: int) -> dict[str, Any]:
+        """About the box, when the run began: as they were stored, which is numbers and texts."""
+        rows = self._store.fetch(statements.FIRST_FACTS, (run_id,))
+        return {name: value.decode() if isinstance(value, bytes) else value for name, value in rows}
+
     def write_session(
         self,
         run_id: int,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pexen_state.core.forecast import Begin, Forecast, Step, critical_path, forecast
+from pexen_state.core.inputs import Input
 from pexen_state.core.lock_names import lock_text
 from pexen_state.core.locks import normal_name
 from pexen_state.core.spec import TaskSpec
@@ -54,11 +55,13 @@ class Rehearsed:
     at_least: float  #: on as many workers as one likes
 
 
-def rehearse(specs: Sequence[TaskSpec], typical: Mapping[str, float], workers: int) -> Rehearsed:
+def rehearse(
+    specs: Sequence[TaskSpec], typical: Mapping[str, float], workers: int, before: Sequence[Input] = ()
+) -> Rehearsed:
     times = times_of(specs, typical)
-    steps = forecast(specs, [1.0] * len(specs))
-    free = steps if times.unit else forecast(specs, times.seconds)
-    order = forecast(specs, times.seconds, workers)
+    steps = forecast(specs, [1.0] * len(specs), before=before)
+    free = steps if times.unit else forecast(specs, times.seconds, before=before)
+    order = forecast(specs, times.seconds, workers, before)
     return Rehearsed(specs, times, workers, steps.waves(), order, critical_path(free), free.seconds)
 
 

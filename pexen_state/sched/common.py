@@ -170,6 +170,7 @@ class Opened(NamedTuple):
     superseded: int | None  #: the unfinished run that this new one takes the place of
     had_begun: bool = True  #: False: nobody can say of all `in_flight` that they had begun, only that they may have
     named: tuple[str, ...] = ()  #: those that the kernel named in its last words before the box crashed
+    changed_facts: tuple[tuple[str, Any, Any], ...] = ()  #: (name, what it was when the run began, what it is)
 
 
 @overload

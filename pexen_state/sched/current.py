@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
+from pexen_state.box.facts import facts
 from pexen_state.in_task import client, reports
 from pexen_state.journal import codec
 from pexen_state.sched.pool.base import Context
@@ -62,6 +63,11 @@ class Current:
 
     def __repr__(self) -> str:
         return f"<attempt {self.attempt} of {self.key}>"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """About the box, as they are now."""
+        return facts()
 
     @property
     def data(self) -> Path | None:

@@ -15,12 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from pexen_state.box.facts import differences, facts, restored
 from pexen_state.box.last_words import kept_panics, last_words
 from pexen_state.box.life import boot_id, box_life, is_going_down
 from pexen_state.box.rebooting import reboot_command
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
-from pexen_state.core.inputs import RunOpened
+from pexen_state.core.inputs import DoesNotApply, Input, RunOpened, TaskChanged
 from pexen_state.core.plan import Plan
+from pexen_state.core.states import State
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError, JournalWriteError
 from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
@@ -39,6 +41,7 @@ from pexen_state.journal.writer import Journal
 from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, RunParked, SchedulerError, TaskRes
+from pexen_state.sched.conditions import WHEN, Conditions
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
 from pexen_state.sched.garbage import all_frozen, collector_paused
@@ -117,6 +120,7 @@ def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
 def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbox) -> Iterator[TaskRes]:
     """One session: the results of earlier sessions first, then those of what is left."""
     check_keys(callables.specs)
+    now = facts(directory=os.path.dirname(asked.path))
     paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
         lock = stack.enter_context(_lock(asked))
@@ -177,10 +181,11 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             careful=bool(left.keys),
             pulse=asked.pulse,
         )
-        journal.begin_session(run.id, panics=kept_panics())
+        began = restored(journal.facts(run.id))
+        journal.begin_session(run.id, facts=now, panics=kept_panics())
         stack.push(_Session(journal, plan, loop).end)
         if asked.announce is not None:
-            asked.announce(_opened(run, match, left))
+            asked.announce(_opened(run, match, left, differences(began, now) if began else []))
         if match.is_resumed:
             past = journal.resuming()
             done = journal.interventions()
@@ -194,7 +199,8 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
         stack.enter_context(all_frozen())
-        before = [*lost, *match.before]
+        conditions = Conditions(run.options.get("params"), lambda: now if asked.rerun_changed or not began else began)
+        before = [*lost, *match.before, *_decided(plan, match, conditions, asked.rerun_changed)]
         if asked.park and (why := why_parked(interrupted.lives)) is not None:
             unfinished = plan.unfinished
             yield from loop.settle(before)
@@ -232,11 +238,37 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _opened(run: RunRecord, match: Match, left: CutOff) -> Opened:
+def _decided(plan: Plan, match: Match, conditions: Conditions, again: bool) -> Iterator[Input]:
+    """Which tasks do not apply here. What was decided stays so, unless it is to be decided again."""
+    tasks = plan.tasks
+    for number, spec in enumerate(tasks.specs):
+        if spec.when is None:
+            continue
+        applies, why = conditions.applies(spec)
+        task = tasks[number]
+        if not task.state.is_final:
+            if not applies:
+                yield DoesNotApply(number, why)
+        elif again and applies and task.state is State.SKIPPED and (task.reason or "").startswith(WHEN):
+            yield TaskChanged(number)
+    joining = enumerate((task.spec for task in match.added), len(tasks) + 1)
+    yield from conditions.inputs(joining)
+
+
+def _opened(run: RunRecord, match: Match, left: CutOff, changed: list[tuple[str, Any, Any]]) -> Opened:
     tasks = len(match.specs) + len(match.added)
     finished = match.finished - len(match.sent_back)
     return Opened(
-        run.id, run.name, match.is_resumed, tasks, finished, left.keys, match.superseded, left.is_sure, left.named
+        run.id,
+        run.name,
+        match.is_resumed,
+        tasks,
+        finished,
+        left.keys,
+        match.superseded,
+        left.is_sure,
+        left.named,
+        tuple(changed),
     )
 
 

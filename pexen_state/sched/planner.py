@@ -23,6 +23,7 @@ from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, c
 from pexen_state.sched.catalogue import Catalogue, recorded_keys
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
+from pexen_state.sched.conditions import Conditions
 from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
@@ -154,7 +155,7 @@ class Sched:
         self._all_would_run = True  # and what came out of it
         self._required: set[Name] = set()
         self._told: set[Name] = set()
-        self._catalogue = Catalogue(catalogue, chosen, no_deps)
+        self._catalogue = Catalogue(catalogue, chosen, no_deps, Conditions(params).applies)
         self._inbox: Inbox | None = None
         if tasks:
             self.add_tasks(tasks)
@@ -349,7 +350,9 @@ class Sched:
                 stack.callback(kernel.close)
             timers = [RunClock(self.run_timeout, 0.0)] if self.run_timeout is not None else []
             more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse}
-            yield from Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more).run()
+            loop = Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more)
+            conditions = Conditions(self.options.get("params"))
+            yield from loop.run([*conditions.inputs(enumerate(callables.specs, 1))])
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:

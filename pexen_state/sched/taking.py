@@ -9,7 +9,9 @@ import math
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from pexen_state.box.facts import MEANING
 from pexen_state.core.states import FAILURES, Cause
+from pexen_state.core.when import WhenError, parse, unknown_name
 from pexen_state.util import PexenError
 from pexen_state.words import bytes_of, did_you_mean, is_plain, seconds_of
 
@@ -196,6 +198,20 @@ def _exit_codes(field: str, value: object) -> object:
     return dict(value)
 
 
+def _when(field: str, value: object) -> str | None:
+    text = _name(field, value)
+    if text is not None:
+        try:
+            condition = parse(text)
+        except WhenError as error:
+            raise MetaError(f"{field}: {text[:200]!r} is no condition, {error}") from None
+        if (unknown := unknown_name(condition, MEANING)) is not None:
+            hint = did_you_mean(unknown.name, MEANING)
+            where = f"there is no fact {unknown.name!r} (column {unknown.column}).{hint}"
+            raise MetaError(f"{field}: {where} `pexen facts` lists them; parameters are param.NAME")
+    return text
+
+
 #: What each field takes. A field that is not here does not exist.
 TAKES: dict[str, Callable[[str, object], object]] = {
     "requires": _names,
@@ -224,7 +240,7 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "needs": _needs,
     "group": _name,
     "weight": _positive,
-    "when": _name,
+    "when": _when,
     "on_demand": _truth,
     "prefers": _in_order,
     "cost": _cost,

@@ -23,6 +23,7 @@ from pexen_state.cli.suite.targets import Commands, Suite
 from pexen_state.journal.records import RunRecord, SavedTask
 from pexen_state.report.text import safe
 from pexen_state.sched.asked import OVERRIDABLE
+from pexen_state.sched.conditions import Conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def load_again(app: App, record: RunRecord, typed: Options) -> Again:
         around = surroundings()
         options = typed.over(recorded.options)
         environment.apply(options.env, options.env_file)
-        commands = Commands(options.exit_codes, options.shell)
+        commands = Commands(options.exit_codes, options.shell, options.params)
         suite = targets.load(recorded.targets, record.name, commands, options.catalogue or ())
     options = with_defaults(options, suite.is_a_list)
     return Again(Recorded(suite.targets, options, around), options, suite)
@@ -63,7 +64,8 @@ def own_tasks(suite: Suite, saved: Sequence[SavedTask], options: Options) -> Sel
     None if it is not the suite that it was; nobody joins a run of another one.
     """
     known = {task.key for task in saved}
-    return going_on_with(suite.tasks, suite.catalogue, known, Wishes.of(options), may_join=options.of_run is None)
+    may_join, applies = options.of_run is None, Conditions(options.params).applies
+    return going_on_with(suite.tasks, suite.catalogue, known, Wishes.of(options), may_join, applies)
 
 
 def go_on(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
@@ -106,9 +108,14 @@ def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, 
     # What picked its tasks then has done so: the keys say the same.
     options = replace(again.options, keyword=None, tags=None, shard=None, of_run=record.id)
     with warnings_as_sentences(app.console):
-        wishes = Wishes.of(options)
+        wishes, applies = Wishes.of(options), Conditions(options.params).applies
         selection = select(
-            again.suite.tasks, wishes, keys, [left.how(failed, not_run)], catalogue=again.suite.catalogue
+            again.suite.tasks,
+            wishes,
+            keys,
+            [left.how(failed, not_run)],
+            catalogue=again.suite.catalogue,
+            applies=applies,
         )
     recorded = replace(again.recorded, options=options)
     before = earlier.unfinished_of(path, record.name)

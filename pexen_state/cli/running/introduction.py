@@ -49,6 +49,13 @@ def before(
         yield how_left.sentence
         crashed = how_left.ended is HowEnded.CRASHED
         yield f"  {what_is_left(opened)}{_suspicion(opened) if crashed else ''}"
+    if opened.changed_facts:
+        said = ", ".join(f"{name} was {_fact(was)} and is {_fact(now)}" for name, was, now in opened.changed_facts)
+        yield f"  the box is another than when the run began: {safe(said)}."
+
+
+def _fact(value: object) -> str:
+    return "not known" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def beside(opened: Opened, journal: str, command: str) -> Iterator[str]:

@@ -1,10 +1,11 @@
-"""Parameters of a run: `-P KEY=VALUE`, for tasks to read. They are kept in the journal.
+"""Parameters of a run: `-P KEY=VALUE`, `--params FILE`, `[run] params`, for tasks to read and the journal to keep.
 
 A value is what TOML would make of it: `true`, `3`, `1.5`, `"3"`; whatever is no such thing is text as it stands.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import tomllib
@@ -36,6 +37,51 @@ def typed(words: Iterable[str]) -> dict[str, Any]:
         if other != key:
             raise UsageError(f"-P {other} and -P {key} would both be told to tasks as PEXEN_PARAM_{_upper(key)}")
     return found
+
+
+def of_file(path: str) -> dict[str, Any]:
+    """A table of TOML, or an object of JSON if the file's name ends so. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+        said = json.loads(content) if path.endswith(".json") else tomllib.loads(content.decode())
+    except OSError as error:
+        raise UsageError(f"--params {safe(path)}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.endswith(".json") else "TOML"
+        raise UsageError(f"--params {safe(path)}: this is no {kind}: {safe(str(error))}") from None
+    try:
+        return checked(said)
+    except ValueError as error:
+        raise UsageError(f"--params {safe(path)}: {error}") from None
+
+
+def checked(said: object) -> dict[str, Any]:
+    """A table of parameters. Raises ValueError."""
+    if not isinstance(said, Mapping):
+        raise ValueError('parameters are a table, such as { storage = "nvme" }')
+    for key, value in said.items():
+        if not isinstance(key, str) or not _KEY.fullmatch(key):
+            raise ValueError(f"{safe(repr(key))} is no name of a parameter: letters, digits and _ . -")
+        fits = type(value) in (str, bool) or (type(value) is int and -_MOST <= value < _MOST)
+        if not (fits or (type(value) is float and math.isfinite(value))) or (type(value) is str and "\0" in value):
+            raise ValueError(f"{key} is to be text, a number, true or false")
+    return dict(said)
+
+
+_KINDS = {str: "text", int: "a number", float: "a number", bool: "true or false"}
+
+
+def check_kinds(said: Mapping[str, Any] | None, declared: Mapping[str, Any] | None) -> None:
+    """What a suite declares in `[run]` says of what kind a parameter is. Raises UsageError."""
+    for key, value in (said or {}).items():
+        default = (declared or {}).get(key)
+        if default is not None and _KINDS[type(value)] != _KINDS[type(default)]:
+            hint = f" Write -P {key}='\"{value}\"'." if isinstance(default, str) else ""
+            raise UsageError(
+                f"the parameter {key} is {_KINDS[type(default)]} in this suite, and {safe(str(value))} is "
+                f"{_KINDS[type(value)]}.{hint}"
+            )
 
 
 def _upper(key: str) -> str:

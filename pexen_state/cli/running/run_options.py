@@ -88,6 +88,12 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             multiple=True,
             help="Set a parameter of the run, which tasks can read: PEXEN_PARAM_KEY. It is kept in the journal.",
         ),
+        "params_file": click.option(
+            "--params",
+            "params_file",
+            metavar="FILE",
+            help="Take parameters from a file of TOML, or of JSON (.json). -P counts more.",
+        ),
         "env": click.option(
             "-e",
             "--env",
@@ -166,7 +172,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         resume_by_hand=typed["resume_by_hand"],
         reboot_command=typed["reboot_command"],
         max_boots=typed["max_boots"],
-        params=parameters.typed(typed["params"]) or None,
+        params={**_of_file(typed.get("params_file")), **parameters.typed(typed["params"])} or None,
         env=environment.typed(typed["env"]) or None,
         env_file=os.path.abspath(env_file) if env_file is not None else None,
     )
@@ -181,3 +187,9 @@ def _shell(said: str) -> str:
         return shell_of(said, current_directory())
     except UsageError as error:
         raise UsageError(f"--shell: {error}") from None
+
+
+def _of_file(path: str | None) -> dict[str, Any]:
+    from pexen_state.cli.running import parameters
+
+    return parameters.of_file(path) if path is not None else {}

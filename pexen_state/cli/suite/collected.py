@@ -12,6 +12,7 @@ from pexen_state.cli.app import App
 from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
 from pexen_state.cli.suite.selection import Selection, Wishes, select
 from pexen_state.cli.suite.targets import Suite
+from pexen_state.core.inputs import DoesNotApply
 from pexen_state.core.spec import TaskSpec
 
 
@@ -23,16 +24,18 @@ class Collected(NamedTuple):
     specs: list[TaskSpec]
     terms: Terms
     journal: str | None  #: the one that the settings name
+    does_not_apply: list[DoesNotApply]  #: tasks, by their places in `specs` from 1, whose conditions are not true here
 
 
 def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> Collected:
     """Imports python targets. Raises UsageError, FactoryError, and NothingToDo if there is no task."""
     from pexen_state.cli.errors import NothingToDo, UsageError
-    from pexen_state.cli.running import environment
+    from pexen_state.cli.running import environment, parameters
     from pexen_state.cli.running.introduction import why_no_tasks
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
     from pexen_state.cli.suite import targets
+    from pexen_state.sched.conditions import Conditions
     from pexen_state.sched.specs import Defaults
 
     if name is not None and not name.strip():
@@ -44,14 +47,18 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         settings = of_roots(roots, targets.owners_of(parsed))
         options = said.over(settings.options)
         environment.apply(options.env, options.env_file)  # what is imported may look at it
-        commands = targets.Commands(options.exit_codes, options.shell)
+        commands = targets.Commands(options.exit_codes, options.shell, options.params)
         suite = targets.load(parsed, name or settings.name, commands, options.catalogue or ())
         for root in dict.fromkeys(roots):
             check_deeper(root, targets.directories_of(suite))
         if not suite.tasks:
             raise NothingToDo(why_no_tasks(suite))
         terms = terms_of(with_defaults(options, suite.is_a_list))
-        selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue)
+        parameters.check_kinds(said.params, settings.options.params)
+        conditions = Conditions(options.params)
+        applies = conditions.applies
+        selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue, applies=applies)
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
         specs = selection.specs(defaults)
-    return Collected(suite, selection, specs, terms, settings.journal)
+        left_out = list(conditions.inputs(enumerate(specs, 1)))
+    return Collected(suite, selection, specs, terms, settings.journal, left_out)

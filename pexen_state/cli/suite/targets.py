@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from pexen_state.cli.errors import UsageError
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory
+from pexen_state.factory.context import Context
 from pexen_state.report.text import safe
 from pexen_state.root import Root, find_root
 from pexen_state.sched.catalogue import is_on_demand
@@ -177,6 +178,7 @@ class Commands(NamedTuple):
 
     exit_codes: str | None = None  #: name of a table of exit statuses; None: automake for trees, plain for lists
     shell: str | None = None  #: of task lists, an absolute path; None: /bin/sh
+    params: Mapping[str, Any] | None = None  #: for factories that ask for their `context`
 
 
 def load(
@@ -276,10 +278,10 @@ def _tasks_of(target: Target, root: str, commands: Commands) -> Iterable[Task]:
             made = TaskListFactory(shell=commands.shell, statuses=commands.exit_codes or "plain")
             return made.from_text(target.text, "standard input" if target.what == STDIN else target.what)
         case _:
-            return _python_tasks(target.what)
+            return _python_tasks(target.what, Context(commands.params or {}))
 
 
-def _python_tasks(what: str) -> Iterable[Task]:
+def _python_tasks(what: str, context: Context) -> Iterable[Task]:
     from pexen_state.factory.importing import import_named, import_path
 
     _look_here()
@@ -289,7 +291,7 @@ def _python_tasks(what: str) -> Iterable[Task]:
     if not _DOTTED.fullmatch(what):
         raise UsageError(f"{safe(what)} is neither a path nor the dotted name of a python module")
     module = import_named(dotted)
-    return _factory_tasks(module, factory) if factory else _module_tasks(module)
+    return _factory_tasks(module, factory, context) if factory else _module_tasks(module)
 
 
 def _module_tasks(module: ModuleType) -> Iterable[Task]:
@@ -302,7 +304,16 @@ def _module_tasks(module: ModuleType) -> Iterable[Task]:
     return factory(module)
 
 
-def _factory_tasks(module: ModuleType, name: str) -> Iterable[Task]:
+def _wants_context(factory: Callable[..., Any]) -> bool:
+    import inspect
+
+    try:
+        return "context" in inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _factory_tasks(module: ModuleType, name: str, context: Context) -> Iterable[Task]:
     factory = getattr(module, name, None)
     if factory is None:
         raise UsageError(f"{module.__name__} has no {name}.{did_you_mean(name, vars(module))}")
@@ -310,7 +321,7 @@ def _factory_tasks(module: ModuleType, name: str) -> Iterable[Task]:
         factory = factory()
     if not callable(factory):
         raise UsageError(f"{module.__name__}:{name} is no factory: it cannot be called")
-    tasks = factory()
+    tasks = factory(context=context) if _wants_context(factory) else factory()
     if not isinstance(tasks, Iterable):
         raise UsageError(f"{module.__name__}:{name} is no factory: it gives {type(tasks).__name__}, not tasks")
     return tasks

@@ -85,7 +85,7 @@ def plan(
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    forecast = rehearse(specs, _typical(app, found), found.terms.workers)
+    forecast = rehearse(specs, _typical(app, found), found.terms.workers, found.does_not_apply)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

@@ -59,7 +59,7 @@ def run(
 
     from pexen_state.cli import journals, settings
     from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.running import environment
+    from pexen_state.cli.running import environment, parameters
     from pexen_state.cli.running.options import terms_of, with_defaults
     from pexen_state.cli.running.recorded import Recorded, surroundings
     from pexen_state.cli.running.session import Session, warnings_as_sentences
@@ -79,9 +79,10 @@ def run(
                 return code
         # Before the environment is the tasks': which journal it is must not depend on that.
         journal = journals.for_run(app.journal, loading.common_root(parsed), said.journal)
+        parameters.check_kinds(options.params, said.options.params)
         options = options.over(said.options)
         environment.apply(options.env, options.env_file)
-        commands = loading.Commands(options.exit_codes, options.shell)
+        commands = loading.Commands(options.exit_codes, options.shell, options.params)
         suite = loading.load(parsed, name or said.name, commands, options.catalogue or ())
         for root in dict.fromkeys(map(loading.root_of, parsed)):
             settings.check_deeper(root, loading.directories_of(suite))
@@ -104,12 +105,13 @@ def _select(
     from pexen_state.cli.errors import NothingToDo
     from pexen_state.cli.suite.selection import Wishes, select
     from pexen_state.report.text import safe
+    from pexen_state.sched.conditions import Conditions
 
     if not suite.tasks:
         return select(()), None
-    wishes = Wishes.of(options)
+    wishes, applies = Wishes.of(options), Conditions(options.params).applies
     if not (last_failed or not_run):
-        return select(suite.tasks, wishes, catalogue=suite.catalogue), None
+        return select(suite.tasks, wishes, catalogue=suite.catalogue, applies=applies), None
     from pexen_state.cli.suite import earlier
     from pexen_state.cli.suite.selection import picked
     from pexen_state.journal.uptodate import bring_up_to_date
@@ -126,7 +128,7 @@ def _select(
     failing = earlier.failing(journal, newest.name, among) if last_failed else None
     left = earlier.left_by(journal, newest.id) if not_run else None
     keys, how = picked(failing, left)
-    return select(suite.tasks, wishes, keys, [how], catalogue=suite.catalogue), newest.id
+    return select(suite.tasks, wishes, keys, [how], catalogue=suite.catalogue, applies=applies), newest.id
 
 
 def _go_on(
