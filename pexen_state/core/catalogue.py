@@ -171,7 +171,7 @@ class _Completing:
         self._entries = world.entries
         self._there: dict[int, None] = {}  # places of who is in the run, in the order in which they came
         self._names: set[Name] = set()  # that a task from the catalogue which is there provides
-        self._brought: set[Name] = set()  # whose ordinary providers are there
+        self._brought: dict[Name, bool] = {}  # whose ordinary providers are there; whether one of them applies here
         # Names without alternatives first, and those who prefer somebody before those who do not care: what they
         # bring may do for the others.
         self._wishes: list[tuple[bool, bool, str, str, int, Name, int]] = []
@@ -217,15 +217,14 @@ class _Completing:
 
     def _bring_ordinary(self, name: Name) -> bool:
         """Whether one of these applies here."""
-        applies = False
-        for part in (name, *parts_of(name)):
-            providers = self._world.ordinary.get(part, ())
+        names = (name, *parts_of(name))
+        for part in names:
             if part not in self._brought:
-                self._brought.add(part)
+                providers = self._world.ordinary.get(part, ())
+                self._brought[part] = any(self._world.why_not(place) is None for place in providers)
                 for place in providers:
                     self._join(place)
-            applies = applies or any(self._world.why_not(place) is None for place in providers)
-        return applies
+        return any(self._brought[part] for part in names)
 
     def _best(self, name: Name, prefers: Sequence[str], candidates: Iterable[int], before: int = -1) -> int | None:
         """Of those that can run; those of a rank below `before` can without anybody of that rank or above."""

@@ -325,6 +325,16 @@ def test_what_is_missing_is_taken_from_the_catalogue_and_told():
     assert select(WEB, Wishes("other"), catalogue=OFFERS).in_words() == "1 of 2 tasks: -k other"
 
 
+def test_who_means_none_but_tasks_on_demand_is_told_how_they_run():
+    with pytest.raises(NothingToDo) as caught:
+        select(WEB, Wishes("apache"), catalogue=OFFERS)
+
+    assert str(caught.value) == (
+        "nothing is selected: -k apache matches none of 2 tasks. web/apache would, but run on demand: if they are "
+        "required, or are a target of their own."
+    )
+
+
 def test_the_suite_goes_before_the_catalogue_even_if_it_was_not_meant():
     suite = [*WEB, task("own", provides=["httpd"])]
 

@@ -51,6 +51,12 @@ def _covers(name: Name, other: Name) -> bool:
     return others[: len(parts)] == parts
 
 
+def _provides(spec: TaskSpec, name: Name) -> bool:
+    """The name, or one of the alternatives that it lists."""
+    either = [part.strip() for part in name.split(" | ")] if isinstance(name, str) else []
+    return any(one in spec.provides for one in (name, *either))
+
+
 @dataclass
 class ShadowTask:
     spec: TaskSpec
@@ -118,12 +124,12 @@ class Shadow:
         """Whether nothing that the task requires, or comes after, keeps it waiting."""
         spec = self.task(number).spec
         for name in spec.requires:
-            providers = [task for task in self.tasks if name in task.spec.provides]
+            providers = [task for task in self.tasks if _provides(task.spec, name)]
             hopeless = not any(task.ended_at is None for task in providers)
             if not any(task.provided for task in providers) and not (spec.always and hopeless):
                 return False
         for name in spec.requires_all:
-            providers = [task for task in self.tasks if name in task.spec.provides]
+            providers = [task for task in self.tasks if _provides(task.spec, name)]
             if any(task.ended_at is None for task in providers):
                 return False
             if not spec.always and not (providers and all(task.provided for task in providers)):

@@ -287,6 +287,22 @@ def test_everything_applies_unless_somebody_says_otherwise():
     assert everything_applies(spec("a", when="os.id == 'debian'")) == (True, "")
 
 
+def test_many_providers_of_one_name_are_looked_at_once_however_many_require_it():
+    providers = [here(f"p{number}", provides={"db"}, when="so") for number in range(100)]
+    requirers = [here(f"r{number}", requires={"db"}) for number in range(1000)]
+    looked = 0
+
+    def so(_: TaskSpec) -> tuple[bool, str]:
+        nonlocal looked
+        looked += 1
+        return True, ""
+
+    found = complete([*providers, *requirers], range(100, 1100), so)
+
+    assert len(found.brought) == 100
+    assert looked <= 100
+
+
 def test_a_chain_of_ten_thousand_is_filled_in_one_go():
     count = 10_000
     chain = [

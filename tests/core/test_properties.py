@@ -13,6 +13,7 @@ from tests.core.world import LOCKS, Run, Tape
 
 KEYS = ("a", "b", "c", "net/a", "net/b", "net/c", "fs/a", "fs/b")
 NAMES = ("x", "y", "z")
+WANTED = (*NAMES, "x | y", "z | y | nobody")
 GLOBS = ("*", "net/*", "a", "?", "fs/[ab]", "nothing")
 
 #: The same runs every time, so that what is red stays red. To look for new trouble: `EXPLORE=20000 pytest tests/core`.
@@ -33,8 +34,8 @@ def a_spec(tape: Tape, key: str) -> TaskSpec:
     uses = some(tape, LOCKS, 4)
     return TaskSpec(
         key,
-        requires=some(tape, NAMES, 4),
-        requires_all=some(tape, NAMES, 2),
+        requires=some(tape, WANTED, 4),
+        requires_all=some(tape, WANTED, 2),
         provides=some(tape, NAMES, 6),
         after=tuple(str(glob) for glob in some(tape, GLOBS, 1)),
         uses=uses,

@@ -19,12 +19,17 @@ from typing import Any, NamedTuple
 
 from pexen_state import Sched, Skip, TaskFailError, task
 from pexen_state.core.states import State, Verdict
+from pexen_state.sched.catalogue import Catalogue
+from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import DepcheckError, RunOver
+from pexen_state.sched.identity import key_of
 from pexen_state.sched.pool import ProcessWorkerPool, ThreadWorkerPool
+from pexen_state.sched.specs import Callables, spec_of
 from tests.crash.suite import first_run, kill_at_commit
 from tests.crash.witness import note
 
 NAMES = ("x", "y", "z", ("t", 1))
+WANTED = (*NAMES, "x | y")
 LOCKS = ("/", "/a", "/a/b", "/a/c", "flat")
 
 #: How a task ends: what becomes of it, if it comes to that.
@@ -61,10 +66,21 @@ class AnySuite(NamedTuple):
             made = cls(dice.choice(["process", "thread"]), dice.randint(1, 3), [])
             for number in range(dice.randint(3, 10)):
                 made.sketches.append(_sketch(dice, f"t{number}", made.pool))
-            with warnings.catch_warnings(), suppress(DepcheckError):
-                warnings.simplefilter("ignore")  # of names that nobody requires
-                Sched(made.tasks("/nowhere"))
-                return made
+            with suppress(DepcheckError):
+                if made.keys():
+                    return made
+
+    def keys(self) -> list[str]:
+        """Keys of the tasks that a run has: those that are not on demand, and who is taken for them. None: no run.
+
+        Raises DepcheckError.
+        """
+        catalogue = Catalogue()
+        ordinary = list(catalogue.take({id(task): task for task in self.tasks("/nowhere")}).values())
+        callables = Callables(ordinary, [spec_of(task, key_of(task)) for task in ordinary], all_would_run=False)
+        if not catalogue:
+            check_names(callables.specs)
+        return [spec.key for spec in catalogue.completed(callables, None, (), checked=True).specs] if ordinary else []
 
     def tasks(self, directory: str) -> list[Callable[..., Any]]:
         return [_task(directory, self.pool, sketch) for sketch in self.sketches]
@@ -75,7 +91,7 @@ def _sketch(dice: Random, key: str, pool: str) -> Sketch:
     ending = dice.choice(endings) if dice.random() < 0.5 else "returns"
     uses = _some(dice, LOCKS, 0.2)
     meta = {
-        "requires": _some(dice, NAMES, 0.2),
+        "requires": _some(dice, WANTED, 0.17),
         "requires_all": _some(dice, NAMES, 0.05),
         "provides": _some(dice, NAMES, 0.3),
         "uses": uses,
@@ -84,6 +100,8 @@ def _sketch(dice: Random, key: str, pool: str) -> Sketch:
         "retries": dice.choice([0, 0, 1, 2]),
         "always": dice.random() < 0.2,
         "max_crashes": dice.choice([0, 1]),
+        "on_demand": dice.random() < 0.2,
+        "cost": dice.choice([0, 1]),
     }
     return Sketch(key, ending, dice.random() < 0.5, dice.random() < 0.5, meta)
 

@@ -141,10 +141,15 @@ def past_of(journal: str, suite: str, keys: Iterable[str], workers: int) -> Past
     from pexen_state.journal.asking.durations import typical_seconds
     from pexen_state.journal.errors import JournalError
     from pexen_state.journal.reader import reader
+    from pexen_state.sched.repeat import without_round
 
     try:
         with reader(journal) as connection:
-            return Past(typical_seconds(connection, suite), list(keys), workers)
+            named = list(keys)
+            typical = typical_seconds(connection, suite)
+            # A task takes as long in any round.
+            rounds = {key: typical[name] for key in named if (name := without_round(key)) in typical}
+            return Past({**rounds, **typical}, named, workers)
     except JournalError:
         return Past(workers=workers)
 

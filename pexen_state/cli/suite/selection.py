@@ -15,6 +15,7 @@ from pexen_state.cli.errors import NothingToDo, UsageError
 from pexen_state.cli.suite.keyword import compile_keyword, compile_tags
 from pexen_state.core.candidates import Explaining
 from pexen_state.core.catalogue import Applies, Entry, complete, everything_applies, without_missing
+from pexen_state.core.listing import listed
 from pexen_state.core.shards import shards
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Verdict
@@ -32,8 +33,6 @@ BAD = frozenset(verdict for verdict in Verdict if verdict.is_bad)
 
 #: Of tasks that never ran, or were never done with.
 UNDONE = frozenset({Verdict.NONE, Verdict.NOT_RUN})
-
-_NAMED = 3
 
 
 class Wishes(NamedTuple):
@@ -76,9 +75,7 @@ class Selection(NamedTuple):
         chosen = self.total - self.left_out - len(self.required - self.on_demand)
         more = f", and {len(self.required)} more that they require" if self.required else ""
         if self.on_demand:
-            keys = sorted(map(safe, self.on_demand))
-            named = ", ".join(keys[:_NAMED]) + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")
-            more += f" (on demand: {named})"
+            more += f" (on demand: {listed(sorted(map(safe, self.on_demand)))})"
         if self.rounds > 1:
             more += f"; {self.rounds} rounds"
         if not self.how:
@@ -199,8 +196,8 @@ def select(
         words.append(f"--shard {wishes.shard}")
         if not part:
             raise NothingToDo(
-                f"nothing is selected: shard {wishes.shard} is empty, for the {count(len(found), 'task')} make fewer "
-                "parts than that that do not depend on each other."
+                f"nothing is selected: shard {wishes.shard} is empty. What depends on each other stays together, and "
+                f"{count(len(found), 'task')} do not make so many parts."
             )
         chosen = [place for place in chosen if place in part]
         found = _closed(entries, sorted(part), wishes.no_deps, applies)
@@ -260,7 +257,11 @@ def _meant(
         everybody = [*tasks, *catalogue]
         chosen = [place for place in chosen if fits(read_meta(everybody[place]).value("tags"))]
     if not chosen:
-        raise NothingToDo(f"nothing is selected: {', '.join(said)} matches none of {count(among, 'task')}.")
+        aside = ""
+        if on_demand := _fresh(catalogue, entries[len(tasks) :], (), wishes):
+            keys = [safe(entries[len(tasks) + place].spec.key) for place in on_demand]
+            aside = f" {listed(keys)} would, but run on demand: if they are required, or are a target of their own."
+        raise NothingToDo(f"nothing is selected: {', '.join(said)} matches none of {count(among, 'task')}.{aside}")
     words += said
     return chosen
 

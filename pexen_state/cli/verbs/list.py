@@ -56,6 +56,8 @@ def list_tasks(app: App, targets: tuple[str, ...], explain: str | None, as_json:
     )
     for line in tree_lines(leaves):
         out.write(f"{line}\n")
+    if aside := len(suite.catalogue) - len(selection.on_demand):
+        out.write(f"on demand, and not required: {count(aside, 'task')}\n")
     out.flush()
     return 0
 
