@@ -66,6 +66,8 @@ specs = st.builds(
     timeout=st.none() | st.floats(0.5, 100),
     idle_timeout=st.none() | st.floats(0.5, 100),
     total_timeout=st.none() | st.floats(0.5, 100),
+    weight=st.none() | st.floats(0.5, 100),
+    needs=st.lists(st.tuples(st.sampled_from(["gpu", "memory"]), st.integers(1, 9)), max_size=2).map(tuple),
     survives_reboot=st.booleans(),
     kernel=st.sampled_from(("warn", "fail", "ignore")),
     declared=st.sampled_from(Declared),
