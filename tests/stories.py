@@ -8,7 +8,7 @@ assert plan.story("second") == [...]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,8 +160,15 @@ def gone(key: str) -> Said:
 class Plan(core.Plan):
     """The plan itself, with its stories, validated after every turn; it remembers what it decided."""
 
-    def __init__(self, specs: Iterable[TaskSpec] = (), *, max_fail: int | None = None, record: bool = True) -> None:
-        super().__init__(specs, max_fail=max_fail, record=record)
+    def __init__(
+        self,
+        specs: Iterable[TaskSpec] = (),
+        *,
+        max_fail: int | None = None,
+        record: bool = True,
+        resources: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__(specs, max_fail=max_fail, record=record, resources=resources)
         self.decided: list[Decision] = []
 
     def handle(self, *inputs: Input | Said) -> core.Turn:

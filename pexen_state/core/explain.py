@@ -15,6 +15,7 @@ from pexen_state.core.listing import listed
 from pexen_state.core.lock_names import lock_text
 from pexen_state.core.locks import covered
 from pexen_state.core.plan import Plan, Task
+from pexen_state.core.resources import PATIENCE
 from pexen_state.core.spec import Name
 from pexen_state.core.states import Locks, State, Verdict
 
@@ -71,6 +72,19 @@ class Locked:
 
 
 @dataclass(frozen=True, slots=True)
+class Short:
+    """It needs more of a resource than is free, or than is left by one that was overtaken too often."""
+
+    key: str
+    name: str
+    needs: int
+    free: int
+    total: int
+    holders: tuple[tuple[str, int], ...]  #: keys, and how much each has
+    turn: str | None  #: the key of the task that has the next turn, if that is another one
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """It may run as soon as the pool has room."""
 
@@ -98,7 +112,7 @@ class Ended:
     recoverers: tuple[Provider, ...] = ()  #: who may recover one of them
 
 
-Why = Waits | Locked | Ready | InFlight | Ended
+Why = Waits | Locked | Short | Ready | InFlight | Ended
 
 
 def why(plan: Plan, number: int) -> Why:
@@ -159,6 +173,8 @@ def _why_ready(plan: Plan, task: Task) -> Why:
         want = plan.locks.wants(task.number) or next(
             (request for request in task.requests if plan.locks.holders(request)), None
         )
+    if want is None and (short := _short(plan, task)) is not None:
+        return short
     if want is None:
         mine = (task.spec.priority, task.number)
         before = sum(
@@ -170,6 +186,19 @@ def _why_ready(plan: Plan, task: Task) -> Why:
         return Ready(task.spec.key, before, 0 if task.is_fresh else task.nth)
     holders = tuple(_holder(plan, plan.tasks[number], name, claim) for name, number, claim in plan.locks.holders(want))
     return Locked(task.spec.key, want.lock.name, want.write, holders, plan.locks.before(task.number))
+
+
+def _short(plan: Plan, task: Task) -> Short | None:
+    resources = plan.resources
+    lacking = resources.lacking(task.spec.needs)
+    turn = resources.next_turn if resources.next_turn != task.number else 0
+    kept = [name for name, _ in task.spec.needs if turn and name in dict(plan.tasks.specs[turn].needs)]
+    for name in (*lacking, *kept):
+        holders = tuple((plan.tasks.specs[number].key, amount) for number, amount in resources.holders(name))
+        needs, free, total = dict(task.spec.needs)[name], resources.free(name), resources.totals.get(name, 0)
+        next_one = plan.tasks.specs[turn].key if turn else None
+        return Short(task.spec.key, name, needs, free, total, holders, next_one)
+    return None
 
 
 def _holder(plan: Plan, task: Task, name: Name, claim: bool) -> Holder:
@@ -188,6 +217,8 @@ def sentence(why: Why) -> str:
             return " ".join(_needed(key, need) for need in needs)
         case Locked():
             return _locked(why)
+        case Short():
+            return _short_of(why)
         case Ready(key, before, tried):
             again = f"has made {_count(tried, 'attempt')}, will be tried again and " if tried else ""
             return f"{key} {again}is ready and waits for a free worker.{_before(before)}"
@@ -229,6 +260,12 @@ def _locked(why: Locked) -> str:
         text += f" {who} left it {dirty}: 'pexen unlock {lock_text(left[0].lock)}' frees it."
         text += mending(left[0].recoverers)
     return text
+
+
+def _short_of(why: Short) -> str:
+    who = f", the rest is with {listed([f'{key} ({amount})' for key, amount in why.holders])}" if why.holders else ""
+    turn = f" {why.turn} has been overtaken {PATIENCE} times, and comes first." if why.turn is not None else ""
+    return f"{why.key} needs {why.needs} of {why.name}: {why.free} of {why.total} is free{who}.{turn}"
 
 
 def _ended(why: Ended) -> str:

@@ -6,7 +6,7 @@ are not. Nothing is started and nothing is read: the times come from whoever ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
@@ -79,13 +79,17 @@ class Forecast:
 
 
 def forecast(
-    specs: Sequence[TaskSpec], seconds: Sequence[float], workers: int | None = None, before: Sequence[Input] = ()
+    specs: Sequence[TaskSpec],
+    seconds: Sequence[float],
+    workers: int | None = None,
+    before: Sequence[Input] = (),
+    resources: Mapping[str, int] | None = None,
 ) -> Forecast:
     """Run the tasks in thought. `seconds` of each; `workers` None: as many as there are tasks. `before` is what is
     known of them already, such as that some do not apply here.
     """
     room = workers or max(len(specs), 1)
-    told = Forecast(Plan(specs))
+    told = Forecast(Plan(specs, resources=resources))
     plan = told.plan
     ends: list[tuple[float, int, int, int]] = []  # (when, order of the begin, task, attempt)
     turn, now = plan.handle(*before, RunOpened(), PoolHasRoom(room)), 0.0

@@ -9,7 +9,7 @@ A turn of the shell is: `handle` the inputs, write the decisions to disk, then c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
@@ -48,7 +48,8 @@ from pexen_state.core.inputs import (
     UnlockAsked,
 )
 from pexen_state.core.outages import Outages
-from pexen_state.core.sending_back import GONE
+from pexen_state.core.resources import Needs, Resources
+from pexen_state.core.sending_back import GONE, exclude_each_other
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.standing import FREED, READY, SUBMITTED, IllegalTransition, counts_as_failed
 from pexen_state.core.states import Cause, Locks, Verdict
@@ -78,13 +79,23 @@ class Turn(NamedTuple):
 
 
 class Plan(Outages):
-    """All tasks of a run. `max_fail`: the run is given up when so many of its tasks have ended badly.
+    """All tasks of a run. `max_fail`: the run is given up when so many of its tasks have ended badly. `resources`: how
+    much the box has of each; a task that needs more of one than there is would never run, so nobody brings one.
 
     `record=True` keeps every task's story, for tests.
     """
 
-    def __init__(self, specs: Iterable[TaskSpec] = (), *, max_fail: int | None = None, record: bool = False) -> None:
+    def __init__(
+        self,
+        specs: Iterable[TaskSpec] = (),
+        *,
+        max_fail: int | None = None,
+        record: bool = False,
+        resources: Mapping[str, int] | None = None,
+    ) -> None:
         super().__init__(max_fail=max_fail, record=record)
+        self.resources = Resources(resources)
+        self._deferred: list[int] = []  # they would take what is kept for the one whose turn is next
         self.mood = Mood.CLOSED
         self.paused_by: str | None = None  #: who paused this session
         self._room = 0
@@ -126,13 +137,14 @@ class Plan(Outages):
         *,
         max_fail: int | None = None,
         record: bool = False,
+        resources: Mapping[str, int] | None = None,
     ) -> Plan:
         """The plan as the journal's projection tells it.
 
         `saved` may leave out tasks that nothing happened to. Those that have ended must come in the order
         in which they ended, because a name is satisfied by the first provider that kept its promise.
         """
-        plan = cls(specs, max_fail=max_fail, record=record)
+        plan = cls(specs, max_fail=max_fail, record=record, resources=resources)
         for one in saved:
             plan.apply(one)
         return plan
@@ -239,6 +251,8 @@ class Plan(Outages):
         if self.mood is not Mood.RUNNING or self._is_held_for_reboot():
             return
         tasks, follows = self.tasks, self._follows
+        specs, resources = tasks.specs, self.resources
+        self._end_turn()
         best = self._next_suspect if self.suspects else self._ready.pop
         states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
         apply, decided, submit, parents = self.apply, self._decisions.append, self._commands.append, self.parents
@@ -247,15 +261,23 @@ class Plan(Outages):
             if states[number] is not READY:
                 continue  # a stale entry
             after = follows.get(number, 0)
+            if resources.next_turn and self._is_kept_for_another(number):
+                continue
             holding = FREED
             needs_locks = requests[number]
             if needs_locks:
                 holding = tasks.locks[number]  # kept for this attempt, or
                 if holding is FREED:
                     if not self._may_take_locks(number):
+                        if resources.next_turn == number:
+                            self._end_turn(at_once=True)
                         continue
                     after = self._given  # any of these results may have freed what it takes
                     holding = _HELD
+            if needs := specs[number].needs:
+                if not self._may_take_resources(number, needs):
+                    continue
+                after = self._given
             attempt = attempts[number] + 1
             dispatch = (number, attempt, READY, SUBMITTED, _DISPATCH, _NO_VERDICT, False, holding, None)
             transition = _new(Transition, dispatch)
@@ -264,7 +286,10 @@ class Plan(Outages):
             nth = attempt - withdrawn.get(number, 0)
             submit(_new(Submit, (number, attempt, nth, parents(number), after)))
             self._room -= 1
-            if needs_locks:
+            if needs:
+                resources.passed((specs[number].priority, number), needs)
+                self._end_turn()
+            if needs_locks or needs:
                 self._take_offers()
 
     def _may_take_locks(self, number: int) -> bool:
@@ -275,9 +300,43 @@ class Plan(Outages):
         self._take_offers()
         return False
 
+    def _may_take_resources(self, number: int, needs: Needs) -> bool:
+        """Whether there is enough of what the task needs. If not, it is offered again. A suspect runs alone."""
+        if self.suspects or self.resources.fits(needs):
+            return True
+        self.resources.wait((self.tasks.specs[number].priority, number), needs)
+        return False
+
+    def _is_kept_for_another(self, number: int) -> bool:
+        """Whether the task would take what another one, which was overtaken too often, needs. Then it is deferred. Not
+        if it has kept locks from an attempt before: the other one may wait for these.
+        """
+        turn = self.resources.next_turn
+        if number == turn or self.suspects or self.tasks.locks[number] is not FREED:
+            return False
+        mine, theirs = self.tasks.specs[number].needs, dict(self.tasks.specs[turn].needs)
+        requests = self.tasks.requests
+        if any(name in theirs for name, _ in mine) or exclude_each_other(requests[number], requests[turn]):
+            self._deferred.append(number)
+            return True
+        return False
+
+    def _end_turn(self, at_once: bool = False) -> None:
+        """Who was deferred is ready again, when the one whose turn it was runs, or cannot."""
+        turn = self.resources.next_turn
+        if turn and (at_once or self.tasks.states[turn] is not READY):
+            self.resources.forget_turn()
+        if self._deferred and not self.resources.next_turn:
+            for number in self._deferred:
+                self._ready.push(self.tasks.specs[number].priority, number)
+            self._deferred.clear()
+
     def _take_offers(self) -> None:
         if self.locks.offers:
             for number in self.locks.take_offers():
+                self._ready.push(self.tasks.specs[number].priority, number)
+        if self.resources.may_offer:
+            for number in self.resources.offers():
                 self._ready.push(self.tasks.specs[number].priority, number)
 
     def _is_at_a_standstill(self) -> bool:

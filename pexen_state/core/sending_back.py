@@ -35,7 +35,7 @@ def kept_from_running(run: Standing, task: Task) -> Iterator[Task]:
             yield run.tasks[number]
     if task.locks.kept:
         for other in run.tasks.values():
-            if other.number not in numbers and _never_ran(other) and _meet(task.requests, other.requests):
+            if other.number not in numbers and _never_ran(other) and exclude_each_other(task.requests, other.requests):
                 yield other
 
 
@@ -43,7 +43,7 @@ def _never_ran(task: Task) -> bool:
     return task.state is State.SKIPPED and task.is_fresh and task.reason != GONE
 
 
-def _meet(some: Requests, others: Requests) -> bool:
+def exclude_each_other(some: Requests, others: Requests) -> bool:
     """Whether two tasks want locks that exclude each other."""
     for lock, write, _ in some:
         for other, other_write, _ in others:

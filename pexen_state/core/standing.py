@@ -32,6 +32,7 @@ from pexen_state.core.decisions import (
 from pexen_state.core.deps import Deps
 from pexen_state.core.locks import LockTable
 from pexen_state.core.ready import Ready
+from pexen_state.core.resources import Resources
 from pexen_state.core.states import CRASHES, DECIDABLE, FAILURES, Cause, Locks, State, Verdict
 from pexen_state.core.tasks import Task, Tasks
 
@@ -78,6 +79,7 @@ class Standing:
         self.recoverers: list[int] = []  #: tasks that recover locks
         self.deps = Deps()
         self.locks = LockTable()
+        self.resources = Resources()
         self._story: dict[int, list[str]] | None = {} if record else None
         self._ended = 0
         self._cancelled: set[int] = set()  # tasks in flight that a person ended
@@ -132,16 +134,18 @@ class Standing:
             self.in_flight.add(number)
             if held is FREED and tasks.requests[number]:
                 self.locks.take(number, tasks.requests[number])
+            if needs := tasks.specs[number].needs:
+                self.resources.take(number, needs)
         elif new in FINAL:
             self._finish(number, verdict, provided)
         elif new is READY:
             self._back_to_ready(number, cause)
         elif new is LOST:
-            self.in_flight.discard(number)
+            self._lands(number)
             if cause in CRASHES:
                 _one_more(tasks.crashes, number)
         elif new is REBOOTING:
-            self.in_flight.discard(number)
+            self._lands(number)
             self.awaiting.add(number)
             _one_more(tasks.reboots, number)
         elif new is WAITING:
@@ -170,6 +174,12 @@ class Standing:
             case Paused() | Extended():
                 pass  # for people, and for the next session; no task changes
 
+    def _lands(self, number: int) -> None:
+        """It is in flight no more."""
+        self.in_flight.discard(number)
+        if self.resources.held:
+            self.resources.release(number)
+
     def _clear(self, number: int) -> None:
         tasks = self.tasks
         if tasks.states[number] in FINAL:
@@ -180,7 +190,7 @@ class Standing:
 
     def _back_to_ready(self, number: int, cause: Cause) -> None:
         tasks = self.tasks
-        self.in_flight.discard(number)
+        self._lands(number)
         if cause is Cause.WITHDRAWN:
             _one_more(tasks.withdrawn, number)
             if tasks.requests[number] and tasks.locks[number] is FREED:
@@ -216,7 +226,7 @@ class Standing:
 
     def _finish(self, number: int, verdict: Verdict, provided: bool) -> None:
         tasks = self.tasks
-        self.in_flight.discard(number)
+        self._lands(number)
         if self._cancelled:
             self._cancelled.discard(number)
         if self.awaiting:
@@ -315,6 +325,8 @@ class Standing:
             self._finish(number, verdict, provided)
         elif in_flight:
             self.in_flight.add(number)
+            if needs := tasks.specs[number].needs:
+                self.resources.take(number, needs)
         elif state is REBOOTING:
             self.awaiting.add(number)
         elif state is READY:
@@ -368,6 +380,7 @@ class Standing:
             list(self.locks.held()),
             {gate.label: (gate.pending, list(gate.kept)) for gate in self.deps.gates()},
             self.in_flight,
+            self.resources.held,
             self.unfinished,
             self.failed,
             self.is_cancelled,

@@ -14,9 +14,18 @@ def validate(run: Standing) -> None:
     tasks = run.tasks.values()
     assert run.in_flight == {task.number for task in tasks if task.state.in_flight}, "tasks in flight miscounted"
     assert run.unfinished == sum(not task.state.is_final for task in tasks), "unfinished tasks miscounted"
+    _resources_suffice(run)
     for task in tasks:
         _one_task(run, task)
     _locks_exclude(run)
+
+
+def _resources_suffice(run: Standing) -> None:
+    resources = run.resources
+    needing = {number: run.tasks.specs[number].needs for number in run.in_flight if run.tasks.specs[number].needs}
+    assert resources.held == needing, f"resources are held by {resources.held}, and needed by {needing}"
+    for name in resources.totals:
+        assert resources.free(name) >= 0, f"more of {name!r} is held than there is"
 
 
 def _one_task(run: Standing, task: Task) -> None:

@@ -6,9 +6,10 @@ that was written.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from pexen_state.core.decisions import Cancelled, Freeing, Intervention, Restored
@@ -20,6 +21,11 @@ from pexen_state.journal.records import SavedTask
 
 T = TypeVar("T", SavedTask, EndedPage)
 
+_RECORDED = "SELECT recorded FROM run WHERE id = ?"
+_AMOUNTS = """
+SELECT name, value FROM fact WHERE name IN ('cpus', 'memory') AND session =
+  (SELECT max(f.session) FROM fact f JOIN session s ON s.id = f.session WHERE s.run = ?)
+"""
 _IS_THERE = "SELECT 1 FROM run WHERE id = ?"
 
 
@@ -40,16 +46,28 @@ def standing(connection: sqlite3.Connection, run_id: int) -> Plan:
             raise NotFound(f"the journal has no run {run_id}. `pexen runs` lists them.")
         saved = restore.saved_tasks(fetch, run_id)
         done = restore.interventions(fetch, run_id)
+        there = _resources(fetch, run_id) if any(task.spec.needs for task in saved) else None
     finally:
         if ours:
             connection.execute("COMMIT")
-    return restored(saved, done)
+    return restored(saved, done, there)
 
 
-def restored(saved: Sequence[SavedTask], interventions: Sequence[tuple[int, Intervention]]) -> Plan:
+def _resources(fetch: restore.Fetch, run_id: int) -> dict[str, int]:
+    """How much there was of each, in the last session."""
+    box = {name: value for name, value in fetch(_AMOUNTS, (run_id,)) if isinstance(value, int)}
+    ((recorded,),) = fetch(_RECORDED, (run_id,))
+    return box | (json.loads(recorded).get("options", {}).get("resources") or {})
+
+
+def restored(
+    saved: Sequence[SavedTask],
+    interventions: Sequence[tuple[int, Intervention]],
+    resources: Mapping[str, int] | None = None,
+) -> Plan:
     """The plan of a run, from what the journal kept of it."""
     specs = [task.spec for task in sorted(saved, key=lambda task: task.number)]
-    return Plan.restored(specs, in_order(saved, interventions))
+    return Plan.restored(specs, in_order(saved, interventions), resources=resources)
 
 
 def in_order(

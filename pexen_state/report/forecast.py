@@ -56,12 +56,18 @@ class Rehearsed:
 
 
 def rehearse(
-    specs: Sequence[TaskSpec], typical: Mapping[str, float], workers: int, before: Sequence[Input] = ()
+    specs: Sequence[TaskSpec],
+    typical: Mapping[str, float],
+    workers: int,
+    before: Sequence[Input] = (),
+    resources: Mapping[str, int] | None = None,
 ) -> Rehearsed:
     times = times_of(specs, typical)
-    steps = forecast(specs, [1.0] * len(specs), before=before)
-    free = steps if times.unit else forecast(specs, times.seconds, before=before)
-    order = forecast(specs, times.seconds, workers, before)
+    # With workers for all, there is enough of everything, too.
+    endless = {name: amount * len(specs) for name, amount in (resources or {}).items()}
+    steps = forecast(specs, [1.0] * len(specs), before=before, resources=endless)
+    free = steps if times.unit else forecast(specs, times.seconds, before=before, resources=endless)
+    order = forecast(specs, times.seconds, workers, before, resources)
     return Rehearsed(specs, times, workers, steps.waves(), order, critical_path(free), free.seconds)
 
 

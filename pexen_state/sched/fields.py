@@ -51,13 +51,11 @@ class Fields(TypedDict, total=False):
     kernel: Literal["warn", "fail", "ignore"]
     summary: str | None
     needs: dict[str, int | str]
-    group: str | None
     weight: float | None
     when: str | None
     on_demand: bool
     prefers: list[str] | tuple[str, ...]
     cost: float
-    memory_max: int | str | None
     env: dict[str, str]
     exit_codes: str | dict[str, str] | None
     results: str | None
@@ -71,7 +69,7 @@ _USUAL: dict[str, object] = {
     **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
     **dict.fromkeys(("kwargs", "on_fail", "needs", "env"), MappingProxyType[str, Any]({})),
     **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
-    **dict.fromkeys(("group", "weight", "when", "memory_max", "exit_codes", "results")),
+    **dict.fromkeys(("weight", "when", "exit_codes", "results")),
     "prefers": (),
     "cost": 0,
     "on_demand": False,
@@ -130,13 +128,11 @@ class SchedMeta:
     kernel: str  #: what the kernel's trouble is while it runs: a warning, a failure, or nobody's business
     summary: str | None  #: one line for people
     needs: dict[str, int]  #: how much it takes of what the box has, while it runs
-    group: str | None  #: it runs with no task of another group
     weight: float | None  #: how long it takes beside others, or its seconds
     when: str | None  #: a condition over facts and parameters; it does not apply where that is false
     on_demand: bool  #: it runs only if another task requires what it provides
     prefers: tuple[str, ...]  #: who is to provide what it requires, the best first
     cost: float  #: of candidates to provide a name the cheapest is taken
-    memory_max: int | None  #: bytes
     env: dict[str, str]  #: variables of its environment
     exit_codes: str | dict[str, str] | None  #: which exit status means what
     results: str | None  #: how its results are read from what it prints

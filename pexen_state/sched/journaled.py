@@ -38,6 +38,7 @@ from pexen_state.journal.records import (
 )
 from pexen_state.journal.standing import woven
 from pexen_state.journal.writer import Journal
+from pexen_state.sched import amounts
 from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, RunParked, SchedulerError, TaskRes
@@ -136,7 +137,10 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
         with collector_paused():
             run, match, interrupted = _begin_or_match(asked, journal, callables, marks)
-            plan = Plan(match.specs, max_fail=asked.max_fail)
+            said = asked.options.get("resources") or run.options.get("resources")
+            joining = [task.spec for task in match.added]
+            there = amounts.totals(said, [*match.specs, *joining], now)
+            plan = Plan(match.specs, max_fail=asked.max_fail, resources=there)
         base = codec.decode(run.shared) if run.shared is not None else {}
         if asked.planned is not None:
             asked.planned(plan)

@@ -19,6 +19,7 @@ from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, U
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
+from pexen_state.sched import amounts
 from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, checked_params
 from pexen_state.sched.catalogue import Catalogue, recorded_keys
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
@@ -99,6 +100,7 @@ class Sched:
         target: object = None,
         options: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        resources: Mapping[str, int | str] | None = None,
         capture: bool = False,
         max_fail: int | None = None,
         run_timeout: float | None = None,
@@ -132,6 +134,8 @@ class Sched:
         self.options = dict(options or {})
         if params is not None:
             self.options["params"] = checked_params(params)
+        if resources is not None:
+            self.options["resources"] = amounts.checked(resources)
         self.capture = capture
         self.max_fail = max_fail
         self.run_timeout = run_timeout
@@ -287,6 +291,8 @@ class Sched:
                 callables = self._callables()
             if not callables.bodies:
                 return
+            if self.run_id is None and not self._may_be_resumed():  # else it may be recorded how much there is
+                amounts.totals(self.options.get("resources"), callables.specs)
             pool.register(callables.bodies)
             if self.journal is None:
                 yield from self._run_in_memory(pool, callables, self._inbox)
@@ -336,7 +342,8 @@ class Sched:
         with collector_paused():
             if not callables.all_would_run:
                 check_names(callables.specs)
-            self.plan = plan = Plan(callables.specs, max_fail=self.max_fail)
+            there = amounts.totals(self.options.get("resources"), callables.specs)
+            self.plan = plan = Plan(callables.specs, max_fail=self.max_fail, resources=there)
             bodies = [None, *callables.bodies]
         shared = SharedStore(plan, self.shared)
         spent = TimeSpent()

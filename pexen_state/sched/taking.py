@@ -170,15 +170,6 @@ def _in_order(field: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _size(field: str, value: object) -> int | None:
-    if value is None:
-        return None
-    try:
-        return bytes_of(value)
-    except ValueError as error:
-        raise MetaError(f"{field}: {error}; None is no limit") from None
-
-
 def _env(field: str, value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _wrong(field, value, "give a dict such as {'LANG': 'C'}")
@@ -238,13 +229,11 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "kernel": _kernel,
     "summary": _text,
     "needs": _needs,
-    "group": _name,
     "weight": _positive,
     "when": _when,
     "on_demand": _truth,
     "prefers": _in_order,
     "cost": _cost,
-    "memory_max": _size,
     "env": _env,
     "exit_codes": _exit_codes,
     "results": _name,

@@ -18,7 +18,6 @@ from pexen_state.factory.importing import import_path
 from pexen_state.factory.metadata.comments import said_by
 from pexen_state.factory.metadata.document import Document, MetadataError
 from pexen_state.factory.metadata.layers import Layer, combined, explained
-from pexen_state.sched.groups import Group
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import read_meta
 
@@ -132,15 +131,6 @@ def test_an_exit_status_means_what_the_tree_says(tree):
     assert (found["a"].statuses, found["b"].statuses) == ("kselftest", {3: "skip"})
 
 
-def test_groups_are_those_of_the_root(tree):
-    suite = tree(**{"pexen.toml": "[groups.vm]\npool = 'process'\nworkers = 5\n", "deep/pexen.toml": "", "deep/a": SH})
-    assert Document.read(str(suite / "pexen.toml")).groups == {"vm": Group("vm", "process", 5)}
-
-    tree(**{"deep/pexen.toml": "\n[groups.vm]\n"})
-    with pytest.raises(MetadataError, match=r"deep/pexen\.toml, line 2: groups hold for the whole suite"):
-        tasks_in(suite)
-
-
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -154,8 +144,6 @@ def test_groups_are_those_of_the_root(tree):
         ("name = 'a'", 'line 1: a name is that of one task: say it in [tasks."..."]'),
         ("exit_codes = { x = 'pass' }", "line 1: exit_codes: an exit status is a number from 0 to 255"),
         ("exit_codes = 'autotools'", "line 1: exit_codes: no exit-status table is called 'autotools'"),
-        ("[groups.vm]\nworkers = 0", "line 2: workers is to be a number of tasks to run at once, not 0"),
-        ("[groups.vm]\nworker = 3", "line 2: a group has no key 'worker'. Did you mean 'workers'?"),
         ("needs = { gpu = 'two' }", "line 1: needs: 'two' of 'gpu' is no amount"),
         ("a = 1\na = 2", "line 2: this is no TOML"),
         ("a = [", "line 1: this is no TOML"),
@@ -325,10 +313,6 @@ exit_codes = { 3 = "skip" }
 [tasks."net/*"]
 requires = ["database", ["a", 1]]
 on_fail = { locks = "free" }
-
-[groups.vm]
-pool = "process"
-workers = 5
 """
 PIECES = [
     "",

@@ -37,6 +37,7 @@ class Options:
     exit_codes: str | None = None  #: name of a table; None: as the kind of target has it
     shell: str | None = None  #: absolute path, of task lists
     params: Mapping[str, Any] | None = None
+    resources: Mapping[str, int] | None = None
     env: Mapping[str, str] | None = None
     env_file: str | None = None  #: absolute path
     allow_reboot: bool | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
@@ -87,6 +87,13 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             metavar="KEY=VALUE",
             multiple=True,
             help="Set a parameter of the run, which tasks can read: PEXEN_PARAM_KEY. It is kept in the journal.",
+        ),
+        "resources": click.option(
+            "--resource",
+            "resources",
+            metavar="NAME=N",
+            multiple=True,
+            help="How much of a resource there is, for tasks that need some (2, or 4G) [cpus and memory of the box].",
         ),
         "params_file": click.option(
             "--params",
@@ -173,6 +180,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         reboot_command=typed["reboot_command"],
         max_boots=typed["max_boots"],
         params={**_of_file(typed.get("params_file")), **parameters.typed(typed["params"])} or None,
+        resources=amounts_of(typed.get("resources") or ()) or None,
         env=environment.typed(typed["env"]) or None,
         env_file=os.path.abspath(env_file) if env_file is not None else None,
     )
@@ -193,3 +201,22 @@ def _of_file(path: str | None) -> dict[str, Any]:
     from pexen_state.cli.running import parameters
 
     return parameters.of_file(path) if path is not None else {}
+
+
+def amounts_of(words: Iterable[str]) -> dict[str, int]:
+    """`gpu=2`, `memory=4G`. Raises UsageError."""
+    from pexen_state.report.text import safe
+    from pexen_state.words import bytes_of
+
+    found: dict[str, int] = {}
+    for word in words:
+        name, _, amount = word.partition("=")
+        try:
+            found[name] = bytes_of(int(amount) if amount.isdecimal() else amount)
+        except ValueError:
+            found[name] = 0
+        if not name or not found[name]:
+            raise UsageError(
+                f"--resource {safe(word)}: say how much there is, --resource NAME=N (such as gpu=2, memory=4G)"
+            )
+    return found

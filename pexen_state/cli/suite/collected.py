@@ -5,7 +5,7 @@ As `pexen run` collects them: with the settings of the suite, its selection and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.app import App
@@ -24,6 +24,7 @@ class Collected(NamedTuple):
     specs: list[TaskSpec]
     terms: Terms
     journal: str | None  #: the one that the settings name
+    resources: Mapping[str, int] | None  #: how much there is of each, as somebody said
     does_not_apply: list[DoesNotApply]  #: tasks, by their places in `specs` from 1, whose conditions are not true here
 
 
@@ -61,4 +62,4 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
         specs = selection.specs(defaults)
         left_out = list(conditions.inputs(enumerate(specs, 1)))
-    return Collected(suite, selection, specs, terms, settings.journal, left_out)
+    return Collected(suite, selection, specs, terms, settings.journal, options.resources, left_out)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show in which order a suite would run, and how long that would take.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("-j", "--jobs", metavar="N|auto", help="Tasks at once [as `pexen run` would].")
+@click.option("--resource", "resources", metavar="NAME=N", multiple=True, help="How much of a resource there is.")
 @pick_options()
 @click.option("--name", help="The suite whose past runs tell how long tasks take [as `pexen run` would name it].")
 @click.option(
@@ -33,6 +34,7 @@ def plan(
     app: App,
     targets: tuple[str, ...],
     jobs: str | None,
+    resources: tuple[str, ...],
     name: str | None,
     explain: str | None,
     everything: bool,
@@ -42,11 +44,12 @@ def plan(
     """Show how a run of TARGET would go if every task passed in its usual time. Nothing is run.
 
     Which tasks could begin together, the order in which they would begin, the critical path, an estimate from past
-    runs, how often groups are switched, the locks that tasks share, what was taken from the catalogue and why, and what
+    runs, the locks that tasks share, what was taken from the catalogue and why, and what
     would not run. Ends with 2 where `pexen run` would refuse the suite.
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.running.options import Options
+    from pexen_state.cli.running.run_options import amounts_of
     from pexen_state.cli.suite.collected import collect
     from pexen_state.cli.suite.selection import told_why
     from pexen_state.cli.suite.targets import told_where
@@ -54,12 +57,13 @@ def plan(
     from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
     from pexen_state.report.one_name import about_name, name_lines
     from pexen_state.report.tables import document
+    from pexen_state.sched import amounts
     from pexen_state.sched.checks import check_locks, check_names
     from pexen_state.sched.common import DepcheckError
     from pexen_state.sched.match import check_keys
     from pexen_state.words import did_you_mean
 
-    found = collect(app, targets, name, with_picks(Options(jobs=jobs), typed))
+    found = collect(app, targets, name, with_picks(Options(jobs=jobs, resources=amounts_of(resources) or None), typed))
     specs, explaining = found.specs, found.selection.explaining
     out = app.console.out
     if explain is not None:
@@ -80,12 +84,13 @@ def plan(
     check_keys(specs)
     with told_where(found.selection.tasks):
         check_locks(found.selection.tasks, specs)
+    there = amounts.totals(found.resources, specs)
     try:
         with told_where(found.selection.tasks), told_why(found.selection):
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    forecast = rehearse(specs, _typical(app, found), found.terms.workers, found.does_not_apply)
+    forecast = rehearse(specs, _typical(app, found), found.terms.workers, found.does_not_apply, there)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

@@ -17,7 +17,6 @@ from pexen_state.factory.metadata.toml_lines import line_of, what_is_wrong
 from pexen_state.root import MARKER
 from pexen_state.sched.executable import check_statuses
 from pexen_state.sched.fields import FIELDS
-from pexen_state.sched.groups import Group, GroupError
 from pexen_state.sched.taking import TAKES, MetaError
 from pexen_state.util import PexenError
 from pexen_state.words import did_you_mean
@@ -26,9 +25,9 @@ from pexen_state.words import did_you_mean
 KEYS = tuple(field for field in FIELDS if field != "kwargs")
 
 #: What may be said of a tree.
-TREE_KEYS = (*(key for key in KEYS if key != "name"), "match", "ignore", "tasks", "groups", "run")
+TREE_KEYS = (*(key for key in KEYS if key != "name"), "match", "ignore", "tasks", "run")
 
-_OPTIONAL = frozenset({"timeout", "idle_timeout", "total_timeout", "max_crashes", "memory_max"})
+_OPTIONAL = frozenset({"timeout", "idle_timeout", "total_timeout", "max_crashes"})
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims", "recovers"})
 _MOST_BYTES = 1024 * 1024
 
@@ -48,7 +47,6 @@ class Document:
         self.match: tuple[str, ...] | None = None
         self.ignore: tuple[str, ...] = ()
         self.layers: list[Layer] = []
-        self.groups: dict[str, Group] = {}
         self._take(said)
 
     @classmethod
@@ -95,8 +93,6 @@ class Document:
                     self.ignore = self._globs(key, value)
                 case "tasks":
                     self._take_tasks(value)
-                case "groups":
-                    self._take_groups(value)
                 case "name":
                     why = 'a name is that of one task: say it in [tasks."..."]; that of a suite, in [run]'
                     raise self.error((key,), why)
@@ -114,15 +110,6 @@ class Document:
                 raise self.error(where, f'[tasks.{_quoted(pattern)}] is to be a table, such as {{ timeout = "5m" }}')
             fields = {key: self._field((*where, key), key, value, KEYS) for key, value in table.items()}
             self.layers.append(self._layer(pattern, where, fields))
-
-    def _take_groups(self, tables: object) -> None:
-        if not isinstance(tables, Mapping):
-            raise self.error(("groups",), "[groups.NAME] is to be a table for each group")
-        for name, table in tables.items():
-            try:
-                self.groups[name] = Group.said(name, table)
-            except GroupError as error:
-                raise self.error(("groups", name, *([error.key] if error.key else [])), str(error)) from None
 
     def _layer(self, pattern: str | None, where: tuple[str, ...], fields: Mapping[str, Any]) -> Layer:
         def line(field: str) -> int | None:

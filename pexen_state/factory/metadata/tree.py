@@ -48,10 +48,7 @@ class Tree:
                 stacklevel=2,
             )
             return None
-        document = Document.read(file)
-        if document.groups and directory != self.root:
-            raise document.error(("groups",), "groups hold for the whole suite, and belong into the file of its root")
-        return document
+        return Document.read(file)
 
     def is_ignored(self, path: str) -> bool:
         """Whether a file, or a directory with all that is in it, is left out."""
