@@ -1,0 +1,182 @@
+"""What was decided in a run as one stream: every item has a position, and positions only grow.
+
+`transition` is a task's change of state; the one that ends a task is followed by its `result`, with the same `seq`.
+`event` is what was decided that is no task's state. `session` says when a life of the runner began and how it ended;
+its `seq` is that of the last decision before.
+
+An item is said as a dict, which is what `pexen events` prints as a line of JSON. It may gain fields; `schema` grows
+when one changes its meaning.
+
+Positions hold because one session at a time writes, and because the transaction that begins a session says how those
+before it ended: whoever has seen a decision has seen every session that ended before it.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from pexen_state.core.states import Cause, State, Verdict
+from pexen_state.journal import queries
+from pexen_state.journal.event_kinds import EventKind
+from pexen_state.journal.records import HowEnded
+
+SCHEMA = 1  #: of every item
+
+TYPES = ("transition", "result", "event", "session")
+
+_PAGE_BYTES = 1 << 20  # of return values in one page
+
+# Places among items of one `seq`.
+_DECISION, _RESULT, _SESSIONS = 0, 1, 2
+
+Found = dict[str, Any]
+
+
+class Position(NamedTuple):
+    seq: int
+    nth: int  #: among the items of that `seq`
+
+
+START = Position(0, -1)
+
+
+def behind(seq: int) -> Position:
+    """After every decision up to that one, and before what comes next."""
+    return Position(seq, _RESULT) if seq else START
+
+
+class Item(NamedTuple):
+    position: Position
+    said: Found
+    at_us: int | None  #: of the decision; None for a session, which is none
+
+
+class Page(NamedTuple):
+    items: list[Item]
+    reached: Position  #: where the next page goes on
+    is_last: bool  #: there was nothing more
+
+
+def page(connection: sqlite3.Connection, run: int, after: Position, limit: int) -> Page:
+    """The next items of about so many decisions. To be asked within one transaction, so that nothing comes between."""
+    seq = after.seq - (after.nth < _RESULT)
+    changes = queries.changes(connection, run, seq, limit)
+    events = connection.execute(queries.RUN_EVENTS, (run, seq, limit)).fetchall()
+    until = min((found[-1][at] for found, at in ((changes, "seq"), (events, 0)) if len(found) == limit), default=None)
+    items: list[Item] = []
+    weight = 0
+    for change in changes:
+        if until is not None and change["seq"] > until:
+            break
+        items.append(_step(run, change))
+        if State(change["new"]).is_final:
+            returned = _returned(connection, change)
+            items.append(_result(connection, run, change, returned))
+            weight += len(returned or "")
+            if weight > _PAGE_BYTES and change is not changes[-1]:
+                until = change["seq"]
+    for at, kind, data, at_us in events:
+        if until is None or at <= until:
+            said = _said("event", at, run, kind=EventKind(kind).word, data=_json(data), at=_iso(at_us))
+            items.append(Item(Position(at, _DECISION), said, at_us))
+    items += (one for one in _sessions(connection, run) if until is None or one.position.seq <= until)
+    items = sorted((one for one in items if one.position > after), key=lambda item: item.position)
+    decided = after if until is None else behind(until)
+    return Page(items, max([after, decided, *(item.position for item in items[-1:])]), until is None)
+
+
+def item_at(connection: sqlite3.Connection, run: int, position: Position) -> Item | None:
+    """The item at a position that was in a page before; None if the journal has it no more."""
+    found = page(connection, run, Position(position.seq, position.nth - 1), 1).items
+    return found[0] if found and found[0].position == position else None
+
+
+def decided_at(connection: sqlite3.Connection, seq: int) -> int | None:
+    """When a decision was written, in microseconds since 1970; None if the journal has none of that `seq`."""
+    query = "SELECT at_us FROM transition WHERE seq = ? UNION ALL SELECT at_us FROM run_event WHERE seq = ?"
+    found = connection.execute(query, (seq, seq)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def _step(run: int, change: Found) -> Item:
+    said = {**_about(change), "old": State(change["old"]).word, "new": State(change["new"]).word}
+    return Item(Position(change["seq"], _DECISION), _said("transition", change["seq"], run, **said), change["at_us"])
+
+
+def _result(connection: sqlite3.Connection, run: int, change: Found, returned: str | None) -> Item:
+    ended = {name: change[name] for name in ("seconds", "exit_code", "signal", "output")}
+    ended |= {"ret": _json(returned), "results": _parts(connection, change["opened"])}
+    said = {**_about(change), "state": State(change["new"]).word, **ended}
+    return Item(Position(change["seq"], _RESULT), _said("result", change["seq"], run, **said), change["at_us"])
+
+
+def _about(change: Found) -> Found:
+    verdict = Verdict(change["verdict"])
+    return {
+        "task": change["task"],
+        "attempt": change["attempt"],
+        "cause": Cause(change["cause"]).word,
+        "at": _iso(change["at_us"]),
+        "reason": change["reason"],
+        "verdict": verdict.word if verdict else None,
+    }
+
+
+def _returned(connection: sqlite3.Connection, change: Found) -> str | None:
+    """What the attempt returned that ended the task, as JSON; None if no attempt did."""
+    if change["opened"] is None:
+        return None
+    (found,) = connection.execute(queries.RETURNED, (change["opened"],)).fetchone()
+    return None if found is None else str(found)
+
+
+def _parts(connection: sqlite3.Connection, opened: int | None) -> list[Found]:
+    """What the attempt reported about its parts."""
+    return [
+        {
+            "name": name,
+            "verdict": Verdict(verdict).word,
+            "note": note,
+            "metrics": _json(metrics),
+            "files": _json(files),
+            "at": _iso(at_us),
+        }
+        for name, verdict, note, metrics, files, at_us in connection.execute(queries.PARTS, (opened,)).fetchall()
+    ]
+
+
+def _sessions(connection: sqlite3.Connection, run: int) -> Iterator[Item]:
+    for number, pid, first, last, began_us, ended_us, how in connection.execute(queries.LIVES, (run,)).fetchall():
+        place = _SESSIONS + 2 * number
+        about = {"session": number, "pid": pid}
+        began = _said("session", first - 1, run, **about, how_ended=None, state="began", at=_iso(began_us))
+        yield Item(Position(first - 1, place), began, None)
+        if last is not None:
+            how_ended = HowEnded(how).word if how is not None else None
+            at = _iso(ended_us) if ended_us is not None else None
+            ended = _said("session", last, run, **about, how_ended=how_ended, state="ended", at=at)
+            yield Item(Position(last, place + 1), ended, None)
+
+
+def _said(kind: str, seq: int, run: int, **rest: Any) -> Found:
+    return {"schema": SCHEMA, "type": kind, "seq": seq, "run": run, **rest}
+
+
+def _json(text: str | None) -> Any:
+    """What was stored as JSON, as it is; text that is none stays text."""
+    if text is None:
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _iso(microseconds: int) -> str:
+    """As the views have it."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06}Z"
