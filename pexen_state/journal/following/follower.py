@@ -34,8 +34,33 @@ class BadConsumer(PexenError, ValueError):
     """A name that no consumer can have, or types that there are not."""
 
 
+class _Desk:
+    """Where events are acknowledged. In a loop that acknowledges by itself they know no more than this: whoever keeps
+    an event does not keep the loop from being left."""
+
+    def __init__(self, cursors: Cursors | None, consumer: int) -> None:
+        self._cursors = cursors
+        self._consumer = consumer
+        self._pid = os.getpid()
+
+    def acknowledge(self, events: Sequence[Event]) -> None:
+        self.check_process()
+        if self._cursors is not None:
+            self._cursors.acknowledge(self._consumer, [event.position for event in events])
+
+    def check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise ConsumerError(
+                f"these events are followed by the process {self._pid}, and this is a child of it. "
+                "Call events() in each process."
+            )
+
+
 class Follower:
-    """An iterator of events; one for each thread. Leaving it gives back what was not acknowledged."""
+    """An iterator of events; one for each thread. Leaving it gives back what was not acknowledged.
+
+    With `ack=False` it is left when `close()` is called, or nobody has it or one of its events any more.
+    """
 
     def __init__(
         self,
@@ -70,15 +95,19 @@ class Follower:
         self._batch: deque[Event] = deque()  # taken, and not given to the caller
         self._in_hand: Event | None = None
         self._done: list[Position] = []  # and not written yet
-        self._want, self._taken_at, self._written_at = 1, clock(), clock()
+        self._want, self._written_at = 1, clock()
+        self._taken_at: float | None = None  # when the caller was given the last ones
         self._until_us: int | None = None
         self._lease = lease
         self._cursors: Cursors | None = None
+        self._consumer, self._worker = 0, 0
         if name is not None:
             self._cursors = Cursors(self._source.paths, boot_clock)
             types_said = "everything" if self._types == frozenset(TYPES) else " ".join(sorted(self._types))
             self._consumer, self._worker = self._cursors.enter(name, self._source.run, self._source.uuid, types_said)
             self._reached = START
+        self._desk = _Desk(self._cursors, self._consumer)
+        self._acknowledge = self._desk.acknowledge if ack else self.acknowledge
         self._is_over = False
 
     # == an iterator =====================================================================================
@@ -91,7 +120,7 @@ class Follower:
         if not self._busy.acquire(blocking=False):
             raise RuntimeError("two threads ask one iterator of events: each needs one of its own")
         try:
-            self._check_process()
+            self._desk.check_process()
             if self._in_hand is not None and self._acks:
                 self._done.append(self._in_hand.position)
             self._in_hand = None
@@ -104,7 +133,8 @@ class Follower:
             if not self._batch:
                 self._batch.extend(self._take())
             if not self._batch:
-                self.close()
+                if self._acks:
+                    self.close()
                 raise StopIteration
             self._in_hand = self._batch.popleft()
             return self._in_hand
@@ -119,9 +149,7 @@ class Follower:
 
     def acknowledge(self, events: Sequence[Event]) -> None:
         """On the disk when this returns. Who is no consumer has nothing to acknowledge."""
-        self._check_process()
-        if self._cursors is not None:
-            self._cursors.acknowledge(self._consumer, [event.position for event in events])
+        self._desk.acknowledge(events)
 
     def close(self) -> None:
         """Give back what was not acknowledged, so that others need not wait for it."""
@@ -164,7 +192,7 @@ class Follower:
     def _alone(self) -> tuple[list[Event], str]:
         look = self._source.look(self._reached, _PAGE_ALONE)
         self._reached = look.page.reached
-        taken = [Event(item, 1, self.acknowledge) for item in look.page.items if item.said["type"] in self._types]
+        taken = [Event(item, 1, self._acknowledge) for item in look.page.items if item.said["type"] in self._types]
         if not look.page.is_last:
             return taken, "now"
         return taken, "later" if self._follow and not look.is_over else ""
@@ -203,16 +231,18 @@ class Follower:
         if claim.again:
             times = dict(claim.again)
             items = self._source.items_at(list(times), claim.standing.known)
-            given += [Event(item, times[item.position], self.acknowledge) for item in items]
+            given += [Event(item, times[item.position], self._acknowledge) for item in items]
         new = set(claim.new)
         while self._ahead and self._ahead[0].position <= claim.standing.frontier:
             item = self._ahead.popleft()
             if item.position in new:
-                given.append(Event(item, 1, self.acknowledge))
+                given.append(Event(item, 1, self._acknowledge))
         return given
 
     def _adapt(self) -> None:
         """Take as many as were dealt with in `_AHEAD_S`: one of those that take long, many of those that do not."""
+        if self._taken_at is None:
+            return
         took = self._clock() - self._taken_at
         if took < _AHEAD_S / 2:
             self._want = min(self._want * 2, _MOST)
@@ -225,13 +255,6 @@ class Follower:
 
     def _beside(self) -> Sequence[str]:
         return () if self._cursors is None else (self._cursors.path,)
-
-    def _check_process(self) -> None:
-        if os.getpid() != self._pid:
-            raise ConsumerError(
-                f"these events are followed by the process {self._pid}, and this is a child of it. "
-                "Call events() in each process."
-            )
 
 
 def _mark(item: Item) -> Known | None:

@@ -66,7 +66,8 @@ def page(connection: sqlite3.Connection, run: int, after: Position, limit: int) 
     seq = after.seq - (after.nth < _RESULT)
     changes = queries.changes(connection, run, seq, limit)
     events = connection.execute(queries.RUN_EVENTS, (run, seq, limit)).fetchall()
-    until = min((found[-1][at] for found, at in ((changes, "seq"), (events, 0)) if len(found) == limit), default=None)
+    cuts = [*(change["seq"] for change in changes[limit - 1 :]), *(event[0] for event in events[limit - 1 :])]
+    until = min(cuts, default=None)
     items: list[Item] = []
     weight = 0
     for change in changes:
@@ -162,8 +163,8 @@ def _sessions(connection: sqlite3.Connection, run: int) -> Iterator[Item]:
             yield Item(Position(last, place + 1), ended, None)
 
 
-def _said(kind: str, seq: int, run: int, **rest: Any) -> Found:
-    return {"schema": SCHEMA, "type": kind, "seq": seq, "run": run, **rest}
+def _said(type_: str, seq: int, run: int, **rest: Any) -> Found:
+    return {"schema": SCHEMA, "type": type_, "seq": seq, "run": run, **rest}
 
 
 def _json(text: str | None) -> Any:
