@@ -64,6 +64,10 @@ _LEASED_TO = """
 SELECT l.worker, w.pid, w.start, w.boot_id, min(l.until_us) FROM lease l LEFT JOIN worker w ON w.id = l.worker
 WHERE l.consumer = ? GROUP BY l.worker
 """
+_IDLE = """
+SELECT id, pid, start, boot_id FROM worker
+WHERE consumer = ? AND id NOT IN (SELECT worker FROM lease WHERE worker IS NOT NULL)
+"""
 _FREE = """
 SELECT seq, nth, times FROM lease
 WHERE consumer = ? AND (worker IS NULL OR until_us <= ? OR worker IN ({dead})) ORDER BY seq, nth LIMIT ?
@@ -137,6 +141,7 @@ class Cursors:
                 )
             else:
                 consumer = row[0]
+                self._bury(connection, consumer)
             statement = "INSERT INTO worker(consumer, pid, start, boot_id) VALUES (?,?,?,?)"
             worker = connection.execute(statement, (consumer, *me)).lastrowid
         assert consumer is not None
@@ -241,6 +246,12 @@ class Cursors:
             others = others or who != worker
         known = None if known_seq is None else Known(known_seq, known_us)
         return Standing(Position(seq, nth), known, free, others), dead
+
+    def _bury(self, connection: sqlite3.Connection, consumer: int) -> None:
+        """Workers that are dead, and of whom nothing is left."""
+        for who, pid, start, boot_id in connection.execute(_IDLE, (consumer,)).fetchall():
+            if not is_alive(ProcessIdentity(pid, start, boot_id)):
+                connection.execute("DELETE FROM worker WHERE id = ?", (who,))
 
     # == the file ========================================================================================
 

@@ -98,6 +98,7 @@ class Follower:
         self._want, self._written_at = 1, clock()
         self._taken_at: float | None = None  # when the caller was given the last ones
         self._until_us: int | None = None
+        self._waits_for: tuple[str, ...] = ()  # files besides the journal
         self._lease = lease
         self._cursors: Cursors | None = None
         self._consumer, self._worker = 0, 0
@@ -185,7 +186,7 @@ class Follower:
                 return taken
             if not look_again:
                 break
-            if look_again == "later" and not self._source.wait(self._pause, self._beside()):
+            if look_again == "later" and not self._source.wait(self._pause, self._waits_for):
                 break
         return []
 
@@ -216,6 +217,8 @@ class Follower:
             return [], "now"  # others were faster, or nothing in the page is of our types
         if not self._follow or (is_over and not standing.others):
             return [], ""
+        # While the run goes on what others do is of no interest; at its end there is nothing else to wait for.
+        self._waits_for = (cursors.path,) if is_over else ()
         return [], "later"
 
     def _claim(self, cursors: Cursors) -> Claim:
@@ -252,9 +255,6 @@ class Follower:
     def _wrote(self) -> None:
         self._done = []
         self._written_at = self._clock()
-
-    def _beside(self) -> Sequence[str]:
-        return () if self._cursors is None else (self._cursors.path,)
 
 
 def _mark(item: Item) -> Known | None:

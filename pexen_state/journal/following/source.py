@@ -21,8 +21,8 @@ from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import RunState
 
-LOOK_S = 0.1  #: seconds between two looks at the status of files
-_LOOKS = 10  #: of which one looks into them, whatever their status: leases run out, runners die
+LOOK_S = 0.2  #: seconds between two looks at the status of files
+_LOOKS = 5  #: of which one looks into them, whatever their status: leases run out, runners die
 
 #: Waits so many seconds; False: nobody wants more.
 Wait = Callable[[float], bool]

@@ -17,6 +17,8 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pexen_state.core.states import Cause, State, Verdict
@@ -34,6 +36,13 @@ _PAGE_BYTES = 1 << 20  # of return values in one page
 _DECISION, _RESULT, _SESSIONS = 0, 1, 2
 
 Found = dict[str, Any]
+
+_FINAL = min(state for state in State if state.is_final)
+
+# Words by number: of millions of items, calling the enum for each would be most of the work.
+_STATES = {int(state): state.word for state in State}
+_CAUSES = {int(cause): cause.word for cause in Cause}
+_VERDICTS = {int(verdict): verdict.word if verdict else None for verdict in Verdict}
 
 
 class Position(NamedTuple):
@@ -55,6 +64,9 @@ class Item(NamedTuple):
     at_us: int | None  #: of the decision; None for a session, which is none
 
 
+_position_of = attrgetter("position")
+
+
 class Page(NamedTuple):
     items: list[Item]
     reached: Position  #: where the next page goes on
@@ -64,30 +76,41 @@ class Page(NamedTuple):
 def page(connection: sqlite3.Connection, run: int, after: Position, limit: int) -> Page:
     """The next items of about so many decisions. To be asked within one transaction, so that nothing comes between."""
     seq = after.seq - (after.nth < _RESULT)
-    changes = queries.changes(connection, run, seq, limit)
+    changes, until = _changes(connection, run, seq, limit)
     events = connection.execute(queries.RUN_EVENTS, (run, seq, limit)).fetchall()
-    cuts = [*(change["seq"] for change in changes[limit - 1 :]), *(event[0] for event in events[limit - 1 :])]
-    until = min(cuts, default=None)
+    if len(events) == limit:
+        until = min(until or events[-1][0], events[-1][0])
+    parts = _parts(connection, [change["opened"] for change in changes if change["opened"] is not None])
     items: list[Item] = []
-    weight = 0
     for change in changes:
-        if until is not None and change["seq"] > until:
-            break
         items.append(_step(run, change))
-        if State(change["new"]).is_final:
-            returned = _returned(connection, change)
-            items.append(_result(connection, run, change, returned))
-            weight += len(returned or "")
-            if weight > _PAGE_BYTES and change is not changes[-1]:
-                until = change["seq"]
+        if change["new"] >= _FINAL:
+            items.append(_result(run, change, parts.get(change["opened"], [])))
     for at, kind, data, at_us in events:
-        if until is None or at <= until:
-            said = _said("event", at, run, kind=EventKind(kind).word, data=_json(data), at=_iso(at_us))
-            items.append(Item(Position(at, _DECISION), said, at_us))
-    items += (one for one in _sessions(connection, run) if until is None or one.position.seq <= until)
-    items = sorted((one for one in items if one.position > after), key=lambda item: item.position)
+        said = _said("event", at, run, kind=EventKind(kind).word, data=_json(data), at=_iso(at_us))
+        items.append(Item(Position(at, _DECISION), said, at_us))
+    items += _sessions(connection, run)
+    if until is not None:
+        items = [item for item in items if item.position.seq <= until]
+    items = sorted((item for item in items if item.position > after), key=_position_of)
     decided = after if until is None else behind(until)
     return Page(items, max([after, decided, *(item.position for item in items[-1:])]), until is None)
+
+
+def _changes(connection: sqlite3.Connection, run: int, after_seq: int, limit: int) -> tuple[list[Found], int | None]:
+    """(transitions, the `seq` up to which they go if there may be more)."""
+    cursor = connection.execute(queries.CHANGES_AND_RETURNED, queries.changes_of(connection, run, after_seq, limit))
+    names = [column[0] for column in cursor.description]
+    changes: list[Found] = []
+    weight = 0
+    for row in cursor:
+        change = dict(zip(names, row, strict=True))
+        changes.append(change)
+        weight += len(change["ret"] or "")
+        if weight > _PAGE_BYTES or len(changes) == limit:
+            cursor.close()
+            return changes, change["seq"]
+    return changes, None
 
 
 def item_at(connection: sqlite3.Connection, run: int, position: Position) -> Item | None:
@@ -104,50 +127,50 @@ def decided_at(connection: sqlite3.Connection, seq: int) -> int | None:
 
 
 def _step(run: int, change: Found) -> Item:
-    said = {**_about(change), "old": State(change["old"]).word, "new": State(change["new"]).word}
-    return Item(Position(change["seq"], _DECISION), _said("transition", change["seq"], run, **said), change["at_us"])
+    seq = change["seq"]
+    said = _said("transition", seq, run, **_about(change), old=_STATES[change["old"]], new=_STATES[change["new"]])
+    return Item(Position(seq, _DECISION), said, change["at_us"])
 
 
-def _result(connection: sqlite3.Connection, run: int, change: Found, returned: str | None) -> Item:
-    ended = {name: change[name] for name in ("seconds", "exit_code", "signal", "output")}
-    ended |= {"ret": _json(returned), "results": _parts(connection, change["opened"])}
-    said = {**_about(change), "state": State(change["new"]).word, **ended}
-    return Item(Position(change["seq"], _RESULT), _said("result", change["seq"], run, **said), change["at_us"])
+def _result(run: int, change: Found, parts: list[Found]) -> Item:
+    seq = change["seq"]
+    said = _said(
+        "result",
+        seq,
+        run,
+        **_about(change),
+        state=_STATES[change["new"]],
+        seconds=change["seconds"],
+        exit_code=change["exit_code"],
+        signal=change["signal"],
+        output=change["output"],
+        ret=_json(change["ret"]),
+        results=parts,
+    )
+    return Item(Position(seq, _RESULT), said, change["at_us"])
 
 
 def _about(change: Found) -> Found:
-    verdict = Verdict(change["verdict"])
     return {
         "task": change["task"],
         "attempt": change["attempt"],
-        "cause": Cause(change["cause"]).word,
+        "cause": _CAUSES[change["cause"]],
         "at": _iso(change["at_us"]),
         "reason": change["reason"],
-        "verdict": verdict.word if verdict else None,
+        "verdict": _VERDICTS[change["verdict"]],
     }
 
 
-def _returned(connection: sqlite3.Connection, change: Found) -> str | None:
-    """What the attempt returned that ended the task, as JSON; None if no attempt did."""
-    if change["opened"] is None:
-        return None
-    (found,) = connection.execute(queries.RETURNED, (change["opened"],)).fetchone()
-    return None if found is None else str(found)
-
-
-def _parts(connection: sqlite3.Connection, opened: int | None) -> list[Found]:
-    """What the attempt reported about its parts."""
-    return [
-        {
-            "name": name,
-            "verdict": Verdict(verdict).word,
-            "note": note,
-            "metrics": _json(metrics),
-            "files": _json(files),
-            "at": _iso(at_us),
-        }
-        for name, verdict, note, metrics, files, at_us in connection.execute(queries.PARTS, (opened,)).fetchall()
-    ]
+def _parts(connection: sqlite3.Connection, opened: list[int]) -> dict[int, list[Found]]:
+    """What attempts reported about their parts, by the `seq` that opened the attempt."""
+    found: dict[int, list[Found]] = {}
+    if not opened:
+        return found
+    asked = connection.execute(queries.PARTS, (min(opened), max(opened))).fetchall()
+    for attempt, name, verdict, note, metrics, files, at_us in asked:
+        told = {"name": name, "verdict": _VERDICTS[verdict], "note": note, "metrics": _json(metrics)}
+        found.setdefault(attempt, []).append({**told, "files": _json(files), "at": _iso(at_us)})
+    return found
 
 
 def _sessions(connection: sqlite3.Connection, run: int) -> Iterator[Item]:
@@ -177,6 +200,7 @@ def _json(text: str | None) -> Any:
         return text
 
 
+@lru_cache(maxsize=64)  # what was decided in one turn has one time
 def _iso(microseconds: int) -> str:
     """As the views have it."""
     seconds, rest = divmod(microseconds, 1_000_000)
