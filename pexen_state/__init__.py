@@ -13,6 +13,7 @@ from pexen_state.util import PexenError, PexenWarning
 
 if TYPE_CHECKING:
     from pexen_state import factory, sched
+    from pexen_state.journal.following import Event, events
     from pexen_state.sched.common import Reboot, Skip, TaskFailError
     from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline, result
     from pexen_state.sched.meta import task
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Current",
+    "Event",
     "NotInATask",
     "PexenError",
     "PexenWarning",
@@ -32,6 +34,7 @@ __all__ = [
     "TaskFailError",
     "current",
     "deadline",
+    "events",
     "factory",
     "result",
     "sched",
@@ -40,6 +43,7 @@ __all__ = [
 
 _HOMES = {
     "Current": "pexen_state.sched.current",
+    "Event": "pexen_state.journal.following",
     "NotInATask": "pexen_state.sched.current",
     "Reboot": "pexen_state.sched.common",
     "Refused": "pexen_state.sched.current",
@@ -48,6 +52,7 @@ _HOMES = {
     "TaskFailError": "pexen_state.sched.common",
     "current": "pexen_state.sched.current",
     "deadline": "pexen_state.sched.current",
+    "events": "pexen_state.journal.following",
     "result": "pexen_state.sched.current",
     "task": "pexen_state.sched.meta",
 }

@@ -69,6 +69,10 @@ PROMISES = {
     "`replayed` results": [
         "sched/test_going_on.py::test_what_a_task_provided_counts_when_it_is_no_longer_among_the_tasks"
     ],
+    "a consumer of events": [
+        "crash/test_consumers.py::test_of_a_run_whose_runner_and_followers_are_killed_nothing_is_skipped",
+        "crash/test_consumers.py::test_a_worker_that_is_cut_off_at_any_call_loses_nothing",
+    ],
     "locks": ["cli/test_steering.py::test_a_lock_of_a_run_that_was_cut_off_is_freed_for_its_resume"],
     "the journal cannot be written (full disk, I/O error)": [
         "crash/test_every_syscall.py::test_a_call_that_fails_ends_the_session_with_a_sentence_and_loses_nothing",

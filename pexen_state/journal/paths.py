@@ -55,6 +55,11 @@ class JournalPaths:
         return f"{self.db}.reserve"
 
     @property
+    def consumers(self) -> str:
+        """How far those got who follow the events of a run."""
+        return f"{self.db}.consumers"
+
+    @property
     def socket(self) -> str:
         """The control socket. A long name is shortened: an address of a socket holds 107 bytes."""
         name = os.fsencode(self.name)

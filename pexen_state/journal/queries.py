@@ -53,17 +53,22 @@ WANTING = """
 SELECT spec, count(*) FROM task WHERE id BETWEEN ? AND ? AND state < 2 AND locks = 0
   AND (instr(spec, '"uses"') OR instr(spec, '"claims"') OR instr(spec, '"recovers"')) GROUP BY spec
 """
-FIRST_SEQ = "SELECT min(first_seq) FROM session WHERE run = ?"
+RANGE = "SELECT min(first_seq), max(coalesce(last_seq, 1 << 62)) FROM session WHERE run = ?"
 LAST_SEQ = "SELECT max(coalesce((SELECT max(seq) FROM transition), 0), coalesce((SELECT max(seq) FROM run_event), 0))"
-CHANGES = """
+_CHANGES = """
 SELECT t.seq AS seq, k.key AS task, k.spec AS spec, t.task AS id, t.attempt - t.withdrawn AS attempt, t.old AS old,
   t.new AS new, t.cause AS cause, t.verdict AS verdict, t.at_us AS at_us, t.reason AS reason,
-  e.took_us / 1e6 AS seconds, e.exit_code AS exit_code, e.signal AS signal, e.output AS output
+  e.took_us / 1e6 AS seconds, e.exit_code AS exit_code, e.signal AS signal, e.output AS output{more}
 FROM transition t JOIN task k ON k.id = t.task
 LEFT JOIN attempt e ON t.new >= 6 AND k.ended = t.seq AND e.id = k.submitted AND e.ended = t.seq
-WHERE t.seq > ? AND t.task BETWEEN ? AND ? ORDER BY t.seq LIMIT ?
+WHERE t.seq > ? AND t.seq <= ? AND t.task BETWEEN ? AND ? ORDER BY t.seq LIMIT ?
 """
-RUN_EVENTS = "SELECT seq, kind, data, at_us FROM run_event WHERE run = ? AND seq > ? ORDER BY seq"
+CHANGES = _CHANGES.format(more="")
+CHANGES_AND_RETURNED = _CHANGES.format(more=", e.id AS opened, e.ret AS ret")
+RUN_EVENTS = "SELECT seq, kind, data, at_us FROM run_event WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?"
+PARTS = """
+SELECT attempt, name, verdict, note, metrics, files, at_us FROM result WHERE attempt BETWEEN ? AND ? ORDER BY id
+"""
 VERDICTS = "SELECT task, verdict FROM tasks WHERE run = ?"
 LIVES = "SELECT id, pid, first_seq, last_seq, began_us, ended_us, how_ended FROM session WHERE run = ? ORDER BY id"
 IN_FLIGHT_FILES = """
@@ -269,5 +274,10 @@ def last_seq(connection: sqlite3.Connection) -> int:
 
 def changes(connection: sqlite3.Connection, run_id: int, after_seq: int, limit: int) -> list[Found]:
     """Transitions of the run after a decision, in order, as numbers; with what the attempt left that ended a task."""
-    (first,) = connection.execute(FIRST_SEQ, (run_id,)).fetchone()
-    return rows(connection, CHANGES, max(after_seq, (first or 1) - 1), *ids_of(run_id), limit)
+    return rows(connection, CHANGES, *changes_of(connection, run_id, after_seq, limit))
+
+
+def changes_of(connection: sqlite3.Connection, run_id: int, after_seq: int, limit: int) -> tuple[int, ...]:
+    """What to ask CHANGES with. No index leads from a run to its transitions: its sessions say where they are."""
+    first, last = connection.execute(RANGE, (run_id,)).fetchone()
+    return (max(after_seq, (first or 1) - 1), last or 0, *ids_of(run_id), limit)

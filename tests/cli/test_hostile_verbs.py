@@ -159,7 +159,11 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
         _each("logs", "-r", "1", "--", "KEY", step=7),
         _names("logs"),
     ],
-    "events": [_these(["events", "1"], ["events", "-f"], ["events", SUITE]), _names("events")],
+    "events": [
+        _these(["events", "1"], ["events", "-f"], ["events", SUITE], ["events", "1", "--consumer", SUITE]),
+        _names("events"),
+        lambda box: (["events", "2", "--consumer", name] for name in NAMES[::9] if "\0" not in name),
+    ],
     "sql": [_these(["sql", _SQL], ["sql", "--csv", _SQL], ["sql", "--json", _SQL], ["sql", "-l"]), _names("sql")],
     "diff": [
         _these(["diff", "1", "2"], ["diff", "1", "2", "--json"]),

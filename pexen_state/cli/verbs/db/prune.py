@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from pexen_state.journal.care.choosing import Chosen, Wish
     from pexen_state.journal.care.removal import Left
+    from pexen_state.journal.following.pruned import Consumer
+    from pexen_state.journal.paths import JournalPaths
 
 _SHOWN = 8
 
@@ -60,6 +62,7 @@ def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -
     from pexen_state.journal.care.prune import orphans
     from pexen_state.report.runs import runs_table, with_doing
     from pexen_state.report.style import count
+    from pexen_state.report.text import safe
 
     runs, spared = chosen
     write = app.console.out.line
@@ -73,6 +76,9 @@ def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -
     left = orphans(connection, path)
     if left:
         write(f"output that no run has any more would be deleted, too: {_some(left)}")
+    for consumer in _consumers(app, path, connection, runs):
+        if not consumer.has_seen_all:
+            write(f"the consumer {safe(consumer.name)} has not seen all of run {consumer.run}")
     return 0
 
 
@@ -89,11 +95,13 @@ def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
         with reader(path) as connection:  # anew: until now somebody may have run it
             runs, spared = choose(connection, wish, now_us)
             last = last_uuid(connection, runs)
+            consumers = _consumers(app, path, connection, runs)
         if last is not None:
             from pexen_state.sched.pool.tree import kill_strays
 
             kill_strays(last, lock.paths.slots)  # nobody finds them when the run is forgotten
         done = prune_journal(lock, runs)
+        _forget(app, lock.paths, consumers)
     write = app.console.out.line
     if done.runs:
         again = " `pexen db vacuum` gives the space in the journal back."
@@ -111,6 +119,34 @@ def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
     if done.left:
         app.console.err.line("pexen: mend that, and prune again: it removes what is left")
     return Exit.BROKEN if done.left else Exit.DONE
+
+
+def _consumers(app: App, path: str, connection: sqlite3.Connection, runs: Sequence[int]) -> list[Consumer]:
+    """Who follows these runs. If their file is damaged that is said; it keeps nobody from pruning."""
+    from pexen_state.journal.following import ConsumerError
+    from pexen_state.journal.following.pruned import consumers_of
+    from pexen_state.journal.paths import JournalPaths
+    from pexen_state.report.text import safe
+
+    try:
+        return consumers_of(connection, JournalPaths.of(path), runs)
+    except ConsumerError as error:
+        app.console.err.line(f"pexen: {safe(str(error))}")
+        return []
+
+
+def _forget(app: App, paths: JournalPaths, consumers: Sequence[Consumer]) -> None:
+    from pexen_state.journal.following import ConsumerError
+    from pexen_state.journal.following.pruned import forget
+    from pexen_state.report.text import safe
+
+    for consumer in consumers:
+        if not consumer.has_seen_all:
+            app.console.err.line(f"pexen: the consumer {safe(consumer.name)} had not seen all of run {consumer.run}")
+    try:
+        forget(paths, consumers)
+    except ConsumerError as error:
+        app.console.err.line(f"pexen: {safe(str(error))}")
 
 
 def _tell_left(app: App, left: Left) -> None:
