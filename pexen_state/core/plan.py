@@ -323,6 +323,8 @@ class Plan(Outages):
         if not spec.requires and not spec.requires_all:
             return ()
         parents = self.deps.parents(number)
+        if rank := self.tasks.ranks[number]:  # who joined since then was not waited for
+            parents = [parent for parent in parents if 0 < self.tasks.ranks[parent] < rank]
         if len(parents) > 1:
             parents = sorted(set(parents), key=self.tasks.ranks.__getitem__)
         return tuple(parents)

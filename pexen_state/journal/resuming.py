@@ -33,6 +33,9 @@ class Late(NamedTuple):
     calls: dict[int, str]  #: of those that tasks have added: how they are made again
 
 
+NOBODY_LATE = Late(frozenset(), {})
+
+
 class Resuming:
     """The tasks of one run. `sense` tells of rows that make none; outputs lie in `directory`."""
 
