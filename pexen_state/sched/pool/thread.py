@@ -278,13 +278,13 @@ class ThreadWorkerPool(WorkerPool):
                 self._check_executable(body)
 
     def _check_executable(self, body: Executable) -> None:
+        if self._elsewhere is not None and self._elsewhere.broken is not None:
+            raise PoolError(self._elsewhere.broken)
         if self._elsewhere is None or not self._elsewhere.can_run(body):
             raise PoolError(
                 f"Cannot submit unregistered task {body}: executables run under a keeper, which is forked "
                 "when a pool of threads starts, if it has one to run. Register one before that, or use the process pool"
             )
-        if self._elsewhere.broken is not None:
-            raise PoolError(self._elsewhere.broken)
 
     # -- waiting
 
