@@ -62,13 +62,16 @@ def end_of(directory: Path) -> list[tuple[object, ...]]:
     return [(*row, json.loads(left[row[0]]) if row[0] in left else None) for row in rows]
 
 
-def assert_as_if_nobody_had_killed_it(nursery: Nursery, directory: Path, seed: int) -> None:
-    undisturbed = directory / "undisturbed"
-    undisturbed.mkdir()
-    to_the_end(nursery, undisturbed, seed)
+def undisturbed(nursery: Nursery, directory: Path, seed: int) -> list[tuple[object, ...]]:
+    """How the program ends if nobody kills it."""
+    directory.mkdir()
+    to_the_end(nursery, directory, seed)
+    return end_of(directory)
 
+
+def assert_well_ended(directory: Path, wanted: list[tuple[object, ...]]) -> None:
     assert check(directory / "journal.db") == []
-    assert end_of(directory) == end_of(undisturbed)
+    assert end_of(directory) == wanted
     assert list(contradictions(records(directory))) == []
     assert all(state not in ("waiting", "ready") for _, state, *_ in end_of(directory))
 
@@ -84,12 +87,13 @@ def test_a_program_that_adds_tasks_and_is_killed_anywhere_ends_as_if_nobody_had_
         assert ended.code == 0 or ended.was_killed, ended.err
     to_the_end(nursery, tmp_path, seed)
 
-    assert_as_if_nobody_had_killed_it(nursery, tmp_path, seed)
+    assert_well_ended(tmp_path, undisturbed(nursery, tmp_path / "undisturbed", seed))
 
 
 @pytest.mark.parametrize("seed", THOROUGH)
 @pytest.mark.parametrize("when", ["after", "before"])
 def test_a_kill_at_any_commit_makes_no_difference(when: str, seed: int, nursery: Nursery, tmp_path: Path) -> None:
+    wanted = undisturbed(nursery, tmp_path / "undisturbed", seed)
     for commit in range(1, MOST_COMMITS):
         directory = tmp_path / str(commit)
         directory.mkdir()
@@ -98,7 +102,7 @@ def test_a_kill_at_any_commit_makes_no_difference(when: str, seed: int, nursery:
             break  # the session has fewer commits
         assert killed.was_killed, killed.err
         to_the_end(nursery, directory, seed)
-        assert_as_if_nobody_had_killed_it(nursery, directory, seed)
+        assert_well_ended(directory, wanted)
     assert 5 < commit < MOST_COMMITS
 
 

@@ -1,4 +1,5 @@
 """The callables that a pool knows, and how a worker finds them: by number, by the name of their module, as a copy."""
+
 from __future__ import annotations
 
 import pickle
