@@ -31,6 +31,19 @@ def journal(journaled: bool, tmp_path: Path) -> Path | None:
     return tmp_path / "journal.db" if journaled else None
 
 
+HERE = "tests.sched.test_add_task"
+
+TOO_LARGE = (
+    "add_task: x and its arguments are 1000098 bytes of JSON, and 1000000 are the most: write them to a file, and add the "
+    "task with its path"
+)
+LAMBDA = "test_what_cannot_be_added_is_refused_with_a_reason.<locals>.adder.<locals>.<lambda>"
+NOT_BY_NAME = (
+    "cannot be imported by name, and that is how it would be found when the run is resumed: move it to the top of a "
+    "module, and hand over what it needs as kwargs={...}"
+)
+
+
 def leaf(shared: dict[str, Any], *, n: int = 0) -> list[Any]:
     return [n, sorted(shared), current().key]
 
@@ -82,12 +95,12 @@ def test_what_a_task_has_added_is_in_the_journal_when_it_knows(tmp_path):
 
     @task(name="adder")
     def adder(shared):
-        current().add_task(leaf, name="leaf", tags=["late"])
-        return sql(journal, "SELECT task, tags FROM tasks WHERE task = 'leaf'")
+        current().add_task(leaf, name="leaf")
+        return sql(journal, "SELECT task, state FROM tasks WHERE task = 'leaf'")
 
     found = told(Sched([adder], journal=journal).run(ProcessWorkerPool()))
 
-    assert found["adder"].ret == [("leaf", '["late"]')]
+    assert found["adder"].ret == [("leaf", "ready")]
 
 
 @POOLS
@@ -135,23 +148,19 @@ def test_what_cannot_be_added_is_refused_with_a_reason(kind):
         found = told(Sched([adder]).run(kind()))
 
     assert sorted(found) == ["adder", "leaf"]
-    here = "tests.sched.test_add_task"
+    known = "add_task: 'leaf' is in the run already, as"
     assert found["adder"].ret == [
-        f"add_task: 'leaf' is in the run already, as a call of {here}:leaf with other arguments: give this one another name",
-        f"add_task: 'leaf' is in the run already, as a call of {here}:leaf: give this one another name",
-        "add_task: 'leaf' is in the run already, as the same call, but says something else of priority: "
-        "give this one another name",
+        f"{known} a call of {HERE}:leaf with other arguments: give this one another name",
+        f"{known} a call of {HERE}:leaf: give this one another name",
+        f"{known} the same call, but says something else of priority: give this one another name",
         "add_task: 'adder' is in the run already, as another task: give this one another name",
         "add_task: Unsatisfied requires remain: ['addr']",
         "add_task: Task x has {'/l'} in both claims and uses.",
-        "add_task: x and its arguments are 1000080 bytes of JSON, and 1000000 are the most: write them to a file, and add "
-        "the task with its path",
+        TOO_LARGE,
         "add_task: kwargs of x cannot be kept in the journal: it is of the type builtins:object, which JSON cannot give "
         "back exactly",
-        "add_task: test_what_cannot_be_added_is_refused_with_a_reason.<locals>.adder.<locals>.<lambda> cannot be imported "
-        "by name, and that is how it would be found when the run is resumed: move it to the top of a module, and hand "
-        "over what it needs as kwargs={...}",
-        f"add_task: {here}:nobody cannot be imported: there is no callable at {here}:nobody any more",
+        f"add_task: {LAMBDA} {NOT_BY_NAME}",
+        f"add_task: {HERE}:nobody cannot be imported: there is no callable at {HERE}:nobody any more",
         "add_task: 'no place' is no place of a callable: write module:function",
     ]
 
@@ -203,11 +212,11 @@ def test_an_adder_that_runs_again_in_another_session_meets_what_it_had_added(tmp
 
     sched = Sched([adder_of("then", signal.pause)], journal=journal, pulse=stop_when_there_are_two)
     assert list(sched.run(ProcessWorkerPool())) == []
-    with pytest.warns(PexenWarning, match="1 tasks changed"):
-        found = told(Sched([adder_of("now", bool)], journal=journal).run(ProcessWorkerPool()))
+    found = told(Sched([adder_of("now", bool)], journal=journal).run(ProcessWorkerPool()))
 
     assert {key: one.verdict for key, one in found.items()} == {"adder": "pass", "leaf": "pass"}
-    assert sql(journal, "SELECT summary FROM tasks WHERE task = 'leaf'") == [("then",)]
+    ((recorded,),) = sql(journal, "SELECT spec FROM task WHERE key = 'leaf'")
+    assert '"summary":"then"' in recorded
 
 
 def test_a_function_that_is_no_longer_there_fails_its_task_alone(tmp_path, monkeypatch):

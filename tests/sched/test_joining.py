@@ -90,8 +90,7 @@ def test_nothing_is_added_if_one_of_them_could_never_run(journaled, journal):
     assert list(found) == ["start_db"]
     assert said[0] == (
         DepcheckError,
-        "Unsatisfied requires remain: ['datbase']\n"
-        "  login requires 'datbase', but no task provides it.\n"
+        "Unsatisfied requires remain: ['datbase']\n  login requires 'datbase', but no task provides it.\n"
         "  Did you mean 'database', provided by start_db?",
     )
     assert said[1][0] is DepcheckError
@@ -150,7 +149,7 @@ def test_who_leaves_the_loop_with_an_addition_finds_it_in_the_next_session(tmp_p
     for _ in sched.run(ThreadWorkerPool()):
         sched.add_tasks([named("b", requires=["a"])])
         break
-    assert rows(tmp_path / "journal.db") == [("a", "succeeded", "pass"), ("b", "ready", None)]
+    assert rows(tmp_path / "journal.db") == [("a", "succeeded", "pass"), ("b", "waiting", None)]
 
     again = Sched([named("a", provides=["a"])], journal=tmp_path / "journal.db")
     found = take(again, also={"a": lambda: again.add_tasks([named("b", requires=["a"])])})
@@ -180,7 +179,7 @@ def test_what_joins_a_run_that_was_cancelled_is_cancelled_with_it(tmp_path):
 
     take(sched, lambda workers: ThreadWorkerPool(workers, spare=0), also={"a": cancel_and_add})
 
-    states = dict((key, state) for key, state, _ in rows(tmp_path / "journal.db"))
+    states = {key: state for key, state, _ in rows(tmp_path / "journal.db")}
     assert states["b"] == "cancelled"
     assert sql(tmp_path / "journal.db", "SELECT state FROM runs") == [("cancelled",)]
 
