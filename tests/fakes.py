@@ -66,6 +66,9 @@ class FakePool:
     ) -> None:
         pass
 
+    def admit(self, tasks: Iterable[Body]) -> None:
+        pass
+
     def answer(self, client: int, body: dict[str, object]) -> None:
         self.story.append(f"answer {client}: {body}")
 

@@ -6,7 +6,7 @@ a circle is searched only when there is one, for the message.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -56,8 +56,14 @@ class Rehearsal:
         return len(self.ran) == self._known
 
 
-def check_dependencies(specs: Sequence[TaskSpec]) -> Findings | None:
-    """Run the tasks in thought; None if all of them would run."""
+def _nobody() -> Mapping[str, str]:
+    return {}
+
+
+def check_dependencies(specs: Sequence[TaskSpec], beside: Callable[[], Mapping[str, str]] = _nobody) -> Findings | None:
+    """Run the tasks in thought; None if all of them would run. `beside` is asked for names that others provide, and for
+    their keys, should some be missing: one may look like it.
+    """
     rehearsal = Rehearsal()
     if rehearsal.add(specs):
         return None
@@ -75,7 +81,7 @@ def check_dependencies(specs: Sequence[TaskSpec]) -> Findings | None:
     if not missing:
         found = next(circles(deps, stuck))
         circle = tuple(specs[task - 1].key for task in (*found, found[0]))
-    return Findings(tuple(names), tuple(_missing(missing, specs)), circle)
+    return Findings(tuple(names), tuple(_missing(missing, specs, beside)), circle)
 
 
 def _unsatisfied(deps: Deps, task: int) -> Iterator[Gate]:
@@ -83,9 +89,14 @@ def _unsatisfied(deps: Deps, task: int) -> Iterator[Gate]:
     yield from (gate for gate in deps[task].requires_all if not gate.all_kept)
 
 
-def _missing(missing: Mapping[Name, int], specs: Sequence[TaskSpec]) -> Iterator[Missing]:
+def _missing(
+    missing: Mapping[Name, int], specs: Sequence[TaskSpec], beside: Callable[[], Mapping[str, str]]
+) -> Iterator[Missing]:
     """`missing` has for each name the first task that requires it."""
-    providers = {name: spec.key for spec in specs for name in spec.provides if isinstance(name, str)}
+    there = [spec for spec in specs if spec.key]
+    providers = {name: spec.key for spec in there for name in spec.provides if isinstance(name, str)}
+    if missing:
+        providers |= beside()
     for count, (name, task) in enumerate(missing.items()):
         similar: list[str] = []
         if count < HINTS:

@@ -28,6 +28,7 @@ class Deciding(Standing):
     def __init__(self, *, max_fail: int | None = None, record: bool = False) -> None:
         super().__init__(record=record)
         self.max_fail = max_fail
+        self.absent: set[int] = set()  #: not there in this session so far: may not begin; no part of the run's state
         self._lost: list[int] = []  # wait in vain, unless somebody adds a provider
         self._decisions: list[Decision] = []
 

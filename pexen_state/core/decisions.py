@@ -31,6 +31,10 @@ class Added(NamedTuple):
 
     first: int
     specs: tuple[TaskSpec, ...]
+    by: int | None = (
+        None  #: who added them while the run went on: a task, or the caller, 0; None: they were given to it
+    )
+    calls: tuple[str, ...] = ()  #: how each is made again, as whoever added them wrote it down; no business of the plan
 
 
 class Paused(NamedTuple):

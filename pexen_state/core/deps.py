@@ -11,16 +11,12 @@ one that was given them one by one.
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from pexen_state.core.alternatives import alternatives, parts_of, providing_wholes, with_wholes
+from pexen_state.core.keys import Globs, Keys
 from pexen_state.core.spec import NOBODY, Name, TaskSpec
-
-_SPECIAL = re.compile(r"[*?[]")
 
 Numbers = list[int] | tuple[()]  #: of tasks
 
@@ -90,6 +86,8 @@ class Deps:
         self._wholes: dict[Name, list[str]] = {}  # name -> alternatives that it is a part of
         self._known: set[str] = set()  # these
         self._matching: dict[int, list[Gate]] = {}  # task -> the globs that its key matches
+        self._keys: Keys | None = None  # of all tasks; not before there is a glob
+        self._globs = Globs()
         self._held_back: dict[int, None] = {}  # of the tasks being added: who must wait again
 
     def __getitem__(self, task: int) -> Waits:
@@ -226,29 +224,32 @@ class Deps:
         patterns = dict.fromkeys([pattern for spec in specs for pattern in spec.after])
         if not patterns and not self.globs:
             return
-        own = {task: set(spec.after) for task, spec in enumerate(specs, first) if spec.after}
         newcomers = sorted([(spec.key, task) for task, spec in enumerate(specs, first)])
-        for pattern in self.globs:
-            self._join(pattern, newcomers, own)
+        for pattern, task in self._globs.matched_by(newcomers):
+            self._join(self.globs[pattern], task)
         fresh = [pattern for pattern in patterns if pattern not in self.globs]
-        if fresh:
-            everybody = sorted([(spec.key, task) for task, spec in enumerate(self.specs) if task])
-            for pattern in fresh:
-                self.globs[pattern] = Gate(pattern, order_only=True)
-                self._join(pattern, everybody, own)
+        if self._keys is not None:
+            self._keys.add(newcomers)
+        elif fresh:
+            self._keys = Keys((spec.key, task) for task, spec in enumerate(self.specs) if task)
+        for pattern in fresh:
+            assert self._keys is not None
+            gate = self.globs[pattern] = Gate(pattern, order_only=True)
+            self._globs.add(pattern)
+            for task in self._keys.matching(pattern):
+                self._join(gate, task)
 
-    def _join(self, pattern: str, candidates: list[tuple[str, int]], own: dict[int, set[str]]) -> None:
-        gate = self.globs[pattern]
-        for task in _matching(candidates, pattern):
-            if pattern in own.get(task, ()):
-                continue
-            gate.providers = _joined(gate.providers, task)
-            self._matching.setdefault(task, []).append(gate)
-            if not self.ended[task]:
-                if not gate.pending:
-                    for waiter in gate.any_waiters:
-                        self._shut(waiter)
-                gate.pending += 1
+    def _join(self, gate: Gate, task: int) -> None:
+        """The task's key matches: who comes after that glob waits for it."""
+        if gate.label in self.specs[task].after:
+            return
+        gate.providers = _joined(gate.providers, task)
+        self._matching.setdefault(task, []).append(gate)
+        if not self.ended[task]:
+            if not gate.pending:
+                for waiter in gate.any_waiters:
+                    self._shut(waiter)
+            gate.pending += 1
 
     def end(self, task: int, provided: bool, skipped: bool) -> tuple[Sequence[int], Sequence[int]]:
         """A task ended. Return (those that need wait no longer, those that now wait in vain).
@@ -398,17 +399,3 @@ def _count(counts: dict[int, int], task: int, more: int) -> None:
         counts[task] = count
     elif more:
         del counts[task]
-
-
-def _matching(candidates: list[tuple[str, int]], pattern: str) -> Iterator[int]:
-    """Those of the sorted (key, task) whose keys match the glob. What stands before its first special character
-    is looked up, so that many exact names cost no more than a few globs.
-    """
-    special = _SPECIAL.search(pattern)
-    prefix = pattern[: special.start()] if special else pattern
-    for at in range(bisect_left(candidates, (prefix,)), len(candidates)):
-        key, task = candidates[at]
-        if not key.startswith(prefix):
-            return
-        if fnmatchcase(key, pattern) if special else key == pattern:
-            yield task

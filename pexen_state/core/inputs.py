@@ -80,7 +80,25 @@ class NotRebooted(NamedTuple):
 
 
 class TasksAdded(NamedTuple):
+    """`by` and `calls` are those of the decision `Added`."""
+
     specs: tuple[TaskSpec, ...]
+    by: int | None = None
+    calls: tuple[str, ...] = ()
+
+
+class TasksAbsent(NamedTuple):
+    """The caller had added these while the run went on, and has not done so again in this session: until then nobody
+    knows how to run them.
+    """
+
+    tasks: tuple[int, ...]
+
+
+class TaskBrought(NamedTuple):
+    """One of those is there again."""
+
+    task: int
 
 
 class DoesNotApply(NamedTuple):
@@ -150,6 +168,8 @@ Input = (
     | DeadlineMoved
     | TasksAdded
     | DoesNotApply
+    | TasksAbsent
+    | TaskBrought
     | TaskGone
     | TaskChanged
     | PauseAsked

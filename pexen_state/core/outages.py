@@ -74,7 +74,8 @@ class Outages(Attempts):
 
     def _next_suspect(self) -> int:
         """Who may be tried now; 0 while one is. Whoever is tried is alone."""
-        ready = (number for number in self.suspects if self.tasks.states[number] is State.READY)
+        there = (number for number in self.suspects if number not in self.absent)
+        ready = (number for number in there if self.tasks.states[number] is State.READY)
         return 0 if self.in_flight else next(ready, 0)
 
     # -- reboots

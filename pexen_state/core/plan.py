@@ -42,8 +42,10 @@ from pexen_state.core.inputs import (
     RunTimedOut,
     Started,
     StopAsked,
+    TaskBrought,
     TaskChanged,
     TaskGone,
+    TasksAbsent,
     TasksAdded,
     UnlockAsked,
 )
@@ -110,6 +112,8 @@ class Plan(Outages):
             NotRebooted: self._on_not_rebooted,
             TasksAdded: self._on_added,
             DoesNotApply: self._on_does_not_apply,
+            TasksAbsent: self._on_absent,
+            TaskBrought: self._on_brought,
             TaskGone: self._on_gone,
             TaskChanged: self._on_changed,
             PauseAsked: self._on_pause,
@@ -185,9 +189,20 @@ class Plan(Outages):
     def _on_added(self, added: TasksAdded) -> None:
         if added.specs:
             first = len(self.tasks) + 1
-            self._decide(Added(first, added.specs))
+            self._decide(Added(first, *added))
             for number in range(first, first + len(added.specs)):
-                self._skip_if_given_up(self.tasks[number])
+                if self.is_cancelled:
+                    self._cancel(self.tasks[number])
+                else:
+                    self._skip_if_given_up(self.tasks[number])
+
+    def _on_absent(self, absent: TasksAbsent) -> None:
+        self.absent.update(absent.tasks)
+
+    def _on_brought(self, brought: TaskBrought) -> None:
+        self.absent.discard(brought.task)
+        if self.tasks.states[brought.task] is READY:
+            self._ready.push(self.tasks.specs[brought.task].priority, brought.task)
 
     def _on_does_not_apply(self, told: DoesNotApply) -> None:
         task = self.tasks[told.task]
@@ -195,6 +210,7 @@ class Plan(Outages):
             self._never_runs(task, Cause.CONDITION, told.reason)
 
     def _on_gone(self, gone: TaskGone) -> None:
+        self.absent.discard(gone.task)
         task = self.tasks[gone.task]
         if not task.state.is_final and not task.state.in_flight:
             self._never_runs(task, Cause.GONE, GONE)
@@ -256,10 +272,13 @@ class Plan(Outages):
         best = self._next_suspect if self.suspects else self._ready.pop
         states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
         apply, decided, submit, parents = self.apply, self._decisions.append, self._commands.append, self.parents
+        absent = self.absent
         self._take_offers()
         while self._room > 0 and (number := best()):
             if states[number] is not READY:
                 continue  # a stale entry
+            if absent and number in absent:
+                continue  # until it is brought
             after = follows.get(number, 0)
             if resources.next_turn and self._is_kept_for_another(number):
                 continue
@@ -340,12 +359,20 @@ class Plan(Outages):
                 self._ready.push(self.tasks.specs[number].priority, number)
 
     def _is_at_a_standstill(self) -> bool:
+        return self._can_go_no_further() and not self.waits_for_absent
+
+    @property
+    def waits_for_absent(self) -> bool:
+        """Nothing can begin but, perhaps, for tasks that are not there in this session."""
+        return any(not self.tasks.states[number].is_final for number in self.absent) and self._can_go_no_further()
+
+    def _can_go_no_further(self) -> bool:
         return (
             self.mood is Mood.RUNNING
             and self._room > 0
             and not self.in_flight
             and self.unfinished > 0
-            and not self._ready
+            and (not self._ready or not self.absent.isdisjoint(self.suspects))
             and not (self.awaiting or self.is_rebooting)
         )
 
@@ -355,6 +382,8 @@ class Plan(Outages):
         if not spec.requires and not spec.requires_all:
             return ()
         parents = self.deps.parents(number)
+        if rank := self.tasks.ranks[number]:  # who joined since then was not waited for
+            parents = [parent for parent in parents if 0 < self.tasks.ranks[parent] < rank]
         if len(parents) > 1:
             parents = sorted(set(parents), key=self.tasks.ranks.__getitem__)
         return tuple(parents)

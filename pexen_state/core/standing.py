@@ -274,7 +274,7 @@ class Standing:
                     self._tell(number, READY, WAITING, Cause.HELD_BACK)
 
     def _add(self, added: Added) -> None:
-        first, specs = added
+        first, specs = added.first, added.specs
         tasks = self.tasks
         if first != len(tasks) + 1:
             raise IllegalTransition(f"tasks {first}, ... were added, but {len(tasks)} are known")
@@ -288,9 +288,9 @@ class Standing:
         free, held_back = self.deps.add(first, specs, tasks.ranks)
         self._wake(free, Cause.START)
         self._hold_back(held_back)
-        self._in_vain += sorted(
-            number for number in self.deps.lost if number >= first and tasks.states[number] is WAITING
-        )
+        if lost := self.deps.lost:
+            newcomers = range(first, first + len(specs))
+            self._in_vain += [number for number in newcomers if number in lost and tasks.states[number] is WAITING]
 
     def _restore(self, saved: Restored) -> None:
         number, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason, is_fresh, reboots = (

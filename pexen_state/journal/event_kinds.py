@@ -11,7 +11,7 @@ from pexen_state.core.states import Word
 class EventKind(Word):
     """What a `run_event` is. Its data is JSON: the fields of the decision, by name."""
 
-    ADDED = 1  #: {"first": n, "count": n}; the specs are with the tasks
+    ADDED = 1  #: {"first": n, "count": n, "by": who, "calls": [...]}, the last two if it was while the run went on
     PAUSED = 2
     UNLOCKED = 3
     CANCELLED = 4

@@ -199,7 +199,7 @@ def _event(fetch: Fetch, run: int, kind: int, data: str) -> Decision:
             base = task_base(run)
             rows = fetch(_SPECS, (base + first, base + first + count - 1))
             specs = tuple(spec_from_json(key, spec) for key, spec in rows)
-            return Added(first, specs)
+            return Added(first, specs, said.get("by"), tuple(said.get("calls", ())))
         case EventKind.PAUSED:
             return Paused(**said)
         case EventKind.CLEARED:

@@ -6,11 +6,14 @@ no cursor stays open over a write.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import NamedTuple
 
 from pexen_state.core.decisions import Intervention
 from pexen_state.journal.ended import EndedPage, read_page
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.recorded import RecordedPage, recorded_pages
 from pexen_state.journal.records import SavedTask
@@ -19,6 +22,18 @@ from pexen_state.journal.restore import RANGES, TASKS, Fetch, saved_from
 _PAGE = 5000
 
 _UNDER_WAY = f"{TASKS} AND ended IS NULL AND (attempt > 0 OR state > 1 OR reason IS NOT NULL) ORDER BY id"
+_CHANGES = "SELECT a.shared FROM task k JOIN attempt a ON a.id = k.submitted WHERE k.id = ?"
+_LATE = f"SELECT data FROM run_event WHERE run = ? AND kind = {int(EventKind.ADDED)} ORDER BY seq"
+
+
+class Late(NamedTuple):
+    """Tasks that were added while the run went on."""
+
+    by_caller: frozenset[int]  #: by number; the caller is to add them again
+    calls: dict[int, str]  #: of those that tasks have added: how they are made again
+
+
+NOBODY_LATE = Late(frozenset(), {})
 
 
 class Resuming:
@@ -40,6 +55,23 @@ class Resuming:
         """What has not ended, and of which more is to be said than that: by number."""
         with self._sense():
             return saved_from(self._fetch(_UNDER_WAY, (task_base(self._run), *ids_of(self._run))))
+
+    def late(self) -> Late:
+        """Who was added while an earlier session went on."""
+        by_caller: set[int] = set()
+        calls: dict[int, str] = {}
+        for (data,) in self._fetch(_LATE, (self._run,)):
+            said = json.loads(data)
+            numbers = range(said["first"], said["first"] + said["count"])
+            if said.get("by") == 0:
+                by_caller.update(numbers)
+            calls.update(zip(numbers, said.get("calls", ()), strict=False))
+        return Late(frozenset(by_caller), calls)
+
+    def changes_of(self, task: int) -> str | None:
+        """What the attempt that ended the task changed in its `shared`, as JSON; None for nothing."""
+        found = self._fetch(_CHANGES, (task_base(self._run) + task,))
+        return found[0][0] if found else None
 
     def ended(self, interventions: Sequence[tuple[int, Intervention]] = ()) -> Iterator[EndedPage]:
         """What has ended, with its result, in the order in which it did. A page ends where one of these was decided."""

@@ -353,11 +353,11 @@ def _begin(began: Iterable[Beginning], rows: Rows, memory: Memory) -> None:
 
 def _event(decision: Added | Passing | Intervention, rows: Rows, memory: Memory, at_us: int) -> None:
     match decision:
-        case Added(first, specs):
+        case Added(first, specs, by, calls):
             count = len(specs)
-            if memory.tasks != first + count - 1:
+            if memory.tasks < first + count - 1:  # others may follow in the same turn
                 raise ValueError(f"tasks up to {first + count - 1} are decided, but add_tasks() gave {memory.tasks}")
-            rows.events.append(added_event(memory, first, count, at_us))
+            rows.events.append(added_event(memory, first, count, at_us, by, calls))
         case _:
             rows.events.append(_event_row(memory, _KINDS[type(decision)], _fields(decision), at_us))
             if isinstance(decision, Freeing):
@@ -387,8 +387,15 @@ def _event_row(memory: Memory, kind: EventKind, data: dict[str, Any], at_us: int
     return memory.seq, memory.run, int(kind), json.dumps(data), at_us
 
 
-def added_event(memory: Memory, first: int, count: int, at_us: int) -> Row:
-    return _event_row(memory, EventKind.ADDED, {"first": first, "count": count}, at_us)
+def added_event(
+    memory: Memory, first: int, count: int, at_us: int, by: int | None = None, calls: Sequence[str] = ()
+) -> Row:
+    data: dict[str, Any] = {"first": first, "count": count}
+    if by is not None:
+        data["by"] = by
+    if calls:
+        data["calls"] = list(calls)
+    return _event_row(memory, EventKind.ADDED, data, at_us)
 
 
 def join(memory: Memory, first_number: int, tasks: Sequence[NewTask]) -> Iterable[Row]:

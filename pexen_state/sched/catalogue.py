@@ -7,7 +7,7 @@ records them, and a resume takes them again, whatever it would choose today.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from contextlib import closing, suppress
 
 from pexen_state.core.alternatives import parts_of
@@ -130,6 +130,32 @@ class Catalogue:
         if not self:
             return callables
         return self._complete(callables.bodies, callables.specs, defaults, recorded, checked)
+
+    def filled(
+        self,
+        there: TaskSpec,
+        tasks: Sequence[Task],
+        specs: Sequence[TaskSpec],
+        defaults: Defaults | None,
+        taken: Container[str],
+    ) -> tuple[list[Task], list[TaskSpec]]:
+        """These tasks, which join a run, and those that are taken for them. `there` provides what the run has; `taken`
+        are keys of its tasks. Raises DepcheckError.
+        """
+        more = {key: task for task in self._tasks.values() if (key := key_of(task)) not in taken}
+        entries = [
+            Entry(there),
+            *(entry_of(task, spec)._replace(on_demand=False) for task, spec in zip(tasks, specs, strict=True)),
+        ]
+        ordinary = len(entries)
+        entries += [entry_of(task, spec_of(task, key, defaults), from_catalogue=True) for key, task in more.items()]
+        places = range(ordinary) if self._no_deps else complete(entries, range(ordinary), self._applies).places
+        found = [entries[place].spec for place in places]
+        if self._no_deps:
+            found = without_missing(found)
+        check_with_reasons(found, entries, self._applies)
+        bodies = [*tasks, *more.values()]
+        return [bodies[place - 1] for place in places if place], found[1:]
 
     def _complete(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pexen_state.core.check import Findings, both_used_and_claimed, check_dependencies, unused_names
 from pexen_state.core.spec import Name, TaskSpec
@@ -19,9 +19,11 @@ def check_locks(tasks: Iterable[Body], specs: Sequence[TaskSpec]) -> None:
             raise MutexError(f"Task {spec.key} has {both} in both claims and uses.", task)
 
 
-def check_names(specs: Sequence[TaskSpec]) -> None:
-    """Raises DepcheckError if there are tasks that could not run even if nothing failed."""
-    findings = check_dependencies(specs)
+def check_names(specs: Sequence[TaskSpec], beside: Callable[[], Mapping[str, str]] = dict) -> None:
+    """Raises DepcheckError if there are tasks that could not run even if nothing failed. `beside`: names that others
+    provide, for the message.
+    """
+    findings = check_dependencies(specs, beside)
     if findings is not None:
         raise DepcheckError(_sentence(findings), list(findings.remain))
 

@@ -12,13 +12,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Unpack
 
 from pexen_state.box.facts import facts
 from pexen_state.in_task import client, reports
 from pexen_state.journal import codec
+from pexen_state.sched.common import SchedulerError
+from pexen_state.sched.fields import Fields
 from pexen_state.sched.pool.base import Context
 from pexen_state.sched.pool.output import Private, make_directory
+from pexen_state.sched.recorded import Record
 from pexen_state.subresults import attachments, lines
 from pexen_state.subresults.collecting import ARTIFACTS, FILE
 from pexen_state.subresults.lines import Line
@@ -29,6 +32,9 @@ from pexen_state.words import seconds_of
 Ask = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 _NOTHING: Any = object()
+
+#: What is called otherwise than it is asked for.
+_CALLED = {"add": "add_task"}
 
 
 class NotInATask(PexenError, RuntimeError):
@@ -96,6 +102,23 @@ class Current:
                 raise Refused(str(error)) from None
         return codec.decode(json.dumps(self._answer(body)["value"]))
 
+    def add_task(self, task: Callable[..., Any] | str, /, **metadata: Unpack[Fields]) -> str:
+        """Add a task to the run, and return its key. It is in the journal when this returns.
+
+        `task` is a function at the top of a module, or where it is found: "module:function". `metadata` is what
+        `func_meta` takes, beside what the function says itself; `kwargs={...}` are its arguments, which a journal
+        has to be able to hold exactly. It may require what anybody provides, tasks that have ended included.
+
+        Adding the same task again, as an attempt does that is tried again, adds nothing. Raises Refused, and adds
+        nothing, if its key belongs to another task, if it could never run, and for what cannot be written down.
+        """
+        try:
+            record = Record.of(task, metadata)
+        except SchedulerError as error:
+            raise Refused(f"add_task: {error}") from None
+        key: str = self._answer({"do": "add", "task": record.plain()})["key"]
+        return key
+
     def deadline(self, how_long: str | float) -> float | None:
         """Say how long this attempt may take: "10m" (or a number of seconds) from now on, "+5m" longer than until now.
 
@@ -153,7 +176,7 @@ class Current:
     def _answer(self, body: dict[str, Any]) -> Mapping[str, Any]:
         answer = self._ask(body)
         if not answer["ok"]:
-            raise Refused(f"{body['do']}: {answer['error']}")
+            raise Refused(f"{_CALLED.get(body['do'], body['do'])}: {answer['error']}")
         return answer
 
 

@@ -32,6 +32,10 @@ class Inbox:
 
     def put(self, asked: Input) -> None:
         self._inputs.append(asked)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the loop look whether there is anything."""
         with self._lock:
             if self._event >= 0:
                 os.eventfd_write(self._event, 1)

@@ -18,6 +18,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import ExceptionInfo, Reboot, Skip, TaskFailError
 from pexen_state.sched.fields import SchedMeta
 from pexen_state.sched.meta import ATTRIBUTE, get_kwargs
+from pexen_state.sched.recorded import RecordedCall
 
 PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 
@@ -40,6 +41,8 @@ def invoke(body: Callable[..., Any], shared: dict[str, Any]) -> Call:
             # Most tasks by far; looking closer costs more than many of them do.
             ret = body(shared) if body.__code__.co_argcount else body()
         else:
+            if isinstance(body, RecordedCall):
+                body = body.found()
             kwargs = get_kwargs(body)
             ret = body(shared, **kwargs) if takes_shared(body, kwargs) else body(**kwargs)
     except BaseException as error:  # noqa: BLE001  # see above

@@ -50,6 +50,7 @@ from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.interrupted import CutOff, Interrupted, interruption_of, left_by
 from pexen_state.sched.jobs import JournaledJobMaker
+from pexen_state.sched.joining import Earlier, Joining
 from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
@@ -57,7 +58,7 @@ from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.parking import why_parked
 from pexen_state.sched.partners import Source
 from pexen_state.sched.pool.base import Began, Outcome, Pool
-from pexen_state.sched.pool.results import texts_of
+from pexen_state.sched.pool.results import after_changes, texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
 from pexen_state.sched.pool.tree import kill_strays
 from pexen_state.sched.rebooter import Rebooter
@@ -102,6 +103,12 @@ class JournalLedger:
             self._new_slots = None
         _warn_of_text_only(ended.values())
 
+    def add_tasks(self, first: int, tasks: Sequence[NewTask]) -> None:
+        self._journal.add_tasks(first, tasks)
+
+    def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        self._journal.set_fingerprints(fingerprints)
+
     def checkpoint(self, task: int, key: str) -> Any:
         return self._journal.checkpoint(task, key)
 
@@ -118,7 +125,9 @@ def _warn_of_text_only(outcomes: Iterable[Outcome]) -> None:
         )
 
 
-def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbox) -> Iterator[TaskRes]:
+def run_journaled(
+    asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbox, joining: Joining
+) -> Iterator[TaskRes]:
     """One session: the results of earlier sessions first, then those of what is left."""
     check_keys(callables.specs)
     now = facts(directory=os.path.dirname(asked.path))
@@ -144,7 +153,12 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         base = codec.decode(run.shared) if run.shared is not None else {}
         if asked.planned is not None:
             asked.planned(plan)
-        shared = SharedStore(plan, base, [task.spec for task in match.added], match.may_end_again)
+        past = journal.resuming(run.id)
+        coming = [task.spec for task in match.added]
+        joining.begin(plan, match.bodies, is_journaled=True, earlier=Earlier(coming, match.absent, match.calls))
+        shared = SharedStore(
+            plan, base, coming, match.may_end_again, lambda task, got: after_changes(got, past.changes_of(task))
+        )
         left = interrupted.cut_off(match.under_way)
         control = stack.enter_context(Control.open(asked.path, run.id, plan, pool))
         limited = [task for task in match.under_way if task.spec.total_timeout is not None]
@@ -184,6 +198,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
             timers=_run_clock(asked, journal, run),
             careful=bool(left.keys),
             pulse=asked.pulse,
+            joining=joining,
         )
         began = restored(journal.facts(run.id))
         journal.begin_session(run.id, facts=now, panics=kept_panics())
@@ -191,7 +206,6 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         if asked.announce is not None:
             asked.announce(_opened(run, match, left, differences(began, now) if began else []))
         if match.is_resumed:
-            past = journal.resuming()
             done = journal.interventions()
             told = woven(past.ended(done), match.under_way, done)
             yield from _while_ours(replay(plan, told, shared, match.bodies, match.sent_back), loop.owner)
@@ -204,6 +218,7 @@ def run_journaled(asked: RunAsked, pool: Pool, callables: Callables, inbox: Inbo
         journal.set_fingerprints(match.fingerprints)
         stack.enter_context(all_frozen())
         conditions = Conditions(run.options.get("params"), lambda: now if asked.rerun_changed or not began else began)
+        joining.decide_by(conditions)
         before = [*lost, *match.before, *_decided(plan, match, conditions, asked.rerun_changed)]
         if asked.park and (why := why_parked(interrupted.lives)) is not None:
             unfinished = plan.unfinished
@@ -285,7 +300,7 @@ def _begin_or_match(
         # What was given up, or cancelled by a person, is not to run again.
         rerun = asked.rerun_changed and not any(map(_ends_the_run, journal.interventions(record.id)))
         past = journal.resuming(record.id)
-        match = match_tasks(callables, past.recorded(), OF_TASKS.intersection(asked.overrides), rerun)
+        match = match_tasks(callables, past.recorded(), OF_TASKS.intersection(asked.overrides), rerun, past.late())
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
         if not (callables.all_would_run and match.is_as_recorded):
             check_names([*match.specs, *(task.spec for task in match.added)])

@@ -24,6 +24,7 @@ from pexen_state.core.states import Cause, State, Verdict
 from pexen_state.journal.records import Checkpoint
 from pexen_state.sched.common import PoolError, TaskRes, task_result
 from pexen_state.sched.endings import Endings
+from pexen_state.sched.joining import Joining
 from pexen_state.sched.kernel_watch import KernelWatch
 from pexen_state.sched.owner import Owner
 from pexen_state.sched.partners import Ledger, Source, Timer
@@ -44,6 +45,7 @@ from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.time_limits import TimeSpent
 from pexen_state.sched.window import Window
+from pexen_state.util import PexenError
 
 #: A worker's word that it started is committed with the next turn, at the latest after this many seconds.
 STARTED_WITHIN = 0.1
@@ -77,6 +79,7 @@ class Loop:
     trouble while tasks run.
     `careful`: an earlier session was cut off; nobody knows by what, so as little as possible is to be under suspicion.
     `pulse` is called after every turn that was carried out, and every PULSE_S while nothing happens.
+    `joining` has the tasks that are added meanwhile.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class Loop:
         timers: Sequence[Timer] = (),
         careful: bool = False,
         pulse: Callable[[], None] | None = None,
+        joining: Joining | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plan = plan
@@ -110,6 +114,8 @@ class Loop:
         self._endings = Endings(plan.tasks.specs, spent or TimeSpent(), kernel, rebooter, survives=bool(opened.box))
         self._timers = [*timers, *([rebooter] if rebooter is not None else [])]
         self._pulse = pulse
+        self._joining = joining
+        self._joins = True  # tasks may join with the next turn; with the first those do that a resume brings
         self._clock = clock
         self._window = Window(pool, is_ahead=plan.max_fail is None)
         if careful:
@@ -147,7 +153,9 @@ class Loop:
                 yield from self._act(turn)
                 if self._pulse is not None:
                     self._pulse()
-                if self._is_done():
+                if self._joining is not None and not self._joining.has_some and self._plan.waits_for_absent:
+                    self._inputs.extend(self._joining.give_up_absent())
+                elif self._is_done():
                     break
                 self._await_inputs(pulse=self._pulse)
             done = True
@@ -165,6 +173,8 @@ class Loop:
 
     def _is_done(self) -> bool:
         plan = self._plan
+        if self._joining is not None and self._joining.has_some:
+            return False
         return not plan.in_flight and (plan.is_over or plan.mood is Mood.DRAINING or plan.awaits_reboot)
 
     # -- handle and commit -------------------------------------------------------------------------------
@@ -180,9 +190,14 @@ class Loop:
         inputs.extend(Started(one.task, one.attempt) for one in began)
         inputs.extend(DeadlineMoved(*one) for one in self._extended.values())
         self._extended.clear()
+        if self._joining is not None:
+            self._hear_of_tasks(self._joining)
+            newcomers = self._joining.take(self._ledger)
+            self._joins = self._joins or bool(newcomers)
+            inputs.extend(newcomers)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
         turn = self._plan.handle(*inputs)
-        kept = [one for one in self._asks if "value" in one.body]
+        kept = [one for one in self._asks if one.body["do"] == "checkpoint" and "value" in one.body]
         checkpoints = [Checkpoint(one.task, one.body["key"], one.body["value"]) for one in kept]
         if turn.decisions or began or checkpoints:
             try:
@@ -195,13 +210,37 @@ class Loop:
             source.committed()
         while self._asks:
             one = self._asks[0]
-            self._pool.answer(one.client, {"ok": True, "value": self._ledger.checkpoint(one.task, one.body["key"])})
+            self._pool.answer(one.client, self._answer(one))
             del self._asks[0]
         self._note(turn.decisions)
         return turn
 
+    def _answer(self, asked: Asks) -> dict[str, Any]:
+        if asked.body["do"] == "add":
+            return {"ok": True, "key": asked.body["key"]}
+        return {"ok": True, "value": self._ledger.checkpoint(asked.task, asked.body["key"])}
+
+    def _hear_of_tasks(self, joining: Joining) -> None:
+        """Tasks ask for others. Whoever cannot have them is told so at once."""
+        refused = []
+        for one in self._asks:
+            if one.body["do"] == "add":
+                try:
+                    one.body["key"] = joining.asked(one.task, one.body["task"])
+                except (PexenError, ValueError) as error:
+                    self._pool.answer(one.client, {"ok": False, "error": str(error)})
+                    refused.append(one)
+        if refused:
+            self._asks = [one for one in self._asks if one not in refused]
+
     def _note(self, decisions: Sequence[Decision]) -> None:
         """Tell who keeps `shared` what became of the tasks."""
+        if self._joins:  # before anybody ends in this turn, and lets go of what is for them, too
+            self._joins = False
+            for decision in decisions:
+                if type(decision) is Added:
+                    self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
+        self._shared.turn()
         for decision in decisions:
             if type(decision) is Transition:
                 new = decision[3]
@@ -213,8 +252,6 @@ class Loop:
                     self._shared.ended(task, left.shared if left is not None else None)
                 elif new is _WAITING:
                     self._shared.sent_back(task)
-            elif type(decision) is Added:
-                self._shared.joined(range(decision.first, decision.first + len(decision.specs)))
 
     # -- act ---------------------------------------------------------------------------------------------
 
@@ -312,13 +349,15 @@ class Loop:
         """Block until there is something to decide, or until then."""
         while True:
             next_pulse = math.inf if pulse is None else self._clock() + PULSE_S
-            if self._inputs:  # since the last turn was taken
+            if self._inputs or (self._joining is not None and self._joining.has_some):  # since the last turn was taken
                 self._collect(self._clock())
             elif self._collect(min(until, self._started_due(), next_pulse, *(one.due for one in self._timers))):
                 self._hold(until)
             self._inputs.extend(self._due())
             now = self._clock()
             if self._inputs or self._asks or now >= min(until, self._started_due()):
+                return
+            if self._joining is not None and self._joining.has_some:
                 return
             if pulse is not None:
                 pulse()

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAdded
+from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAbsent, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import State
 from pexen_state.journal.recorded import RecordedPage
 from pexen_state.journal.records import NewTask, RecordedTask, SavedTask
+from pexen_state.journal.resuming import NOBODY_LATE, Late
 from pexen_state.journal.specs import spec_to_json
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.identity import Fingerprints
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.recorded import Record, RecordedCall
 from pexen_state.sched.specs import Callables
 from pexen_state.util import PexenWarning
 
@@ -42,6 +44,8 @@ class Match:
     under_way: list[SavedTask] = field(default_factory=list)  #: what has begun and not ended
     before: list[Input] = field(default_factory=list)  #: what the plan is told before the session begins
     added: list[NewTask] = field(default_factory=list)
+    absent: list[RecordedTask] = field(default_factory=list)  #: the caller had added them while the run went on
+    calls: Mapping[int, str] = field(default_factory=dict)  #: records of tasks that tasks added, by number
     skipped: set[int] = field(default_factory=set)  #: tasks that had ended without
     sent_back: set[int] = field(default_factory=set)  #: tasks that had ended, changed, and run again
     fingerprints: dict[int, bytes] = field(default_factory=dict)  #: of tasks that changed and are still to run
@@ -69,12 +73,14 @@ def match_tasks(
     recorded: Iterable[RecordedPage],
     overrides: Collection[str] = (),
     rerun_changed: bool = False,
+    late: Late = NOBODY_LATE,
 ) -> Match:
     """Find each task of the journal (`recorded`: by number, in pages) among the caller's. What the journal recorded of
     a task holds, but for `overrides`: names of fields of which the caller's word of now holds. `rerun_changed`: tasks
-    that have ended, and whose code is another now, are sent back.
+    that have ended, and whose code is another now, are sent back. `late` are tasks that were added while the run went
+    on.
     """
-    matching = _Matching(callables, overrides, rerun_changed)
+    matching = _Matching(callables, overrides, rerun_changed, late)
     for page in recorded:
         if not matching.take_page(page):
             for task in page:
@@ -83,8 +89,9 @@ def match_tasks(
 
 
 class _Matching:
-    def __init__(self, callables: Callables, overrides: Collection[str], rerun_changed: bool) -> None:
-        self._match = Match(is_resumed=True)
+    def __init__(self, callables: Callables, overrides: Collection[str], rerun_changed: bool, late: Late) -> None:
+        self._match = Match(is_resumed=True, calls=late.calls)
+        self._late = late
         self._callables = callables
         self._overrides = overrides
         self._rerun_changed = rerun_changed
@@ -122,8 +129,13 @@ class _Matching:
         if at is None:
             match.is_as_recorded = False
             match.specs.append(task.spec)
+            if (record := self._late.calls.get(task.number)) is not None:
+                match.bodies.append(RecordedCall(Record.from_json(record)))
+                return
             match.bodies.append(None)
-            if not state.is_final:
+            if task.number in self._late.by_caller:
+                match.absent.append(task)
+            elif not state.is_final:
                 self._gone.append(task.key)
                 match.before.append(TaskGone(task.number))
             return
@@ -168,6 +180,8 @@ class _Matching:
                 body = callables.bodies[at]
                 match.bodies.append(body)
                 match.added.append(NewTask(callables.specs[at], self._fingerprint(body)))
+        if awaited := [task.number for task in match.absent if not task.state.is_final]:
+            match.before.append(TasksAbsent(tuple(awaited)))
         _tell(len(added), self._gone, self._changed, self._again)
         return match
 

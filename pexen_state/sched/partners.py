@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from pexen_state.core.decisions import Decision
 from pexen_state.core.inputs import Input
-from pexen_state.journal.records import Checkpoint
+from pexen_state.journal.records import Checkpoint, NewTask
 from pexen_state.sched.pool.base import Began, Outcome
 
 
@@ -26,6 +26,12 @@ class Ledger(Protocol):
     def checkpoint(self, task: int, key: str) -> Any:
         """What was kept under that key last, None for nothing."""
 
+    def add_tasks(self, first: int, tasks: Sequence[NewTask]) -> None:
+        """Tasks that join the run, numbered from `first`. The next turn says so."""
+
+    def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        """Of tasks that changed, by number."""
+
 
 class NoLedger:
     """A run without a journal: what its tasks keep lasts as long as the run."""
@@ -41,6 +47,12 @@ class NoLedger:
         checkpoints: Sequence[Checkpoint] = (),
     ) -> None:
         self._kept.update(((one.task, one.key), one.value) for one in checkpoints)
+
+    def add_tasks(self, first: int, tasks: Sequence[NewTask]) -> None:
+        pass
+
+    def set_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        pass
 
     def checkpoint(self, task: int, key: str) -> Any:
         return self._kept.get((task, key))

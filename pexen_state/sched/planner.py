@@ -29,6 +29,7 @@ from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JobMaker
+from pexen_state.sched.joining import Earlier, Joining
 from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.owner import OwnStack
@@ -161,6 +162,8 @@ class Sched:
         self._told: set[Name] = set()
         self._catalogue = Catalogue(catalogue, chosen, no_deps, Conditions(params).applies)
         self._inbox: Inbox | None = None
+        self._joining: Joining | None = None  # of the run that goes on
+        self._late: set[str] = set()  # keys of tasks that were added while a run went on
         if tasks:
             self.add_tasks(tasks)
 
@@ -169,11 +172,21 @@ class Sched:
     def add_tasks(self, new: Iterable[Body]) -> None:
         """Add tasks; those that are there already are not added twice.
 
-        Raises DepcheckError and MutexError, and adds nothing then.
+        Also while the run goes on, with a result in hand: then they join it. They may require what any task provides,
+        be it over; a task whose name only another new one provides is to be added with that one, in one call. They are
+        in the journal before they run. When the run is resumed its caller has to add them again, and they are known by
+        their keys.
+
+        Raises DepcheckError and MutexError, and PoolError for what the pool of a run that goes on cannot run (a
+        closure, in a program with threads); nothing is added then.
         """
-        if self._inbox is not None:
-            raise SchedulerError("tasks cannot be added while the run goes on: add them before run() or after it")
         added = self._catalogue.take({id(task): task for task in new if id(task) not in self._tasks})
+        if self._joining is not None:
+            for body, spec in self._joining.add(added.values()):
+                self._tasks[id(body)] = body
+                self._specs.append(spec)
+                self._late.add(spec.key)
+            return
         with collector_paused():
             specs = self._specs_of(added.values())
             check_locks(added.values(), specs)
@@ -294,13 +307,16 @@ class Sched:
             if self.run_id is None and not self._may_be_resumed():  # else it may be recorded how much there is
                 amounts.totals(self.options.get("resources"), callables.specs)
             pool.register(callables.bodies)
+            joining = Joining(pool, self._catalogue, self.defaults, self._late, self._inbox.wake)
+            self._joining = joining
+            stack.callback(self._forget_joining)
             if self.journal is None:
-                yield from self._run_in_memory(pool, callables, self._inbox)
+                yield from self._run_in_memory(pool, callables, self._inbox, joining)
             else:
                 # Not before it is needed: a program without a journal does not load a database.
                 from pexen_state.sched.journaled import run_journaled
 
-                yield from run_journaled(self._asked(self.journal), pool, callables, self._inbox)
+                yield from run_journaled(self._asked(self.journal), pool, callables, self._inbox, joining)
             assert self.plan is not None
             warn_of_what_is_left(self.plan)
 
@@ -334,17 +350,21 @@ class Sched:
     def _set_plan(self, plan: Plan) -> None:
         self.plan = plan
 
+    def _forget_joining(self) -> None:
+        self._joining = None
+
     def _forget_inbox(self, inbox: Inbox) -> None:
         self._inbox = None
         inbox.close()
 
-    def _run_in_memory(self, pool: Pool, callables: Callables, inbox: Inbox) -> Iterator[TaskRes]:
+    def _run_in_memory(self, pool: Pool, callables: Callables, inbox: Inbox, joining: Joining) -> Iterator[TaskRes]:
         with collector_paused():
             if not callables.all_would_run:
                 check_names(callables.specs)
             there = amounts.totals(self.options.get("resources"), callables.specs)
             self.plan = plan = Plan(callables.specs, max_fail=self.max_fail, resources=there)
-            bodies = [None, *callables.bodies]
+            bodies: list[Body | None] = [None, *callables.bodies]
+        joining.begin(plan, bodies, is_journaled=False, earlier=Earlier())
         shared = SharedStore(plan, self.shared)
         spent = TimeSpent()
         job_of = JobMaker(plan, bodies, shared, spent, self.options.get("params"))
@@ -356,9 +376,10 @@ class Sched:
             if kernel is not None:
                 stack.callback(kernel.close)
             timers = [RunClock(self.run_timeout, 0.0)] if self.run_timeout is not None else []
-            more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse}
+            more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse, "joining": joining}
             loop = Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more)
             conditions = Conditions(self.options.get("params"))
+            joining.decide_by(conditions)
             yield from loop.run([*conditions.inputs(enumerate(callables.specs, 1))])
 
 

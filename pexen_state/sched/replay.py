@@ -37,6 +37,7 @@ def replay(
             for decision in one.restored():
                 plan.apply(decision)
             yield from _results(one, plan, shared, bodies, sent_back)
+            shared.turn()
         else:
             plan.apply(one.restored if isinstance(one, SavedTask) else one)
 

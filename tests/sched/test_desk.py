@@ -78,7 +78,10 @@ def test_a_sign_of_life_is_as_good_as_output(run):
 @pytest.mark.parametrize(
     ("asked", "error"),
     [
-        ('{"do": "dance"}', "nobody here knows what to do; known is: reboot, skip, deadline, heartbeat, checkpoint"),
+        (
+            '{"do": "dance"}',
+            "nobody here knows what to do; known is: reboot, skip, deadline, heartbeat, checkpoint, add",
+        ),
         ('{"do": "deadline", "seconds": -1}', "deadline: seconds is to be seconds"),
         ('{"do": "reboot", "mark": 7}', "reboot: mark is to be text of UTF-8 and without NUL"),
         ('{"do": "skip", "why": "x", "attempt": "a-7-7"}', "this attempt is not running"),

@@ -173,6 +173,9 @@ class Pool(Protocol):
         told the pid of each keeper that is forked, also of one that is forked later.
         """
 
+    def admit(self, tasks: Iterable[Body]) -> None:
+        """The same while it is open. Raises PoolError if one of them cannot be run here. From any thread."""
+
     def hand_over(self, jobs: Sequence[Job]) -> None:
         """Queue attempts. Never blocks. Raises PoolError if one of them cannot be run here at all."""
 

@@ -1,18 +1,23 @@
-"""The callables that a pool knows, and how a worker finds them: by number, or by the name of their module."""
+"""The callables that a pool knows, and how a worker finds them: by number, by the name of their module, as a copy."""
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any
 
+from pexen_state.sched.executable import Executable
 from pexen_state.sched.pool.base import Body
+from pexen_state.sched.recorded import RecordedCall, imported
 
 CANNOT_BE_FOUND = (
     "it cannot be imported by name, and a process with threads cannot fork a new keeper for it. Register it before "
     "the pool starts, or move it to the top of a module"
 )
+
+#: A number among those that the keeper knows, `module:qualname`, or a pickle.
+Reference = int | str | bytes
 
 
 class Bodies:
@@ -34,10 +39,12 @@ class Bodies:
     def __contains__(self, body: Body) -> bool:
         return id(body) in self._numbers()
 
-    def reference(self, body: Body, known: int) -> int | str | None:
+    def reference(self, body: Body, known: int) -> Reference | None:
         """How a worker finds a body, if the keeper knows the first `known` of them; None: it cannot."""
         number = self._numbers().get(id(body))
-        return number if number is not None and number < known else importable(body)
+        if number is not None and number < known:
+            return number
+        return importable(body) or portable(body)
 
     def _numbers(self) -> dict[int, int]:
         if self._by_id is None:
@@ -53,14 +60,20 @@ def importable(body: Body) -> str | None:
     return f"{module}:{qualname}" if _at(sys.modules.get(module), qualname) is body else None
 
 
-def imported(place: str) -> Body:
-    """The reverse, in a worker. Raises what importing raises, or AttributeError."""
-    module, _, qualname = place.partition(":")
-    found = _at(import_module(module), qualname)
-    if not callable(found):
-        raise AttributeError(f"there is no callable at {place} any more")
-    body: Body = found
-    return body
+def portable(body: Body) -> bytes | None:
+    """A pickle of what is nothing but a description: of an executable, or of a call."""
+    if not isinstance(body, Executable | RecordedCall):
+        return None
+    try:
+        return pickle.dumps(body, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001 - arguments for Popen may be anything
+        return None
+
+
+def found(reference: str | bytes) -> Body:
+    """The reverse of both, in a worker. Raises what importing raises, or AttributeError."""
+    body = imported(reference) if isinstance(reference, str) else pickle.loads(reference)
+    return body.found() if isinstance(body, RecordedCall) else body
 
 
 def _at(found: Any, qualname: str) -> Any:

@@ -4,6 +4,7 @@
     {"attempt": ..., "do": "skip", "why": text}
     {"attempt": ..., "do": "deadline", "seconds": how long from now, or longer than now, with "is_more": true}
     {"attempt": ..., "do": "heartbeat"}
+    {"attempt": ..., "do": "add", "task": a `sched.recorded.Record`}    another task for the run; its "key" is answered
     {"attempt": ..., "do": "checkpoint", "key": text, "value": anything}    without a value: what was kept, or null
 
 Whoever asks is believed to be the attempt that it names, if that is running: the id is known to its processes alone. An
@@ -232,6 +233,7 @@ def _forget(poll: select.poll, fd: int) -> None:
 
 _IS: dict[str, Callable[[Any], bool]] = {
     "text": lambda value: isinstance(value, str),
+    "an object": lambda value: isinstance(value, dict),
     "text of UTF-8 and without NUL": lambda value: isinstance(value, str) and is_plain(value),
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < float("inf"),
     "truth or nothing": lambda value: value is None or type(value) is bool,
@@ -245,6 +247,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     "deadline": {"seconds": "seconds", "is_more": "truth or nothing"},
     "heartbeat": {},
     "checkpoint": {"key": "text"},
+    "add": {"task": "an object"},
 }
 
 

@@ -34,7 +34,6 @@ class Elsewhere:
         """Fork the keeper. `tell` is given what a waiting thread does not need: what an attempt asks, that it began."""
         self.broken: str | None = None  #: why no executable can be run any more
         self._tell = tell
-        self._known = {id(executable) for executable in executables}
         self._pool = ProcessWorkerPool(workers)
         self._pool.register(executables)
         self._pool.open(journaled, keep_fds=keep_fds, on_keeper=on_keeper)
@@ -56,8 +55,13 @@ class Elsewhere:
     def keeper_pid(self) -> int | None:
         return self._pool.keeper_pid
 
-    def knows(self, executable: Executable) -> bool:
-        return id(executable) in self._known
+    def can_run(self, executable: Executable) -> bool:
+        """Without a new keeper, which cannot be forked beside threads."""
+        try:
+            self._pool.admit([executable])
+        except PoolError:
+            return False
+        return True
 
     def run(self, job: Job) -> Ended | Dropped | None:
         """Run an executable, and wait for its end; from a worker thread. None: the pool is closing."""

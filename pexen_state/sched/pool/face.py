@@ -96,6 +96,9 @@ class WorkerPool(ABC):
     ) -> None: ...
 
     @abstractmethod
+    def admit(self, tasks: Iterable[Body]) -> None: ...
+
+    @abstractmethod
     def hand_over(self, jobs: Sequence[Job]) -> None: ...
 
     @abstractmethod

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pexen_state.sched.pool.base import Job
+from pexen_state.sched.pool.bodies import Reference
 from pexen_state.sched.pool.slots import mark_of
 
 
@@ -25,7 +26,7 @@ class Flight:
     began: bool = False  #: and that was reported
 
 
-def flight_of(job: Job, serial: int, body: int | str, shared: bytes | None) -> Flight:
+def flight_of(job: Job, serial: int, body: Reference, shared: bytes | None) -> Flight:
     """With the order for the worker, who finds the body by that reference."""
     mark = mark_of(job.task, job.attempt)
     context = job.context

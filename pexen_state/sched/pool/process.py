@@ -11,14 +11,14 @@ import pickle
 import select
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import reporting, results, wire
 from pexen_state.sched.pool.base import Asks, Began, Body, Dropped, Ended, Extended, Job, OnKeeper, Readable, Report
-from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND
+from pexen_state.sched.pool.bodies import CANNOT_BE_FOUND, Reference
 from pexen_state.sched.pool.face import WorkerPool
 from pexen_state.sched.pool.flights import Flight, Flights, flight_of
 from pexen_state.sched.pool.missing import Missing
@@ -144,7 +144,7 @@ class ProcessWorkerPool(WorkerPool):
             self._send(staff, flights)
             self._grow()
 
-    def _prepared(self, job: Job, body: int | str) -> Flight | None:
+    def _prepared(self, job: Job, body: Reference) -> Flight | None:
         shared = None
         if job.shared:
             try:
@@ -179,7 +179,13 @@ class ProcessWorkerPool(WorkerPool):
         if task not in self._bodies:
             raise PoolError(f"Cannot submit unregistered task {task}")
 
-    def _reference(self, body: Body) -> int | str | None:
+    def admit(self, tasks: Iterable[Body]) -> None:
+        with self._lock:
+            self._people()
+            for body in tasks:
+                self._reference(body)
+
+    def _reference(self, body: Body) -> Reference | None:
         """How a worker finds a body; None if it takes a new keeper. Raises PoolError if nothing will do."""
         reference = self._bodies.reference(body, self._known)
         if reference is None:

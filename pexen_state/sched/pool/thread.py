@@ -14,7 +14,7 @@ import select
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple
 
@@ -272,14 +272,19 @@ class ThreadWorkerPool(WorkerPool):
         # Reports are looked at by nobody but us, later. After an interrupt nobody waits for what no thread was given.
         self._flights.update(flights)
 
+    def admit(self, tasks: Iterable[Body]) -> None:
+        for body in tasks:
+            if isinstance(body, Executable):
+                self._check_executable(body)
+
     def _check_executable(self, body: Executable) -> None:
-        if self._elsewhere is None or not self._elsewhere.knows(body):
+        if self._elsewhere is not None and self._elsewhere.broken is not None:
+            raise PoolError(self._elsewhere.broken)
+        if self._elsewhere is None or not self._elsewhere.can_run(body):
             raise PoolError(
                 f"Cannot submit unregistered task {body}: executables run under a keeper, which is forked "
-                "when the pool starts. Register it before that"
+                "when a pool of threads starts, if it has one to run. Register one before that, or use the process pool"
             )
-        if self._elsewhere.broken is not None:
-            raise PoolError(self._elsewhere.broken)
 
     # -- waiting
 

@@ -22,7 +22,7 @@ class Order(NamedTuple):
 
     serial: int  #: grows with every order of this pool
     mark: int
-    body: int | str  #: number among the registered ones, or "module:qualname"
+    body: int | str | bytes  #: number among the registered ones, "module:qualname", or a pickle
     shared: bytes | None  #: pickled; None for an empty one
     limits: tuple[float | None, float | None, float, float | None]  #: as in `base.Limits`
     context: tuple[Any, ...] | None  #: a `base.Context`

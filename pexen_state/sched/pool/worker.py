@@ -31,7 +31,7 @@ from pexen_state.sched.pool import places, reporting, results, tree, variables
 from pexen_state.sched.pool.afresh import Afresh
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body, Context
-from pexen_state.sched.pool.bodies import imported
+from pexen_state.sched.pool.bodies import Reference, found
 from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.leftovers import end_leftovers, with_warning
 from pexen_state.sched.pool.output import Private, Redirected, flush, open_output
@@ -138,11 +138,11 @@ class Worker:
         self._supply.used()
         return is_fit and not survivors and not self._supply.is_short  # the keeper deals with what cannot be killed
 
-    def _body(self, reference: int | str) -> Body:
+    def _body(self, reference: Reference) -> Body:
         if isinstance(reference, int):
             return self._bodies[reference]
         try:
-            return imported(reference)
+            return found(reference)
         finally:
             self._afresh.keep_path()
 
