@@ -21,6 +21,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.journal.records import NewTask, RecordedTask
 from pexen_state.journal.specs import spec_to_json
+from pexen_state.sched import amounts
 from pexen_state.sched.catalogue import Catalogue
 from pexen_state.sched.checks import check_locks, check_names
 from pexen_state.sched.common import SchedulerError
@@ -229,6 +230,8 @@ class Joining:
         if not tasks:
             return tasks, specs
         check_locks(tasks, specs)
+        assert self._plan is not None
+        amounts.check(specs, self._plan.resources.totals)
         wanted = dict.fromkeys(required_names(specs))
         there = _EVERYBODY._replace(provides=tuple([name for name in wanted if self._is_provided(name)]))
         if self._catalogue:

@@ -147,14 +147,13 @@ def run_journaled(
         with collector_paused():
             run, match, interrupted = _begin_or_match(asked, journal, callables, marks)
             said = asked.options.get("resources") or run.options.get("resources")
-            joining = [task.spec for task in match.added]
-            there = amounts.totals(said, [*match.specs, *joining], now)
+            coming = [task.spec for task in match.added]
+            there = amounts.totals(said, [*match.specs, *coming], now)
             plan = Plan(match.specs, max_fail=asked.max_fail, resources=there)
         base = codec.decode(run.shared) if run.shared is not None else {}
         if asked.planned is not None:
             asked.planned(plan)
         past = journal.resuming(run.id)
-        coming = [task.spec for task in match.added]
         joining.begin(plan, match.bodies, is_journaled=True, earlier=Earlier(coming, match.absent, match.calls))
         shared = SharedStore(
             plan, base, coming, match.may_end_again, lambda task, got: after_changes(got, past.changes_of(task))

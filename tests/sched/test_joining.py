@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state import PexenWarning, Sched
+from pexen_state import PexenWarning, Sched, task
 from pexen_state.sched import DepcheckError, MutexError, PoolError
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.executable import Executable
@@ -292,3 +292,19 @@ def test_threads_alone_cannot_run_an_executable_and_say_so():
             sched.add_tasks([Executable(["/bin/true"])])
 
     assert list(take(sched, also={"a": add})) == ["a"]
+
+
+def test_a_task_that_could_never_have_what_it_needs_does_not_join():
+    @task(name="first")
+    def first(shared):
+        pass
+
+    @task(name="greedy", needs={"gpu": 3})
+    def greedy(shared):
+        pass
+
+    sched = Sched([first], resources={"gpu": 2})
+
+    for _ in sched.run():
+        with pytest.raises(SchedulerError, match="greedy needs 3 of 'gpu', and there is no more than 2"):
+            sched.add_tasks([greedy])
