@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/getting-started.md", "docs/crashes.md", "docs/trees.md", "docs/selection.md")
+PAGES = (
+    "README.md",
+    "docs/getting-started.md",
+    "docs/crashes.md",
+    "docs/trees.md",
+    "docs/selection.md",
+    "docs/adding.md",
+)
 
 #: What the directory of the examples is called on the page, wherever it is.
 PLACE = "/home/you/demo"

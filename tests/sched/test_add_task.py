@@ -38,8 +38,8 @@ TOO_LARGE = (
     "the task with its path"
 )
 NOT_JSON = (
-    "add_task: kwargs of x['n'] cannot be kept in the journal: it is of the type builtins:object, which JSON cannot give "
-    "back exactly"
+    "add_task: kwargs of x['n'] cannot be kept in the journal: it is of the type builtins:object, which JSON cannot "
+    "give back exactly"
 )
 LAMBDA = "test_what_cannot_be_added_is_refused_with_a_reason.<locals>.adder.<locals>.<lambda>"
 NOT_BY_NAME = (
