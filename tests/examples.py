@@ -26,7 +26,11 @@ PAGES = (
     "docs/crashes.md",
     "docs/trees.md",
     "docs/selection.md",
+PAGES = (
+    "README.md",
+    "docs/adding.md",
     "docs/events.md",
+)
 )
 
 #: What the directory of the examples is called on the page, wherever it is.

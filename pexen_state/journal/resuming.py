@@ -36,6 +36,19 @@ class Late(NamedTuple):
 NOBODY_LATE = Late(frozenset(), {})
 
 
+def late(fetch: Fetch, run: int) -> Late:
+    by_caller: set[int] = set()
+    calls: dict[int, str] = {}
+    for (data,) in fetch(_LATE, (run,)):
+        said = json.loads(data)
+        numbers = range(said["first"], said["first"] + said["count"])
+        if said.get("by") == 0:
+            by_caller.update(numbers)
+        # Whoever was taken from the catalogue for a task that joined comes after it, and has no record.
+        calls.update(zip(numbers, said.get("calls", ()), strict=False))
+    return Late(frozenset(by_caller), calls)
+
+
 class Resuming:
     """The tasks of one run. `sense` tells of rows that make none; outputs lie in `directory`."""
 
@@ -58,15 +71,7 @@ class Resuming:
 
     def late(self) -> Late:
         """Who was added while an earlier session went on."""
-        by_caller: set[int] = set()
-        calls: dict[int, str] = {}
-        for (data,) in self._fetch(_LATE, (self._run,)):
-            said = json.loads(data)
-            numbers = range(said["first"], said["first"] + said["count"])
-            if said.get("by") == 0:
-                by_caller.update(numbers)
-            calls.update(zip(numbers, said.get("calls", ()), strict=False))
-        return Late(frozenset(by_caller), calls)
+        return late(self._fetch, self._run)
 
     def changes_of(self, task: int) -> str | None:
         """What the attempt that ended the task changed in its `shared`, as JSON; None for nothing."""

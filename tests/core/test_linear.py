@@ -10,7 +10,7 @@ import pytest
 from pexen_state.core.check import check_dependencies
 from pexen_state.core.commands import Submit
 from pexen_state.core.decisions import Restored
-from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened, TasksAdded
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Declared, TaskSpec
 from pexen_state.core.states import Cause, State, Verdict
@@ -112,6 +112,28 @@ def test_a_plan_that_is_restored_when_most_of_it_has_ended() -> None:
         assert plan.handle(RunOpened(), PoolHasRoom(1)).commands == [Submit(count, 1, 1, (1,), 0)]
 
     assert_linear(restored)
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape is not one_child])  # of which one requires all
+@pytest.mark.parametrize("is_over", [False, True], ids=["waiting", "over"])
+def test_tasks_that_join_one_by_one_whatever_they_depend_on(shape: Shape, is_over: bool) -> None:
+    """Of twice as many tasks that are there, each that joins costs the same."""
+
+    def steps_of_joining(there: int) -> int:
+        specs = shape(there + 100)
+        plan = Plan(specs[:there])
+        turn = plan.handle(RunOpened(), PoolHasRoom(8 if is_over else 0))
+        while is_over and not plan.is_over:
+            ends = [Finished(one.task, one.attempt, PASSED) for one in turn.commands if type(one) is Submit]
+            turn = plan.handle(*ends, PoolHasRoom(8))
+
+        def join(_: int) -> None:
+            for spec in specs[there:]:
+                plan.handle(TasksAdded((spec,), 0), PoolHasRoom(0))
+
+        return steps(join, 0)
+
+    assert steps_of_joining(2000) < 1.5 * steps_of_joining(500)
 
 
 def run(specs: Sequence[TaskSpec], ending: Ending, room: int = 8) -> None:

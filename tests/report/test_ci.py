@@ -31,7 +31,7 @@ def test_a_failure_is_folded_and_annotated(tmp_path: Path):
         "::error title=net/b::exit 1",
         "  WARN    [  0.50s] 3/3 net/c  100% full, twice: yes",
         "::warning title=net/c::100%25 full, twice: yes",
-        "  CRASH   [  0.50s] 4/3 net/d",
+        "  CRASH   [  0.50s] 4/4 net/d",
         "::error title=net/d::crash",
     ]
 

@@ -21,6 +21,11 @@ from tests.sched.newcomers import named, rows, take, told
 # Who requires it is added later.
 pytestmark = pytest.mark.filterwarnings("ignore:Dep .* provided by:pexen_state.util.PexenWarning")
 
+WRONG_NAME = """\
+Unsatisfied requires remain: ['datbase']
+  login requires 'datbase', but no task provides it.
+  Did you mean 'database', provided by start_db?"""
+
 POOLS = pytest.mark.parametrize("kind", [ProcessWorkerPool, ThreadWorkerPool], ids=["process", "thread"])
 JOURNALS = pytest.mark.parametrize("journaled", [True, False], ids=["journal", "memory"])
 
@@ -90,8 +95,7 @@ def test_nothing_is_added_if_one_of_them_could_never_run(journaled, journal):
     assert list(found) == ["start_db"]
     assert said[0] == (
         DepcheckError,
-        "Unsatisfied requires remain: ['datbase']\n  login requires 'datbase', but no task provides it.\n"
-        "  Did you mean 'database', provided by start_db?",
+        WRONG_NAME,
     )
     assert said[1][0] is DepcheckError
     assert "These wait for each other: x -> y -> x" in said[1][1]

@@ -35,7 +35,13 @@ def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     saved = earlier.saved_tasks(path, found.record.id)
     left = earlier.interruption(path, found.record.id).cut_off(saved)
     own = own_tasks(again.suite, saved, again.options)
-    groups = group(own.tasks if own is not None else (), saved, left.keys, bool(again.options.no_deps))
+    groups = group(
+        own.tasks if own is not None else (),
+        saved,
+        left.keys,
+        bool(again.options.no_deps),
+        earlier.added_by_tasks(path, found.record.id),
+    )
     out = app.console.out
     out.line(f"{safe(found.how.sentence)} Suite {safe(found.record.name)}.")
     changed = "their finished results would be thrown away, and they run again"
@@ -54,10 +60,16 @@ def show(app: App, path: str, found: Unfinished, anew: Anew) -> Exit:
     return Exit.DONE
 
 
-def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection[str], no_deps: bool = False) -> Groups:
+def group(
+    tasks: Sequence[Task],
+    saved: Sequence[SavedTask],
+    running: Collection[str],
+    no_deps: bool = False,
+    added: Collection[int] = (),
+) -> Groups:
     """`tasks` are those that would run, `saved` the journal's, `running` keys of those that ran when it was left.
 
-    `no_deps`: what a task requires was not recorded as it says it.
+    `no_deps`: what a task requires was not recorded as it says it. `added`: these were added by others while they ran.
     """
     from pexen_state.sched.specs import Defaults, spec_of
 
@@ -69,7 +81,7 @@ def group(tasks: Sequence[Task], saved: Sequence[SavedTask], running: Collection
         state = one.state
         if state.is_final:
             groups.kept.append(one.key)
-        elif task is None:
+        elif task is None and one.number not in added:
             groups.gone.append(one.key)
         else:
             (groups.running if one.key in began else groups.left).append(one.key)

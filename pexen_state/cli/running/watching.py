@@ -73,7 +73,7 @@ class Watch:
         self._since = {attempt: self._since.get(attempt, now) for attempt in running}
         longest = sorted(running, key=self._since.__getitem__)[:_SHOWN]
         shown = tuple(Running(running[attempt], now - self._since[attempt]) for attempt in longest)
-        return Progress(plan.unfinished, shown, len(plan.in_flight))
+        return Progress(plan.unfinished, shown, len(plan.in_flight), len(plan.tasks))
 
 
 def _reboot_in_words(plan: Plan) -> str:

@@ -20,6 +20,7 @@ from pexen_state.journal.lives import Today
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import RunRecord, RunState, SavedTask
+from pexen_state.journal.resuming import late
 from pexen_state.journal.uptodate import is_empty
 from pexen_state.sched.interrupted import Interrupted, interruption_of
 from pexen_state.sched.pool.slots import begun_marks
@@ -101,6 +102,12 @@ def run_named(path: str, which: str | None) -> RunRecord:
 def saved_tasks(path: str, run: int) -> list[SavedTask]:
     with reader(path) as connection:
         return restore.saved_tasks(_fetching(connection), run)
+
+
+def added_by_tasks(path: str, run: int) -> frozenset[int]:
+    """Numbers of the tasks that are made again out of what other tasks had recorded, whatever the suite has."""
+    with reader(path) as connection:
+        return frozenset(late(_fetching(connection), run).calls)
 
 
 def interruption(path: str, run: int) -> Interrupted:

@@ -45,6 +45,7 @@ class Progress(NamedTuple):
     unfinished: int  #: tasks that have not ended
     running: tuple[Running, ...] = ()  #: the longest first, at most 8
     in_flight: int = 0  #: those that run, and those that were handed over and wait for a worker
+    tasks: int = 0  #: all that the run has by now; 0: as many as it had when it began
 
 
 class Header(NamedTuple):

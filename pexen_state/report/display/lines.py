@@ -71,8 +71,8 @@ class Lines:
             self._print(line)
 
     def _counter(self) -> str:
-        width = len(str(self._tasks))
-        return f"{self._pace.done:>{width}}/{self._tasks} "
+        tasks = max(self._tasks, self._pace.done)  # some may have joined since somebody looked
+        return f"{self._pace.done:>{len(str(tasks))}}/{tasks} "
 
     def pulse(self) -> None:
         if self._said:
@@ -87,6 +87,7 @@ class Lines:
     def _look_around(self, now: float) -> None:
         # Every time, for whoever looks learns by that since when a task runs.
         progress = self._look()
+        self._tasks = max(self._tasks, progress.tasks)
         is_silent = now >= self._printed_at + HEARTBEAT_SECONDS
         for running, usual in self._pace.slow(progress):
             self._print(slow_line(running, usual, self._looks.style))

@@ -219,7 +219,7 @@ class _Frame:
         yield Text("\n", end="").join(lines)
 
     def _bar(self, columns: int) -> Text:
-        tasks = max(self.tasks, self._pace.done)
+        tasks = max(self.tasks, self.progress.tasks, self._pace.done)
         done = max(tasks - self.progress.unfinished, 0)
         text = Text(f"{done}/{tasks}", end="")
         for at, word in enumerate(word for word in COUNTED if self._pace.counts[word]):
