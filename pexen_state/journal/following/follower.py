@@ -98,7 +98,11 @@ class Follower:
         self._want, self._written_at = 1, clock()
         self._taken_at: float | None = None  # when the caller was given the last ones
         self._until_us: int | None = None
+        # What the last look found, and what the files were like before it.
+        self._was_at_end, self._was_over = False, False
+        self._seen = self._source.status()
         self._waits_for: tuple[str, ...] = ()  # files besides the journal
+        self._fruitless = 0  # looks that found nothing, since somebody else was faster
         self._lease = lease
         self._cursors: Cursors | None = None
         self._consumer, self._worker = 0, 0
@@ -180,46 +184,55 @@ class Follower:
         """The next ones, as soon as there are any; none at the end."""
         self._adapt()
         while not self._is_over:
-            taken, look_again = self._alone() if self._cursors is None else self._share(self._cursors)
+            taken, then = self._alone() if self._cursors is None else self._share(self._cursors)
             if taken:
                 self._taken_at = self._clock()
+                self._fruitless = 0
                 return taken
-            if not look_again:
+            if then == "end":
                 break
-            if look_again == "later" and not self._source.wait(self._pause, self._waits_for):
+            # Who was at the end of the journal waits in any case: a run that goes on has something new all the time,
+            # and whoever took it one by one would do nothing else.
+            if then == "later" and not self._source.wait(self._pause, self._seen, self._waits_for, self._fruitless):
                 break
         return []
 
     def _alone(self) -> tuple[list[Event], str]:
-        look = self._source.look(self._reached, _PAGE_ALONE)
-        self._reached = look.page.reached
-        taken = [Event(item, 1, self._acknowledge) for item in look.page.items if item.said["type"] in self._types]
-        if not look.page.is_last:
-            return taken, "now"
-        return taken, "later" if self._follow and not look.is_over else ""
+        if self._was_at_end:
+            self._was_at_end = False
+            return [], "later" if self._follow and not self._was_over else "end"
+        found = self._look(self._reached, _PAGE_ALONE, None)
+        return [Event(item, 1, self._acknowledge) for item in found], "now"
 
     def _share(self, cursors: Cursors) -> tuple[list[Event], str]:
         standing: Standing | None = None
-        is_last, is_over = False, False
-        if not self._ahead:
+        if not self._ahead and not self._was_at_end:
             standing = cursors.standing(self._consumer, self._worker)
-            look = self._source.look(max(self._reached, standing.frontier), max(self._want, _PAGE), standing.known)
-            self._reached = look.page.reached
-            self._ahead.extend(item for item in look.page.items if item.said["type"] in self._types)
-            is_last, is_over = look.page.is_last, look.is_over
+            after = max(self._reached, standing.frontier)
+            self._ahead.extend(self._look(after, max(self._want, _PAGE), standing.known))
+            if self._reached == after:
+                self._fruitless += 1  # others were faster
         if standing is None or self._ahead or self._done or standing.free:
             claim = self._claim(cursors)
             standing = claim.standing
             taken = self._given(claim)
             if taken:
                 return taken, "now"
-        if not is_last:
+        if not self._was_at_end:
             return [], "now"  # others were faster, or nothing in the page is of our types
-        if not self._follow or (is_over and not standing.others):
-            return [], ""
+        if not self._follow or (self._was_over and not standing.others):
+            return [], "end"
         # While the run goes on what others do is of no interest; at its end there is nothing else to wait for.
-        self._waits_for = (cursors.path,) if is_over else ()
+        self._waits_for = (cursors.path,) if self._was_over else ()
+        self._was_at_end = False
         return [], "later"
+
+    def _look(self, after: Position, limit: int, known: Known | None) -> list[Item]:
+        """What is there of our types."""
+        self._seen = self._source.status()
+        look = self._source.look(after, limit, known)
+        self._reached, self._was_at_end, self._was_over = look.page.reached, look.page.is_last, look.is_over
+        return [item for item in look.page.items if item.said["type"] in self._types]
 
     def _claim(self, cursors: Cursors) -> Claim:
         offered = [(item.position, _mark(item)) for item in list(self._ahead)[: self._want]]

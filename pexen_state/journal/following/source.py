@@ -22,7 +22,11 @@ from pexen_state.journal.reader import reader
 from pexen_state.journal.records import RunState
 
 LOOK_S = 0.2  #: seconds between two looks at the status of files
-_LOOKS = 5  #: of which one looks into them, whatever their status: leases run out, runners die
+_LOOK_ANYWAY_S = 1.0  # whatever their status: leases run out, runners die
+
+#: When a file was changed last, its size, and which one it is.
+FileStatus = tuple[int, int, int] | None
+Status = tuple[FileStatus, FileStatus]
 
 #: Waits so many seconds; False: nobody wants more.
 Wait = Callable[[float], bool]
@@ -66,13 +70,23 @@ class Source:
             raise _another_history(self.paths.db)
         return [item for item in found if item is not None]
 
-    def wait(self, pause: Wait, beside: Sequence[str] = ()) -> bool:
-        """Until there may be something new, in the journal or in the files beside it. False: nobody wants more."""
-        before = self._status(beside)
-        for _ in range(_LOOKS):
-            if not pause(LOOK_S):
+    def status(self) -> Status:
+        """Of the journal's files; it changes with each commit."""
+        return _status_of(self.paths.db), _status_of(self.paths.wal)
+
+    def wait(self, pause: Wait, seen: Status, beside: Sequence[str] = (), fruitless: int = 0) -> bool:
+        """Until the files are not as they were seen, or others beside them have changed. False: nobody wants more.
+
+        After fruitless looks longer, so that of many workers those look that find something.
+        """
+        before = [_status_of(path) for path in beside]
+        waited = 0.0
+        while waited < _LOOK_ANYWAY_S:
+            seconds = LOOK_S * (1 << min(fruitless, 2))
+            if not pause(seconds):
                 return False
-            if self._status(beside) != before:
+            waited += seconds
+            if self.status() != seen or [_status_of(path) for path in beside] != before:
                 break
         return True
 
@@ -90,9 +104,6 @@ class Source:
                 raise _another_history(self.paths.db)
             yield connection
 
-    def _status(self, beside: Sequence[str]) -> list[tuple[int, int, int] | None]:
-        return [_status_of(path) for path in (self.paths.db, self.paths.wal, *beside)]
-
 
 def _another_history(path: str) -> ConsumerError:
     return ConsumerError(
@@ -101,7 +112,7 @@ def _another_history(path: str) -> ConsumerError:
     )
 
 
-def _status_of(path: str) -> tuple[int, int, int] | None:
+def _status_of(path: str) -> FileStatus:
     try:
         found = os.stat(path)
     except OSError:
