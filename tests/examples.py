@@ -26,11 +26,8 @@ PAGES = (
     "docs/crashes.md",
     "docs/trees.md",
     "docs/selection.md",
-PAGES = (
-    "README.md",
-    "docs/adding.md",
     "docs/events.md",
-)
+    "docs/adding.md",
 )
 
 #: What the directory of the examples is called on the page, wherever it is.
