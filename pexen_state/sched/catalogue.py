@@ -116,6 +116,9 @@ class Catalogue:
                     return False
         return bool(self)
 
+    def has(self, task: Task) -> bool:
+        return id(task) in self._tasks
+
     def check(self, bodies: Sequence[Task], specs: Sequence[TaskSpec], defaults: Defaults | None) -> None:
         """Raises DepcheckError if there are tasks that could not run even if nothing failed."""
         self._complete(bodies, specs, defaults, frozenset(), checked=True)

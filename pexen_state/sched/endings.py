@@ -5,13 +5,13 @@ The kernel had something to say meanwhile; the time of all attempts together is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.sched.common import Reboot
-from pexen_state.sched.kernel_watch import KernelWatch, told
+from pexen_state.sched.kernel_watch import KernelWatch, told, watch_for
 from pexen_state.sched.pool.base import Outcome
 from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.time_limits import TimeSpent
@@ -33,8 +33,18 @@ class Endings:
         self._kernel = kernel
         self._rebooter = rebooter
         self._survives = survives
+        self._own: KernelWatch | None = None  # begun for a task that joined
         self.limited = spent.limited  #: tasks of which the time of each attempt has to be told
         self.is_trouble = False  #: the kernel has told of trouble, of which an attempt may have to hear
+
+    def joined(self, specs: Iterable[TaskSpec]) -> None:
+        """Tasks joined the run: the first that is to fail of the kernel's trouble has somebody look out for that."""
+        if self._kernel is None:
+            self._kernel = self._own = watch_for(specs, False)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
 
     def look(self) -> None:
         """Before the ends that were reported now are told: what came before them has to be known."""

@@ -18,10 +18,19 @@ from typing import Any
 
 from pexen_state.core.commands import Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
-from pexen_state.core.inputs import DeadlineMoved, Finished, Input, Lost, PoolHasRoom, RunOpened, Started, StopAsked
+from pexen_state.core.inputs import (
+    DeadlineMoved,
+    Finished,
+    Input,
+    Lost,
+    PoolHasRoom,
+    RunOpened,
+    Started,
+    StopAsked,
+    TasksAdded,
+)
 from pexen_state.core.plan import Mood, Plan, Turn
 from pexen_state.core.states import Cause, State, Verdict
-from pexen_state.journal.records import Checkpoint
 from pexen_state.sched.common import PoolError, TaskRes, task_result
 from pexen_state.sched.endings import Endings
 from pexen_state.sched.joining import Joining
@@ -42,10 +51,10 @@ from pexen_state.sched.pool.base import (
     Report,
 )
 from pexen_state.sched.rebooter import Rebooter
+from pexen_state.sched.requests import Requests
 from pexen_state.sched.shared import SharedStore
 from pexen_state.sched.time_limits import TimeSpent
 from pexen_state.sched.window import Window
-from pexen_state.util import PexenError
 
 #: A worker's word that it started is committed with the next turn, at the latest after this many seconds.
 STARTED_WITHIN = 0.1
@@ -122,7 +131,7 @@ class Loop:
             pool.is_careful = True
         # A task has one attempt in flight at most, so what follows is by task.
         self._inputs: list[Input] = []  # of the next turn
-        self._asks: list[Asks] = []  # to be answered when it is durable
+        self._requests = Requests(pool)
         self._left: dict[int, Outcome] = {}  # what the attempts that end in the next turn left
         self._began: dict[int, Began] = {}  # those that have begun, but not ended, for the next turn
         self._extended: dict[int, Extended] = {}  # the newest time limits that attempts have got, for the next turn
@@ -165,6 +174,7 @@ class Loop:
                     self._stop()
                 for descriptor in self._sources:
                     self._pool.unwatch(descriptor)
+                self._endings.close()
 
     def settle(self, before: Sequence[Input]) -> Iterator[TaskRes]:
         """Make durable what happened before this session, and begin nothing yet."""
@@ -191,14 +201,14 @@ class Loop:
         inputs.extend(DeadlineMoved(*one) for one in self._extended.values())
         self._extended.clear()
         if self._joining is not None:
-            self._hear_of_tasks(self._joining)
+            self._requests.add_tasks(self._joining)
             newcomers = self._joining.take(self._ledger)
+            self._endings.joined(one for told in newcomers if isinstance(told, TasksAdded) for one in told.specs)
             self._joins = self._joins or bool(newcomers)
             inputs.extend(newcomers)
         inputs.append(PoolHasRoom(self._pool.room - len(self._waiting)))
         turn = self._plan.handle(*inputs)
-        kept = [one for one in self._asks if one.body["do"] == "checkpoint" and "value" in one.body]
-        checkpoints = [Checkpoint(one.task, one.body["key"], one.body["value"]) for one in kept]
+        checkpoints = self._requests.checkpoints() if self._requests else []
         if turn.decisions or began or checkpoints:
             try:
                 self._ledger.append(turn.decisions, began, self._ended, checkpoints)
@@ -208,30 +218,9 @@ class Loop:
         self.is_torn = False
         for source in self._sources.values():
             source.committed()
-        while self._asks:
-            one = self._asks[0]
-            self._pool.answer(one.client, self._answer(one))
-            del self._asks[0]
+        self._requests.answer(self._ledger)
         self._note(turn.decisions)
         return turn
-
-    def _answer(self, asked: Asks) -> dict[str, Any]:
-        if asked.body["do"] == "add":
-            return {"ok": True, "key": asked.body["key"]}
-        return {"ok": True, "value": self._ledger.checkpoint(asked.task, asked.body["key"])}
-
-    def _hear_of_tasks(self, joining: Joining) -> None:
-        """Tasks ask for others. Whoever cannot have them is told so at once."""
-        refused = []
-        for one in self._asks:
-            if one.body["do"] == "add":
-                try:
-                    one.body["key"] = joining.asked(one.task, one.body["task"])
-                except (PexenError, ValueError) as error:
-                    self._pool.answer(one.client, {"ok": False, "error": str(error)})
-                    refused.append(one)
-        if refused:
-            self._asks = [one for one in self._asks if one not in refused]
 
     def _note(self, decisions: Sequence[Decision]) -> None:
         """Tell who keeps `shared` what became of the tasks."""
@@ -355,7 +344,7 @@ class Loop:
                 self._hold(until)
             self._inputs.extend(self._due())
             now = self._clock()
-            if self._inputs or self._asks or now >= min(until, self._started_due()):
+            if self._inputs or self._requests or now >= min(until, self._started_due()):
                 return
             if self._joining is not None and self._joining.has_some:
                 return
@@ -408,7 +397,7 @@ class Loop:
     def _take_other(self, report: Report) -> None:
         match report:
             case Asks():
-                self._asks.append(report)
+                self._requests.take(report)
             case Dropped(task, attempt, cause, surely_dead, reason, left):
                 if left is not None:
                     self._left[task] = left
@@ -452,10 +441,7 @@ class Loop:
         """The journal cannot be written: start nothing, let what runs end, and keep nothing of it."""
         self._pool.withdraw()
         while True:
-            # Who waits for an answer does not end.
-            for one in self._asks:
-                self._pool.answer(one.client, {"ok": False, "error": "the journal cannot be written: nothing is kept"})
-            self._asks.clear()
+            self._requests.refuse("the journal cannot be written: nothing is kept")
             if not self._pool.owes_reports:
                 break
             self._collect()

@@ -183,6 +183,8 @@ class Sched:
         added = self._catalogue.take({id(task): task for task in new if id(task) not in self._tasks})
         if self._joining is not None:
             for body, spec in self._joining.add(added.values()):
+                if self._catalogue.has(body):
+                    continue  # it is taken again where it is required
                 self._tasks[id(body)] = body
                 self._specs.append(spec)
                 self._late.add(spec.key)

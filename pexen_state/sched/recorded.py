@@ -55,7 +55,7 @@ class Record(NamedTuple):
         except codec.NotEncodable as error:
             raise SchedulerError(str(error)) from None
         record = cls(place, int(declared_of(body)), text, plain)
-        if (size := len(record.to_json())) > MOST_BYTES:
+        if (size := len(json.dumps(record.plain()))) > MOST_BYTES:
             raise SchedulerError(
                 f"{meta.name} and its arguments are {size} bytes of JSON, and {MOST_BYTES} are the most: "
                 "write them to a file, and add the task with its path"

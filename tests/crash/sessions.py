@@ -31,6 +31,7 @@ ROOT = Path(__file__).parent.parent.parent
 PRELOADED = (
     "tests.crash.suite",
     "tests.crash.any_suite",
+    "tests.crash.adding_suite",
     "tests.crash.misbehaving",
     "pexen_state.sched.journaled",
     "pexen_state.sched.pool.process",

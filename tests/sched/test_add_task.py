@@ -34,7 +34,7 @@ def journal(journaled: bool, tmp_path: Path) -> Path | None:
 HERE = "tests.sched.test_add_task"
 
 TOO_LARGE = (
-    "add_task: x and its arguments are 1000098 bytes of JSON, and 1000000 are the most: write them to a file, and add "
+    "add_task: x and its arguments are 1000106 bytes of JSON, and 1000000 are the most: write them to a file, and add "
     "the task with its path"
 )
 NOT_JSON = (

@@ -82,6 +82,19 @@ def test_a_sign_of_life_is_as_good_as_output(run):
             '{"do": "dance"}',
             "nobody here knows what to do; known is: reboot, skip, deadline, heartbeat, checkpoint, add",
         ),
+        ('{"do": "add", "task": "x"}', "add: task is to be an object"),
+        (
+            '{"do": "add", "task": {"call": "os; rm", "declared": 0, "meta": {}}}',
+            "a task to be added has a call (module:function), how it was declared, and its metadata",
+        ),
+        (
+            '{"do": "add", "task": {"call": "os:getcwd", "declared": 0, "meta": {"naem": "x"}}}',
+            "naem is not a valid metadata field. Did you mean 'name'?",
+        ),
+        (
+            '{"do": "add", "task": {"call": "os:getcwd", "declared": 0, "meta": {"requires": [{"$tuple": 7}]}}}',
+            "requires cannot be read: 'int' object is not iterable",
+        ),
         ('{"do": "deadline", "seconds": -1}', "deadline: seconds is to be seconds"),
         ('{"do": "reboot", "mark": 7}', "reboot: mark is to be text of UTF-8 and without NUL"),
         ('{"do": "skip", "why": "x", "attempt": "a-7-7"}', "this attempt is not running"),

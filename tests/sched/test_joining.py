@@ -125,6 +125,39 @@ def test_a_name_that_no_journal_can_hold_is_refused_when_it_is_added(tmp_path):
 
 
 @JOURNALS
+def test_a_name_that_nobody_provides_is_filled_from_the_catalogue(journaled, journal):
+    sched = Sched([named("a")], journal=journal, catalogue=[named("disk", provides=["disk"]), named("tape")])
+    also = {
+        "a": lambda: sched.add_tasks([named("b", requires=["disk"])]),
+        "b": lambda: sched.add_tasks([named("c", requires=["disk"])]),
+    }
+
+    once, again = take(sched, also=also), take(sched, also={})
+
+    assert once["c"].ret == again["c"].ret == ["disk"]
+    assert sorted(once) == sorted(again) == ["a", "b", "c", "disk"]
+
+
+@JOURNALS
+def test_who_asks_for_no_dependencies_gets_none(journaled, journal):
+    sched = Sched([named("a")], journal=journal, no_deps=True)
+
+    assert sorted(take(sched, also={"a": lambda: sched.add_tasks([named("b", requires=["x"])])})) == ["a", "b"]
+
+
+@JOURNALS
+def test_a_condition_holds_for_who_joins(journaled, journal):
+    sched = Sched([named("a")], journal=journal, params={"disk": "nvme"})
+    add = lambda: sched.add_tasks(  # noqa: E731
+        [named("b", when="param.disk == 'sata'"), named("c", when="param.disk == 'nvme'")]
+    )
+
+    assert sorted(take(sched, also={"a": add})) == ["a", "c"]
+    assert sched.plan is not None
+    assert sched.plan.tasks[2].reason.startswith("when: ")
+
+
+@JOURNALS
 def test_no_tasks_and_tasks_that_are_there_already_change_nothing(journaled, journal):
     first, second = named("a"), named("b")
     sched = Sched([first], journal=journal)
