@@ -53,6 +53,7 @@ def plan(
     from pexen_state.cli.suite.collected import collect
     from pexen_state.cli.suite.selection import told_why
     from pexen_state.cli.suite.targets import told_where
+    from pexen_state.core.inputs import ConditionsKnown
     from pexen_state.report import candidates
     from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
     from pexen_state.report.one_name import about_name, name_lines
@@ -90,7 +91,7 @@ def plan(
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    forecast = rehearse(specs, _typical(app, found), found.terms.workers, found.does_not_apply, there)
+    forecast = rehearse(specs, _typical(app, found), found.terms.workers, [ConditionsKnown(found.applies)], there)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

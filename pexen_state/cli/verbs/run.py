@@ -92,8 +92,9 @@ def run(
     terms, here = terms_of(options), around["directory"]
     if dry_run:
         from pexen_state.cli.running.dry_run import show
+        from pexen_state.sched.conditions import Conditions
 
-        return show(app, suite, selection, terms, said.file, here)
+        return show(app, suite, selection, terms, said.file, here, Conditions(options.params).applies)
     recorded = Recorded(suite.targets, options, around)
     return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
 
