@@ -31,7 +31,7 @@ class Collected(NamedTuple):
 def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> Collected:
     """Imports python targets. Raises UsageError, FactoryError, and NothingToDo if there is no task."""
     from pexen_state.cli.errors import NothingToDo, UsageError
-    from pexen_state.cli.running import environment, parameters
+    from pexen_state.cli.running import environment
     from pexen_state.cli.running.introduction import why_no_tasks
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
@@ -55,7 +55,6 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         if not suite.tasks:
             raise NothingToDo(why_no_tasks(suite))
         terms = terms_of(with_defaults(options, suite.is_a_list))
-        parameters.check_kinds(said.params, settings.options.params)
         applies = Conditions(options.params).applies
         selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue, applies=applies)
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)

@@ -59,7 +59,7 @@ def run(
 
     from pexen_state.cli import journals, settings
     from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.running import environment, parameters
+    from pexen_state.cli.running import environment
     from pexen_state.cli.running.options import terms_of, with_defaults
     from pexen_state.cli.running.recorded import Recorded, surroundings
     from pexen_state.cli.running.session import Session, warnings_as_sentences
@@ -79,7 +79,6 @@ def run(
                 return code
         # Before the environment is the tasks': which journal it is must not depend on that.
         journal = journals.for_run(app.journal, loading.common_root(parsed), said.journal)
-        parameters.check_kinds(options.params, said.options.params)
         options = options.over(said.options)
         environment.apply(options.env, options.env_file)
         commands = loading.Commands(options.exit_codes, options.shell, options.params)
