@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # typing itself takes as long as all the rest
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    Fact = str | int | bool | list[str]
+Fact = str | int | bool | list[str]
 
 #: Every fact that there may be, and what it says.
 MEANING: Mapping[str, str] = {
