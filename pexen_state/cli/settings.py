@@ -332,7 +332,11 @@ def _targets(value: object, directory: str) -> tuple[str, ...]:
 
 
 def _params(value: object, _: str) -> dict[str, Any]:
-    return parameters.checked(value)
+    if not isinstance(value, dict):
+        raise ValueError(f'write a table of names and values, such as {{ disk = "nvme" }}, not {_kind(value)}')
+    params = dict(parameters.flat(value))
+    parameters.check_variables(params)
+    return params
 
 
 #: What may be in `[run]`: each with what makes an option's value of it, given the directory of the file.

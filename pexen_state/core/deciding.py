@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pexen_state.core import giving_up
-from pexen_state.core.decisions import Decision, GivenUp, Transition
+from pexen_state.core.catalogue import Applies
+from pexen_state.core.conditional import has_not_begun, skipped_for_its_condition
+from pexen_state.core.decisions import ConditionsDecided, Decision, GivenUp, Transition
 from pexen_state.core.sending_back import kept_from_running, may_be_sent_back
 from pexen_state.core.standing import READY, WAITING, Standing
 from pexen_state.core.standstill import stuck_at_locks, stuck_in_circles, stuck_though_recoverable, why_in_vain
@@ -29,6 +31,7 @@ class Deciding(Standing):
         super().__init__(record=record)
         self.max_fail = max_fail
         self.absent: set[int] = set()  #: not there in this session so far: may not begin; no part of the run's state
+        self.applies: Applies | None = None  #: decides in this session which tasks apply here
         self._lost: list[int] = []  # wait in vain, unless somebody adds a provider
         self._decisions: list[Decision] = []
 
@@ -42,6 +45,33 @@ class Deciding(Standing):
         self._decide(
             Transition(task.number, task.attempt, task.state, state, cause, verdict, locks=left(task), reason=reason)
         )
+
+    # -- conditions ----------------------------------------------------------------------------------------
+
+    def _decide_conditions(self, again: bool = False) -> None:
+        """Skip those tasks whose `when` is false, of which that was not decided yet; `again`: of all that have not
+        begun.
+
+        What was decided once is not decided anew when a run goes on: what came after rests on it.
+        """
+        specs, applies = self.tasks.specs, self.applies
+        first = 1 if again else self.conditioned + 1
+        # There may be a million, and few have a condition.
+        numbers = [number for number, spec in enumerate(specs[first:], first) if spec.when is not None]
+        if not numbers or applies is None:
+            return
+        if again:
+            for number in numbers:
+                task = self.tasks[number]
+                if skipped_for_its_condition(task) and applies(task.spec)[0]:
+                    self._send_back(task)
+        for number in numbers:
+            task = self.tasks[number]
+            if has_not_begun(task) and (task.state is WAITING or task.state is READY):
+                does, reason = applies(task.spec)
+                if not does:
+                    self._never_runs(task, Cause.CONDITION, reason)
+        self._decide(ConditionsDecided(len(self.tasks)))
 
     # -- lost names, locks held for good, circles ---------------------------------------------------------
 

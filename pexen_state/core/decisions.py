@@ -104,11 +104,17 @@ class Extended(NamedTuple):
     until_us: int  #: microseconds since 1970
 
 
+class ConditionsDecided(NamedTuple):
+    """Of the first so many tasks it is decided whether they apply here; those that do not were skipped. It stays so."""
+
+    tasks: int
+
+
 #: What frees locks of tasks that had ended. Its place among these endings tells.
 Freeing = Unlocked | Recovered
 
 #: What was decided about the run and is no task's state, but tells how the run stands.
-Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting
+Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting | ConditionsDecided
 
 #: What is no task's state, and needs no telling beside the projection.
 Passing = Paused | Cleared | Extended

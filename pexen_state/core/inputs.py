@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pexen_state.core.catalogue import Applies
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Cause, Verdict
 
@@ -101,11 +102,14 @@ class TaskBrought(NamedTuple):
     task: int
 
 
-class DoesNotApply(NamedTuple):
-    """A task's condition is not true here: it is not to run, unless it has begun."""
+class ConditionsKnown(NamedTuple):
+    """What decides whether a task applies here: of tasks of which that was not decided yet, and of those that join.
 
-    task: int
-    reason: str  #: a sentence
+    Said before anything is submitted.
+    """
+
+    applies: Applies
+    again: bool = False  #: anew of all that have not begun, those included that were skipped for it
 
 
 class TaskGone(NamedTuple):
@@ -167,7 +171,7 @@ Input = (
     | NotRebooted
     | DeadlineMoved
     | TasksAdded
-    | DoesNotApply
+    | ConditionsKnown
     | TasksAbsent
     | TaskBrought
     | TaskGone

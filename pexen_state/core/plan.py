@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from pexen_state.core import giving_up
 from pexen_state.core.commands import Command, Submit
+from pexen_state.core.conditional import skipped_for_its_condition
 from pexen_state.core.decisions import (
     Added,
     Cancelled,
@@ -29,8 +30,8 @@ from pexen_state.core.decisions import (
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
+    ConditionsKnown,
     DeadlineMoved,
-    DoesNotApply,
     Finished,
     Input,
     Lost,
@@ -111,7 +112,7 @@ class Plan(Outages):
             NewBoot: self._on_new_boot,
             NotRebooted: self._on_not_rebooted,
             TasksAdded: self._on_added,
-            DoesNotApply: self._on_does_not_apply,
+            ConditionsKnown: self._on_conditions,
             TasksAbsent: self._on_absent,
             TaskBrought: self._on_brought,
             TaskGone: self._on_gone,
@@ -195,6 +196,7 @@ class Plan(Outages):
                     self._cancel(self.tasks[number])
                 else:
                     self._skip_if_given_up(self.tasks[number])
+            self._decide_conditions()
 
     def _on_absent(self, absent: TasksAbsent) -> None:
         self.absent.update(absent.tasks)
@@ -204,10 +206,9 @@ class Plan(Outages):
         if self.tasks.states[brought.task] is READY:
             self._ready.push(self.tasks.specs[brought.task].priority, brought.task)
 
-    def _on_does_not_apply(self, told: DoesNotApply) -> None:
-        task = self.tasks[told.task]
-        if not task.state.is_final and not task.state.in_flight and task.is_fresh:
-            self._never_runs(task, Cause.CONDITION, told.reason)
+    def _on_conditions(self, known: ConditionsKnown) -> None:
+        self.applies = known.applies
+        self._decide_conditions(known.again)
 
     def _on_gone(self, gone: TaskGone) -> None:
         self.absent.discard(gone.task)
@@ -216,7 +217,9 @@ class Plan(Outages):
             self._never_runs(task, Cause.GONE, GONE)
 
     def _on_changed(self, changed: TaskChanged) -> None:
-        self._send_back(self.tasks[changed.task])
+        task = self.tasks[changed.task]
+        if not skipped_for_its_condition(task):  # that is decided anew by itself, or not at all
+            self._send_back(task)
 
     def _on_pause(self, asked: PauseAsked) -> None:
         if self.mood is not Mood.DRAINING:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pexen_state.core.conditional import skipped_for_its_condition
 from pexen_state.core.lock_queues import Requests
 from pexen_state.core.locks import is_above
 from pexen_state.core.standing import Standing
@@ -40,7 +41,9 @@ def kept_from_running(run: Standing, task: Task) -> Iterator[Task]:
 
 
 def _never_ran(task: Task) -> bool:
-    return task.state is State.SKIPPED and task.is_fresh and task.reason != GONE
+    """And may run now, as far as it is up to the task itself."""
+    is_skipped = task.state is State.SKIPPED and task.is_fresh
+    return is_skipped and task.reason != GONE and not skipped_for_its_condition(task)
 
 
 def exclude_each_other(some: Requests, others: Requests) -> bool:

@@ -16,6 +16,7 @@ from pexen_state.core.decisions import (
     AllRestored,
     Cancelled,
     Cleared,
+    ConditionsDecided,
     Decision,
     Extended,
     GivenUp,
@@ -77,6 +78,7 @@ class Standing:
         self.awaiting: set[int] = set()  #: tasks that asked for a reboot
         self.rebooted: str | None = None  #: which life of the box was to end by the last reboot that was decided
         self.recoverers: list[int] = []  #: tasks that recover locks
+        self.conditioned = 0  #: of so many tasks, from the first, it is decided whether they apply here
         self.deps = Deps()
         self.locks = LockTable()
         self.resources = Resources()
@@ -171,6 +173,8 @@ class Standing:
                 self.suspects = tasks
             case Rebooting(box):
                 self.rebooted = box
+            case ConditionsDecided(tasks):
+                self.conditioned = tasks
             case Paused() | Extended():
                 pass  # for people, and for the next session; no task changes
 
@@ -390,6 +394,7 @@ class Standing:
             self.suspects,
             self.awaiting,
             self.rebooted,
+            self.conditioned,
         )
 
     def still_held(self) -> Iterator[tuple[object, Task]]:

@@ -83,7 +83,7 @@ class Cause(Word):
     WITHDRAWN = 5  #: handed over, but surely never begun: costs nothing, counts nowhere
     RETRY = 6  #: a budget allows another attempt
     HELD_BACK = 7  #: before its first attempt a task was added that it has to wait for (implied, no row)
-    CHANGED = 8  #: it had ended, its code changed since, and it is to run again
+    CHANGED = 8  #: it had ended, its code changed since, or it applies here now, and it is to run again
     REOPENED = 9  #: a task that changed runs again, and this one waits for it anew
 
     RETURNED = 10  #: a callable returned, an executable ended with a good status

@@ -39,6 +39,8 @@ def _one_task(run: Standing, task: Task) -> None:
     holds = run.locks.holds(task.number)
     if task.state.in_flight:
         assert holds == bool(task.requests), f"{key} is in flight without its locks"
+        is_decided = task.spec.when is None or task.number <= run.conditioned
+        assert is_decided, f"{key} is in flight, and it is not decided whether it applies here"
     if task.state.is_final:
         assert holds == task.locks.kept, f"{key} has ended, its locks are {task.locks.word}, but held is {holds}"
         assert task.verdict, f"{key} has ended without a verdict"

@@ -169,26 +169,29 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _version(value: Any) -> tuple[tuple[int, int, str], ...]:
-    """`6.1.0-rc2` in pieces that compare: numbers by their size, words before numbers, `~` before all."""
+    """`6.1.0-rc2` in pieces that compare: numbers by their value, words before numbers, `~` before all."""
     pieces = _PIECES.findall(str(value))
     made = [
-        (-2, 0, "") if piece == "~" else (1, int(piece), "") if piece.isdigit() else (-1, 0, piece.lower())
+        (-2, 0, "") if piece == "~" else (1, *_number(piece)) if piece.isdigit() else (-1, 0, piece.lower())
         for piece in pieces
     ]
     made.append((0, 0, ""))
     # 6.1 is 6.1.0, and before both comes 6.1.0-rc1: what is 0 counts only before another number.
-    return tuple(piece for at, piece in enumerate(made) if piece != _ZERO or any(_is_number(made, at + 1)))
+    kept, is_followed = [], False
+    for piece in reversed(made):
+        if piece != _ZERO or is_followed:
+            kept.append(piece)
+        is_followed = piece[0] == 1 and (is_followed or piece != _ZERO)
+    return tuple(reversed(kept))
 
 
 _ZERO = (1, 0, "")
 
 
-def _is_number(made: list[tuple[int, int, str]], at: int) -> Iterator[bool]:
-    """Whether the numbers that follow without a word between them are more than 0."""
-    for kind, number, _ in made[at:]:
-        if kind != 1:
-            return
-        yield number > 0
+def _number(digits: str) -> tuple[int, str]:
+    """Sorts numbers by their value, without making one of digits of which there may be thousands: by their length."""
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def _value_of(operand: Any, facts: Mapping[str, Any], missing: Any = None) -> Any:

@@ -9,13 +9,14 @@ import sys
 
 def said(name: str) -> str | None:
     """What is printed; None if there is no such fact here. Raises KeyError if there is none anywhere."""
-    # Beside this file, which is run by its path, is the package; python is told to look nowhere for it.
-    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    from pexen_state.box.facts import MEANING, facts
-
-    if name not in MEANING:
+    # The file alone, and not the package that it is in: this is to be quick.
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "box"))
+    box = __import__("facts")
+    if name not in box.MEANING:
         raise KeyError(name)
-    value = facts().get(name)
+    value = box.facts().get(name)
     if value is None:
         return None
+    if isinstance(value, list):
+        return "\n".join(value)
     return value if isinstance(value, str) else json.dumps(value)

@@ -21,3 +21,4 @@ class EventKind(Word):
     EXTENDED = 8
     RECOVERED = 9
     CLEARED = 10
+    CONDITIONS = 13  #: of so many tasks it is decided whether they apply here

@@ -15,6 +15,7 @@ from pexen_state.core.decisions import (
     Added,
     Cancelled,
     Cleared,
+    ConditionsDecided,
     Decision,
     Extended,
     GivenUp,
@@ -54,6 +55,7 @@ _INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
     EventKind.SUSPECTED: Suspected,
     EventKind.REBOOTING: Rebooting,
     EventKind.RECOVERED: Recovered,
+    EventKind.CONDITIONS: ConditionsDecided,
 }
 
 _PAGE = 5000

@@ -18,6 +18,7 @@ from pexen_state.core.decisions import (
     Added,
     Cancelled,
     Cleared,
+    ConditionsDecided,
     Decision,
     Extended,
     Freeing,
@@ -375,6 +376,7 @@ _KINDS: dict[type, EventKind] = {
     Rebooting: EventKind.REBOOTING,
     Recovered: EventKind.RECOVERED,
     Cleared: EventKind.CLEARED,
+    ConditionsDecided: EventKind.CONDITIONS,
     Extended: EventKind.EXTENDED,
 }
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from pexen_state.box.facts import Fact, facts
-from pexen_state.core.inputs import DoesNotApply
+from pexen_state.core.conditional import WHEN, decided_otherwise
+from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
-from pexen_state.core.when import Decided, decide, parse
-
-#: How every reason begins that a condition gave.
-WHEN = "when: "
+from pexen_state.core.when import Decided, WhenError, decide, parse
+from pexen_state.sched.common import SchedulerError
+from pexen_state.sched.match import some
+from pexen_state.util import PexenWarning
 
 
 class Conditions:
@@ -42,10 +44,40 @@ class Conditions:
         decided = self.decide(spec.when)
         return decided.holds, f"{WHEN}{decided.because}"
 
-    def inputs(self, tasks: Iterable[tuple[int, TaskSpec]]) -> Iterator[DoesNotApply]:
-        """Of tasks, by their numbers, those that are not to run."""
-        for number, spec in tasks:
-            if spec.when is not None:
-                holds, why = self.applies(spec)
-                if not holds:
-                    yield DoesNotApply(number, why)
+
+def check_recorded(specs: Sequence[TaskSpec]) -> None:
+    """Raises SchedulerError for a condition that another version may have understood, and this one does not."""
+    for text, key in {spec.when: spec.key for spec in specs if spec.when is not None}.items():
+        try:
+            parse(text)
+        except WhenError as error:
+            raise SchedulerError(f"the condition of {key}, {text[:200]!r}, is not understood, {error}") from None
+
+
+def tell_of_other_decisions(plan: Plan, conditions: Conditions, again: bool) -> None:
+    """On a resume: whose condition says something else on the box as it is now."""
+    keys = [task.spec.key for task in decided_otherwise(plan, conditions.applies)]
+    if not keys:
+        return
+    number = "1 task" if len(keys) == 1 else f"{len(keys)} tasks"
+    if again:
+        told = f"of {number} it is decided anew whether they apply here: {some(keys)}"
+    else:
+        told = (
+            f"the conditions of {number} would be decided otherwise on the box as it is now, and what was decided "
+            f"holds: {some(keys)}. With --rerun-changed (rerun_changed=True) it is decided anew"
+        )
+    warnings.warn(told, PexenWarning, stacklevel=2)
+
+
+def tell_of_other_params(ours: Mapping[str, Any] | None, recorded: Mapping[str, Any] | None) -> None:
+    """On a resume: results of a run are results under its parameters."""
+    before = recorded or {}
+    told = [
+        f"{name} is {before[name]!r}, not {value!r}" if name in before else f"{name} is not set, not {value!r}"
+        for name, value in sorted((ours or {}).items())
+        if name not in before or (type(before[name]), before[name]) != (type(value), value)
+    ]
+    if told:
+        number = "1 parameter stays" if len(told) == 1 else f"{len(told)} parameters stay"
+        warnings.warn(f"{number} as when the run began: {some(told)}", PexenWarning, stacklevel=2)

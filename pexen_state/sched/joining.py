@@ -25,7 +25,6 @@ from pexen_state.sched import amounts
 from pexen_state.sched.catalogue import Catalogue
 from pexen_state.sched.checks import check_locks, check_names
 from pexen_state.sched.common import SchedulerError
-from pexen_state.sched.conditions import Conditions
 from pexen_state.sched.identity import Fingerprints, key_of
 from pexen_state.sched.match import some
 from pexen_state.sched.owner import Owner
@@ -96,7 +95,6 @@ class Joining:
         self._records: dict[int, Record] = {}  # of tasks that tasks added
         self._old: frozenset[int] = frozenset()  # those of an earlier session
         self._fingerprint = Fingerprints()
-        self._conditions: Conditions | None = None
 
     def begin(self, plan: Plan, bodies: list[Body | None], *, is_journaled: bool, earlier: Earlier) -> None:
         """From now on tasks may be added. `bodies` are by number, those that are coming included, and will grow."""
@@ -108,10 +106,6 @@ class Joining:
         self._absent = {task.number: task for task in earlier.absent}
         self._records = {number: Record.from_json(text) for number, text in earlier.calls.items()}
         self._old = frozenset(self._records)
-
-    def decide_by(self, conditions: Conditions) -> None:
-        """Which of the tasks that join apply here."""
-        self._conditions = conditions
 
     # -- by the caller
 
@@ -307,8 +301,6 @@ class Joining:
                 self._bodies += bodies
                 ledger.add_tasks(first, [NewTask(*one) for one in zip(specs, prints, strict=True)])
                 inputs.append(TasksAdded(tuple(specs), by, tuple(calls)))
-                if self._conditions is not None:
-                    inputs += self._conditions.inputs(enumerate(specs, first))
             ledger.set_fingerprints(self._mended)
             self._mended = {}
         return inputs

@@ -20,9 +20,8 @@ from pexen_state.box.last_words import kept_panics, last_words
 from pexen_state.box.life import boot_id, box_life, is_going_down
 from pexen_state.box.rebooting import reboot_command
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
-from pexen_state.core.inputs import DoesNotApply, Input, RunOpened, TaskChanged
+from pexen_state.core.inputs import ConditionsKnown, RunOpened
 from pexen_state.core.plan import Plan
-from pexen_state.core.states import State
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError, JournalWriteError
 from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
@@ -42,7 +41,7 @@ from pexen_state.sched import amounts
 from pexen_state.sched.asked import OF_TASKS, RunAsked
 from pexen_state.sched.checks import check_names
 from pexen_state.sched.common import Opened, RunOver, RunParked, SchedulerError, TaskRes
-from pexen_state.sched.conditions import WHEN, Conditions
+from pexen_state.sched.conditions import Conditions, check_recorded, tell_of_other_decisions, tell_of_other_params
 from pexen_state.sched.control import Control
 from pexen_state.sched.ending import end_session
 from pexen_state.sched.garbage import all_frozen, collector_paused
@@ -200,6 +199,7 @@ def run_journaled(
             joining=joining,
         )
         began = restored(journal.facts(run.id))
+        conditions = Conditions(run.options.get("params"), lambda: now)
         journal.begin_session(run.id, facts=now, panics=kept_panics())
         stack.push(_Session(journal, plan, loop).end)
         if asked.announce is not None:
@@ -208,6 +208,8 @@ def run_journaled(
             done = journal.interventions()
             told = woven(past.ended(done), match.under_way, done)
             yield from _while_ours(replay(plan, told, shared, match.bodies, match.sent_back), loop.owner)
+            tell_of_other_decisions(plan, conditions, match.decides_again)
+            tell_of_other_params(asked.options.get("params"), run.options.get("params"))
             if "max_fail" in asked.overrides:
                 plan.limit_from_now(asked.max_fail, match.sent_back)
         lost = interrupted.inputs(plan)
@@ -216,9 +218,7 @@ def run_journaled(
             journal.add_tasks(len(plan.tasks) + 1, match.added)
         journal.set_fingerprints(match.fingerprints)
         stack.enter_context(all_frozen())
-        conditions = Conditions(run.options.get("params"), lambda: now if asked.rerun_changed or not began else began)
-        joining.decide_by(conditions)
-        before = [*lost, *match.before, *_decided(plan, match, conditions, asked.rerun_changed)]
+        before = [*lost, *match.before, ConditionsKnown(conditions.applies, match.decides_again)]
         if asked.park and (why := why_parked(interrupted.lives)) is not None:
             unfinished = plan.unfinished
             yield from loop.settle(before)
@@ -256,23 +256,6 @@ def _remove(path: str) -> None:
         os.unlink(path)
 
 
-def _decided(plan: Plan, match: Match, conditions: Conditions, again: bool) -> Iterator[Input]:
-    """Which tasks do not apply here. What was decided stays so, unless it is to be decided again."""
-    tasks = plan.tasks
-    for number, spec in enumerate(tasks.specs):
-        if spec.when is None:
-            continue
-        applies, why = conditions.applies(spec)
-        task = tasks[number]
-        if not task.state.is_final:
-            if not applies:
-                yield DoesNotApply(number, why)
-        elif again and applies and task.state is State.SKIPPED and (task.reason or "").startswith(WHEN):
-            yield TaskChanged(number)
-    joining = enumerate((task.spec for task in match.added), len(tasks) + 1)
-    yield from conditions.inputs(joining)
-
-
 def _opened(run: RunRecord, match: Match, left: CutOff, changed: list[tuple[str, Any, Any]]) -> Opened:
     tasks = len(match.specs) + len(match.added)
     finished = match.finished - len(match.sent_back)
@@ -305,6 +288,8 @@ def _begin_or_match(
             check_names([*match.specs, *(task.spec for task in match.added)])
         _tell_of_other_shared(asked.shared, record.shared)
         match.under_way = past.under_way()
+        match.decides_again = rerun
+        check_recorded(match.specs)
         today = Today.of(asked.path)
         return record, match, interruption_of(journal.fetch, record.id, marks, today, last_words)
     if not callables.all_would_run:

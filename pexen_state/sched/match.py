@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 
+from pexen_state.core.conditional import says_its_condition
 from pexen_state.core.inputs import Input, TaskChanged, TaskGone, TasksAbsent, TasksAdded
 from pexen_state.core.sending_back import may_be_sent_back
 from pexen_state.core.spec import TaskSpec
@@ -47,6 +48,7 @@ class Match:
     absent: list[RecordedTask] = field(default_factory=list)  #: the caller had added them while the run went on
     calls: Mapping[int, str] = field(default_factory=dict)  #: records of tasks that tasks added, by number
     skipped: set[int] = field(default_factory=set)  #: tasks that had ended without
+    decides_again: bool = False  #: of tasks that have not begun, whether they apply here
     sent_back: set[int] = field(default_factory=set)  #: tasks that had ended, changed, and run again
     fingerprints: dict[int, bytes] = field(default_factory=dict)  #: of tasks that changed and are still to run
 
@@ -149,13 +151,19 @@ class _Matching:
             return
         match.is_as_recorded = match.is_as_recorded and same
         match.specs.append(spec if same else _with(task.spec, spec, overrides))
-        if now != task.fingerprint and self._rerun_changed and may_be_sent_back(state, task.reason):
+        did_not_apply = says_its_condition(state, spec, task.reason)
+        if (
+            now != task.fingerprint
+            and self._rerun_changed
+            and may_be_sent_back(state, task.reason)
+            and not did_not_apply
+        ):
             match.sent_back.add(task.number)
             match.before.append(TaskChanged(task.number))
             self._again.append(task.key)
         else:
             self._changed.append(task.key)
-        keeps_its_result = state.is_final and task.number not in match.sent_back
+        keeps_its_result = state.is_final and task.number not in match.sent_back and not did_not_apply
         if now is not None and now != task.fingerprint and not keeps_its_result:
             match.fingerprints[task.number] = now  # its result will be that of what it is now
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pexen_state.box.scarcity import told
 from pexen_state.core.check import Rehearsal, required_names
-from pexen_state.core.inputs import CancelAsked, Input, PauseAsked, StopAsked, UnlockAsked
+from pexen_state.core.inputs import CancelAsked, ConditionsKnown, Input, PauseAsked, StopAsked, UnlockAsked
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
@@ -380,9 +380,7 @@ class Sched:
             timers = [RunClock(self.run_timeout, 0.0)] if self.run_timeout is not None else []
             more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse, "joining": joining}
             loop = Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more)
-            conditions = Conditions(self.options.get("params"))
-            joining.decide_by(conditions)
-            yield from loop.run([*conditions.inputs(enumerate(callables.specs, 1))])
+            yield from loop.run([ConditionsKnown(Conditions(self.options.get("params")).applies)])
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:

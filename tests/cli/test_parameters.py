@@ -65,3 +65,112 @@ def test_a_run_that_is_run_again_may_have_others(box: Box):
     assert box.pexen("rerun", "-P", "kind=new").code == 0
 
     assert (box.directory / "out").read_text() == "old 1\nnew 1\n"
+
+
+def test_what_is_typed_is_of_the_type_that_the_settings_declare(box: Box):
+    box.file("pexen.toml", '[run.params]\nrelease = "11"\nn = 3\nfast = false\n[run.params.disk]\nkind = "sata"\n')
+    box.file("s.jobs", "true\n")
+
+    assert box.pexen("run", "s.jobs", "-P", "release=12", "-P", "n=4", "-P", "other=5").code == 0
+
+    expected = {"release": "12", "n": 4, "fast": False, "disk.kind": "sata", "other": 5}
+    assert json.loads(box.sql("SELECT params FROM runs")[0][0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("n=many", "-P n=many: n is a number here, such as 3"),
+        ("n=true", "-P n=true: n is a number here, such as 3"),
+        ("fast=1", "-P fast=1: fast is true or false here, such as false"),
+    ],
+)
+def test_what_is_of_another_type_than_declared_is_refused(box: Box, word: str, said: str):
+    box.file("pexen.toml", "[run.params]\nn = 3\nfast = false\n")
+    box.file("s.jobs", "true\n")
+
+    done = box.pexen("run", "s.jobs", "-P", word)
+
+    assert done.code == 2
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.toml", 'n = 1\ntext = "1"\n[disk]\nkind = "nvme"\nfast = true\n'),
+        ("p.json", '{"n": 1, "text": "1", "disk": {"kind": "nvme", "fast": true}}'),
+    ],
+)
+def test_a_file_of_them_comes_after_what_is_typed_and_before_the_settings(box: Box, name: str, text: str):
+    box.file("pexen.toml", "[run.params]\nn = 7\nmine = 8\n")
+    box.file("s.jobs", "true\n")
+    box.file(name, text)
+
+    assert box.pexen("run", "s.jobs", "--params", name, "-P", "disk.kind=sata").code == 0
+
+    expected = {"n": 1, "mine": 8, "text": "1", "disk.kind": "sata", "disk.fast": True}
+    assert json.loads(box.sql("SELECT params FROM runs")[0][0]) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("p.toml", "n = \n", "p.toml is no TOML"),
+        ("p.json", "{", "p.json is no JSON"),
+        ("p.json", "[1]", "parameters are a table of names and values"),
+        ("p.json", '{"n": null}', "n is to be a text, a number, true or false, not None"),
+        ("p.toml", "n = [1]", "n is to be a text, a number, true or false, not [1]"),
+        ("p.toml", "n = 2026-01-01", "n is to be a text, a number, true or false, not datetime.date"),
+        ("p.toml", '"a b" = 1', "'a b' is no name of a parameter"),
+        ("p.toml", "a-b = 1\na_b = 2", "would both be told to tasks as PEXEN_PARAM_A_B"),
+        ("p.json", '{"a": "\\ud800"}', "a is to be a text"),
+        ("p.json", "{" * 5000, "p.json is no JSON"),
+        ("p.toml", b"\xff", "p.toml is no TOML"),
+        ("p.toml", 'declared = "x"', "--params: declared = 'x': declared is a number here, such as 3"),
+    ],
+)
+def test_a_file_that_holds_no_parameters_is_refused(box: Box, name: str, text: str | bytes, said: str):
+    box.file("pexen.toml", "[run.params]\ndeclared = 3\n")
+    box.file("s.jobs", "true\n")
+    box.file(name, text)
+
+    done = box.pexen("run", "s.jobs", "--params", name)
+
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_file_that_is_not_there_is_refused(box: Box):
+    box.file("s.jobs", "true\n")
+
+    done = box.pexen("run", "s.jobs", "--params", "nowhere.toml")
+
+    assert done.code == 2
+    assert "--params: cannot read nowhere.toml: No such file or directory" in done.err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("params = 3", "params: write a table of names and values"),
+        ("params = { n = [1] }", "params: n is to be a text, a number, true or false, not [1]"),
+    ],
+)
+def test_settings_that_hold_no_parameters_are_refused_with_their_line(box: Box, text: str, said: str):
+    box.file("pexen.toml", f"[run]\n{text}\n")
+    box.file("s.jobs", "true\n")
+
+    done = box.pexen("run", "s.jobs")
+
+    assert done.code == 2
+    assert f"pexen.toml, line 2: {said}" in done.err
+
+
+def test_what_is_typed_on_a_run_that_is_run_again_is_of_the_type_that_was_recorded(box: Box):
+    box.file("s.jobs", "true\n")
+    box.pexen("run", "s.jobs", "-P", 'release="11"')
+
+    assert box.pexen("rerun", "-P", "release=12").code == 0
+
+    assert box.sql("SELECT params FROM runs ORDER BY id DESC LIMIT 1") == [('{"release": "12"}',)]

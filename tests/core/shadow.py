@@ -15,6 +15,7 @@ from pexen_state.core.decisions import (
     AllRestored,
     Cancelled,
     Cleared,
+    ConditionsDecided,
     Decision,
     Extended,
     Freeing,
@@ -73,6 +74,7 @@ class ShadowTask:
     ended_at: int | None = None  #: index of the decision
     holds: list[Claim] = field(default_factory=list)
     fresh: bool = True  #: not submitted, or not since it was sent back
+    applies: bool = False  #: its condition was decided, and was true
     submitted_at: int | None = None  #: index of the decision
 
     @property
@@ -114,6 +116,9 @@ class Shadow:
         self.suspects: set[int] = set()  # of whom nobody has heard since the crash
         self.is_rebooting = False
         self.mending: ShadowTask | None = None  # a task that recovers locks has just passed
+        self.known = 0  # n, in the conditions
+        self.again = False  # what was decided is decided anew
+        self.conditioned = 0
 
     def task(self, number: int) -> ShadowTask:
         return self.tasks[number - 1]
@@ -173,6 +178,8 @@ class Shadow:
                 self.tasks.extend(ShadowTask(one) for one in specs)
             case Cancelled():
                 pass  # what follows from it are transitions
+            case ConditionsDecided(count):
+                self._conditions_are_decided(count)
             case Extended(number, attempt, _):
                 assert self.task(number).state in (State.SUBMITTED, State.RUNNING), "it is not running"
                 assert self.task(number).attempt == attempt
@@ -205,6 +212,19 @@ class Shadow:
             case Transition():
                 self._transition(decision)
 
+    def _conditions_are_decided(self, count: int) -> None:
+        assert count == len(self.tasks)
+        for number, task in enumerate(self.tasks, 1):
+            if task.spec.when is not None and (self.again or number > self.conditioned):
+                waits = task.ended_at is None and (task.fresh or not task.ran)
+                assert not waits or self._holds(task), f"{task.spec.key} does not apply, and was not skipped"
+                task.applies = task.applies or waits
+        self.conditioned = count
+
+    def _holds(self, task: ShadowTask) -> bool:
+        """Conditions are as `n >= 1`."""
+        return self.known >= int((task.spec.when or "0").split()[-1])
+
     def _transition(self, told: Transition) -> None:
         task = self.task(told.task)
         key = task.spec.key
@@ -214,7 +234,12 @@ class Shadow:
         assert told.old is task.state or (task.fresh and {told.old, task.state} <= implied), key
         if told.cause is Cause.LOCKED:
             self._nobody_could_recover_its_locks(task)
+        if told.cause is Cause.CONDITION:
+            assert not self._holds(task), f"{key} applies, and was skipped"
+            assert task.fresh or not task.ran, f"{key} had begun, and was skipped"
+            task.applies = False
         if told.new is State.SUBMITTED:
+            assert task.applies or task.spec.when is None, f"{key} was submitted, but does not apply"
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
             may = task.spec.always or (task.has_failed and not self.at_once) or not self.given_up
@@ -304,7 +329,7 @@ class Shadow:
             if type(one) is Cancelled:
                 meant = [number for number in one.tasks if (self.task(number).submitted_at or place) < place]
                 cancelled.append(Cancelled(tuple(meant), one.whole_run))
-            elif isinstance(one, GivenUp | Suspected | Rebooting):
+            elif isinstance(one, GivenUp | Suspected | Rebooting | ConditionsDecided):
                 cancelled.append(one)
         return [*(one for _, one in sorted(places, key=lambda place: place[0])), *cancelled]
 

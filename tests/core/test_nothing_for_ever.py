@@ -121,6 +121,7 @@ def suites(most_crashes: st.SearchStrategy[int | None]) -> st.SearchStrategy[lis
         after=st.just(()),
         on_fail_locks=st.none(),
         on_fail_deps=st.none(),
+        when=st.none(),
     )
     return st.lists(one, min_size=1, max_size=5, unique_by=lambda spec: spec.key)
 

@@ -117,6 +117,13 @@ def test_any_text_is_a_condition_that_can_be_decided_or_refused(text):
         assert 1 <= refused.column <= len(text) + 1
 
 
+def test_numbers_of_any_length_compare():
+    box = {"long": "9" * 5000, "longer": "0" * 9 + "1" + "0" * 5000, "zeros": "0." * 50_000}
+
+    assert decide(parse("long < longer and longer > 7 and zeros == '0'"), box).holds is False
+    assert decide(parse("long < longer and longer > 7 and zeros < '0.0.1'"), box).holds
+
+
 VERSIONS = st.lists(st.integers(0, 20), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
 
 

@@ -13,6 +13,7 @@ from pexen_state.core.decisions import Decision, Transition
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
+    ConditionsKnown,
     DeadlineMoved,
     Ending,
     Finished,
@@ -38,6 +39,11 @@ from tests.core.shadow import Shadow, conflict, together
 from tests.stories import VERDICT, Plan
 
 LOCKS = ("/", "/a", "/a/b", "/a/c", "flat", 7)
+
+
+def condition(spec: TaskSpec, known: int) -> tuple[bool, str]:
+    """Conditions are as `n >= 1`."""
+    return known >= int((spec.when or "0").split()[-1]), f"when: {spec.when}"
 
 
 class Tape:
@@ -124,6 +130,13 @@ class Run:
         if self.tape.below(8):  # else the pool says nothing, or is full
             yield PoolHasRoom(max(0, room))
 
+    def _conditions_are_known(self) -> None:
+        """In a turn of its own, before anything begins; what is known may be another thing than in the last session."""
+        known = self.shadow.known = self.tape.below(3)
+        self.shadow.again = self.tape.below(4) == 3
+        self.turn([ConditionsKnown(lambda spec: condition(spec, known), self.shadow.again)])
+        self.shadow.again = False
+
     def _one_thing(self) -> Iterator[Input]:
         running = sorted(self.plan.in_flight)
         what = self.tape.below(24)
@@ -196,6 +209,8 @@ class Run:
     # -- a turn ------------------------------------------------------------------------------------------
 
     def turn(self, inputs: Sequence[Input]) -> None:
+        if self.plan.applies is None and any(type(one) is RunOpened for one in inputs):
+            self._conditions_are_known()
         turn = self.plan.handle(*inputs)
         self.turns += 1
         self.is_opened = self.is_opened or any(type(one) is RunOpened for one in inputs)

@@ -12,6 +12,7 @@ from pexen_state.core.decisions import Added, AllRestored, Intervention, Restore
 from pexen_state.core.inputs import (
     BoxDied,
     CancelAsked,
+    ConditionsKnown,
     Ending,
     Finished,
     Input,
@@ -36,6 +37,7 @@ from pexen_state.journal.reader import reader
 from pexen_state.journal.records import NewTask, SavedTask
 from pexen_state.journal.standing import in_order, standing, woven
 from pexen_state.journal.writer import Journal
+from tests.core.world import condition
 from tests.stories import VERDICT, Plan
 
 NAMES = ("x", "y", ("z", 1))
@@ -73,6 +75,7 @@ specs = st.builds(
     declared=st.sampled_from(Declared),
     on_fail_locks=st.sampled_from((None, "free", "hold")),
     on_fail_deps=st.sampled_from((None, "break", "keep")),
+    when=st.sampled_from((None, None, "n >= 1", "n >= 2")),
 )
 
 
@@ -82,10 +85,16 @@ class JournaledPlan:
     def __init__(self, journal: Journal, tasks: list[TaskSpec], max_fail: int | None = None) -> None:
         self.max_fail = max_fail
         self.journal = journal
+        self.sessions = 1
         self.id = journal.begin_run("suite", "target", {}, [NewTask(spec) for spec in tasks])
         journal.begin_session(self.id)
         self.plan = Plan(tasks, max_fail=max_fail)
-        self.turn(RunOpened(), PoolHasRoom(2))
+        self.turn(self.known(), RunOpened(), PoolHasRoom(2))
+
+    def known(self) -> ConditionsKnown:
+        """Another thing in each session, and in every second one it is decided anew."""
+        number = self.sessions % 3
+        return ConditionsKnown(lambda spec: condition(spec, number), again=self.sessions % 2 == 0)
 
     def turn(self, *inputs: Input) -> None:
         turn = self.plan.handle(*inputs)
@@ -131,11 +140,13 @@ class JournaledPlan:
         self.compare()
         self.plan = self.restored()
         self.journal.begin_session(self.id)
+        self.sessions += 1
         left = [(number, self.plan.tasks[number].attempt) for number in sorted(self.plan.in_flight)]
         if new_boot:
-            self.turn(BoxDied(tuple(left)), NewBoot(), RunOpened())
+            self.turn(BoxDied(tuple(left)), NewBoot())
         else:
-            self.turn(*(Lost(*attempt, Cause.RUNNER_DIED) for attempt in left), RunOpened())
+            self.turn(*(Lost(*attempt, Cause.RUNNER_DIED) for attempt in left))
+        self.turn(self.known(), RunOpened())
 
     def restored(self) -> Plan:
         saved = self.journal.saved_tasks(self.id)

@@ -15,8 +15,9 @@ from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.suite.selection import Selection, told_why
 from pexen_state.cli.suite.targets import Suite, told_where
+from pexen_state.core.catalogue import Applies, everything_applies
 from pexen_state.core.commands import Submit
-from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.inputs import ConditionsKnown, Ending, Finished, PoolHasRoom, RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
@@ -24,7 +25,15 @@ from pexen_state.report.style import count
 from pexen_state.report.text import safe
 
 
-def show(app: App, suite: Suite, selection: Selection, terms: Terms, settings_file: str | None, here: str) -> Exit:
+def show(
+    app: App,
+    suite: Suite,
+    selection: Selection,
+    terms: Terms,
+    settings_file: str | None,
+    here: str,
+    applies: Applies,
+) -> Exit:
     """Raises what a run would raise before anything runs."""
     from pexen_state.sched.checks import check_names
     from pexen_state.sched.match import check_keys
@@ -57,17 +66,19 @@ def show(app: App, suite: Suite, selection: Selection, terms: Terms, settings_fi
     if (selected := selection.in_words()) is not None:
         app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
-    for spec in in_order(specs):
+    for spec in in_order(specs, applies):
         out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")
     out.flush()
+    if away := sum(not applies(spec)[0] for spec in specs):
+        app.console.say(f"{count(away, 'task')} would be skipped for a condition; `pexen plan` says which.")
     app.console.say("Nothing was run, and nothing was written.")
     return Exit.DONE
 
 
-def in_order(specs: Sequence[TaskSpec]) -> Iterator[TaskSpec]:
+def in_order(specs: Sequence[TaskSpec], applies: Applies = everything_applies) -> Iterator[TaskSpec]:
     """As one worker would start them."""
     plan = Plan(specs)
-    turn = plan.handle(RunOpened(), PoolHasRoom(1))
+    turn = plan.handle(ConditionsKnown(applies), RunOpened(), PoolHasRoom(1))
     while submitted := [command for command in turn.commands if isinstance(command, Submit)]:
         for one in submitted:
             yield plan.tasks[one.task].spec

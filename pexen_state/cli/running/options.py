@@ -55,9 +55,17 @@ class Options:
     def over(self, other: Options) -> Options:
         """These, and the other's where nobody said. Parameters and variables are joined, one by one."""
         unsaid = {one.name: getattr(other, one.name) for one in fields(self) if getattr(self, one.name) is None}
-        params = {**(other.params or {}), **(self.params or {})}
+        params = {**(other.params or {}), **self._params_beside(other)}
         env = {**(other.env or {}), **(self.env or {})}
         return replace(self, **{**unsaid, "params": params or None, "env": env or None})
+
+    def _params_beside(self, other: Options) -> Mapping[str, Any]:
+        """Of the types of the other's, where those have them. Raises UsageError."""
+        if not self.params:
+            return {}
+        from pexen_state.cli.running import parameters  # seldom needed
+
+        return parameters.understood(self.params, other.params or {})
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

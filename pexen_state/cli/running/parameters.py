@@ -1,6 +1,8 @@
-"""Parameters of a run: `-P KEY=VALUE`, `--params FILE`, `[run] params`, for tasks to read and the journal to keep.
+"""Parameters of a run: `-P KEY=VALUE`, a file of them, defaults in the settings. They are kept in the journal.
 
-A value is what TOML would make of it: `true`, `3`, `1.5`, `"3"`; whatever is no such thing is text as it stands.
+`-P` comes before the file, and that before the settings. Where the settings declare a parameter, what is typed is of
+its type. Else it is what TOML would make of it: `true`, `3`, `1.5`, `"3"`; whatever is no such thing is text as it
+stands.
 """
 
 from __future__ import annotations
@@ -9,14 +11,23 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pexen_state.cli.errors import UsageError
 from pexen_state.report.text import safe
+from pexen_state.words import is_plain
 
 _KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _MOST = 2**63
+_MOST_BYTES = 1024 * 1024
+_SHOWN = 100  # characters of a value
+
+
+class Typed(str):
+    """What was typed behind `-P KEY=`, until it is clear whether anybody has declared KEY."""
+
+    __slots__ = ()
 
 
 def typed(words: Iterable[str]) -> dict[str, Any]:
@@ -30,58 +41,18 @@ def typed(words: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"-P {safe(word)}: say which value, -P {key}=VALUE.")
         if "\0" in value:
             raise UsageError(f"-P {key}: a value cannot hold a NUL character")
-        found[key] = _value(value)
-    by_variable: dict[str, str] = {}
-    for key in found:
-        other = by_variable.setdefault(_upper(key), key)
-        if other != key:
-            raise UsageError(f"-P {other} and -P {key} would both be told to tasks as PEXEN_PARAM_{_upper(key)}")
+        found[key] = Typed(value)
+    check_variables(found)
     return found
 
 
-def of_file(path: str) -> dict[str, Any]:
-    """A table of TOML, or an object of JSON if the file's name ends so. Raises UsageError."""
-    try:
-        with open(path, "rb") as file:
-            content = file.read()
-        said = json.loads(content) if path.endswith(".json") else tomllib.loads(content.decode())
-    except OSError as error:
-        raise UsageError(f"--params {safe(path)}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.endswith(".json") else "TOML"
-        raise UsageError(f"--params {safe(path)}: this is no {kind}: {safe(str(error))}") from None
-    try:
-        return checked(said)
-    except ValueError as error:
-        raise UsageError(f"--params {safe(path)}: {error}") from None
-
-
-def checked(said: object) -> dict[str, Any]:
-    """A table of parameters. Raises ValueError."""
-    if not isinstance(said, Mapping):
-        raise ValueError('parameters are a table, such as { storage = "nvme" }')
-    for key, value in said.items():
-        if not isinstance(key, str) or not _KEY.fullmatch(key):
-            raise ValueError(f"{safe(repr(key))} is no name of a parameter: letters, digits and _ . -")
-        fits = type(value) in (str, bool) or (type(value) is int and -_MOST <= value < _MOST)
-        if not (fits or (type(value) is float and math.isfinite(value))) or (type(value) is str and "\0" in value):
-            raise ValueError(f"{key} is to be text, a number, true or false")
-    return dict(said)
-
-
-_KINDS = {str: "text", int: "a number", float: "a number", bool: "true or false"}
-
-
-def check_kinds(said: Mapping[str, Any] | None, declared: Mapping[str, Any] | None) -> None:
-    """What a suite declares in `[run]` says of what kind a parameter is. Raises UsageError."""
-    for key, value in (said or {}).items():
-        default = (declared or {}).get(key)
-        if default is not None and _KINDS[type(value)] != _KINDS[type(default)]:
-            hint = f" Write -P {key}='\"{value}\"'." if isinstance(default, str) else ""
-            raise UsageError(
-                f"the parameter {key} is {_KINDS[type(default)]} in this suite, and {safe(str(value))} is "
-                f"{_KINDS[type(value)]}.{hint}"
-            )
+def check_variables(params: Iterable[str]) -> None:
+    """Raises UsageError for two that a task could not tell apart."""
+    by_variable: dict[str, str] = {}
+    for key in params:
+        other = by_variable.setdefault(_upper(key), key)
+        if other != key:
+            raise UsageError(f"-P {other} and -P {key} would both be told to tasks as PEXEN_PARAM_{_upper(key)}")
 
 
 def _upper(key: str) -> str:
@@ -89,29 +60,117 @@ def _upper(key: str) -> str:
     return re.sub(r"[.-]", "_", key).upper()
 
 
-def _value(text: str) -> Any:
-    if "\n" in text or "\r" in text:
-        return text
+# -- a file of them
+
+
+def of_file(path: str) -> dict[str, Any]:
+    """Of JSON if it is called so, else of TOML. Raises UsageError."""
+    shown = safe(path)
     try:
-        value = tomllib.loads(f"value = {text}")
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"--params: cannot read {shown}: {error.strerror}") from None
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"--params: {shown} is larger than a mebibyte: these are no parameters")
+    try:
+        text = content.decode("utf-8")
+        said: Any = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        kind = "JSON" if path.endswith(".json") else "TOML"
+        raise UsageError(f"--params: {shown} is no {kind}: {safe(str(error))}") from None
+    try:
+        return dict(flat(said))
+    except ValueError as error:
+        raise UsageError(f"--params: {shown}: {error}") from None
+
+
+def flat(said: object, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Names and values; what is in a table is called as that is, a point, and its own name. Raises ValueError."""
+    if not isinstance(said, Mapping):
+        raise ValueError("parameters are a table of names and values")
+    for key, value in said.items():
+        name = f"{above}{key}"
+        if not isinstance(key, str) or not _KEY.fullmatch(name):
+            raise ValueError(f"{safe(str(name))!r} is no name of a parameter: letters, digits and _ . -")
+        if isinstance(value, Mapping):
+            if name.count(".") > 20:
+                raise ValueError(f"{name}: this is nested too deeply")
+            yield from flat(value, f"{name}.")
+        elif not _may_be(value):
+            raise ValueError(f"{name} is to be a text, a number, true or false, not {safe(repr(value)[:_SHOWN])}")
+        else:
+            yield name, value
+
+
+def _may_be(value: object) -> bool:
+    if type(value) is str:
+        return is_plain(value)
+    if type(value) is int:
+        return -_MOST <= value < _MOST
+    return type(value) is bool or (type(value) is float and math.isfinite(value))
+
+
+# -- of which type they are
+
+
+def understood(said: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Each of the type of what is declared, if it is. Raises UsageError for what is of another one."""
+    return {key: _understood(key, value, declared.get(key)) for key, value in said.items()}
+
+
+def _understood(key: str, value: Any, declared: Any) -> Any:
+    one = _value(value) if isinstance(value, Typed) else value
+    if declared is None or _kind(one) == _kind(declared):
+        return one
+    if isinstance(value, Typed) and isinstance(declared, str):
+        return str(value)
+    where = f"-P {key}={safe(value)}" if isinstance(value, Typed) else f"--params: {key} = {safe(repr(value))}"
+    raise UsageError(f"{where[: 2 * _SHOWN]}: {key} is {_kind(declared)} here, such as {safe(_shown(declared))}")
+
+
+def _kind(value: object) -> str:
+    return {bool: "true or false", str: "a text"}.get(type(value), "a number")
+
+
+def _value(text: str) -> Any:
+    """As TOML has it, else as it stands."""
+    plain = str(text)
+    if "\n" in plain or "\r" in plain:
+        return plain
+    try:
+        value = tomllib.loads(f"value = {plain}")
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
-        return text
+        return plain
     one = value.get("value")
-    if type(one) is bool or type(one) is str:
-        return one
-    if type(one) is int and -_MOST <= one < _MOST:
-        return one
-    return one if type(one) is float and math.isfinite(one) else text
+    return one if _may_be(one) else plain
+
+
+# -- on a resume
 
 
 def differing(typed_now: Mapping[str, Any], recorded: Mapping[str, Any]) -> list[str]:
     """Those that were given on a resume, and are not what they were when the run began; in words, for people."""
+    now = {key: _like(value, recorded.get(key)) for key, value in typed_now.items()}
     return [
-        f"{key} is {_shown(recorded, key)}, not {value!r}"
-        for key, value in sorted(typed_now.items())
+        f"{key} is {_recorded(recorded, key)}, not {value!r}"
+        for key, value in sorted(now.items())
         if key not in recorded or (type(recorded[key]), recorded[key]) != (type(value), value)
     ]
 
 
-def _shown(recorded: Mapping[str, Any], key: str) -> str:
+def _like(value: Any, recorded: Any) -> Any:
+    """What is typed about a text is text; else it is what it looks like, and no error: the recorded one wins anyway."""
+    if not isinstance(value, Typed):
+        return value
+    one = _value(value)
+    return str(value) if isinstance(recorded, str) and not isinstance(one, str) else one
+
+
+def _recorded(recorded: Mapping[str, Any], key: str) -> str:
     return repr(recorded[key]) if key in recorded else "not set"
+
+
+def _shown(value: object) -> str:
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text[:_SHOWN]

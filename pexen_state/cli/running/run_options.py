@@ -99,7 +99,7 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             "--params",
             "params_file",
             metavar="FILE",
-            help="Take parameters from a file of TOML, or of JSON (.json). -P counts more.",
+            help="Set those of a file of TOML, or of JSON (.json); -P comes before it. They are kept in the journal.",
         ),
         "env": click.option(
             "-e",
@@ -156,7 +156,7 @@ def session_options(is_new: bool) -> Callable[[click.decorators.FC], click.decor
 
 def options_of(typed: Mapping[str, Any]) -> Options:
     """What was typed, understood as far as that is possible without looking at the suite. Raises UsageError."""
-    from pexen_state.cli.running import environment, parameters
+    from pexen_state.cli.running import environment
 
     max_fail = typed["max_fail"]
     if typed["fail_fast"]:
@@ -179,13 +179,30 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         resume_by_hand=typed["resume_by_hand"],
         reboot_command=typed["reboot_command"],
         max_boots=typed["max_boots"],
-        params={**_of_file(typed.get("params_file")), **parameters.typed(typed["params"])} or None,
+        params=params_of(typed),
         resources=amounts_of(typed.get("resources") or ()) or None,
         env=environment.typed(typed["env"]) or None,
         env_file=os.path.abspath(env_file) if env_file is not None else None,
     )
     check(options)
     return options
+
+
+def param_options(function: click.decorators.FC) -> click.decorators.FC:
+    """Those that set parameters, for who only looks."""
+    for name in ("params_file", "params"):
+        function = _OPTIONS["Environment"][name](function)
+    return function
+
+
+def params_of(typed: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """None if there is none. Raises UsageError."""
+    from pexen_state.cli.running import parameters
+
+    file = typed["params_file"]
+    params = {**(parameters.of_file(file) if file is not None else {}), **parameters.typed(typed["params"])}
+    parameters.check_variables(params)
+    return params or None
 
 
 def _shell(said: str) -> str:
@@ -195,12 +212,6 @@ def _shell(said: str) -> str:
         return shell_of(said, current_directory())
     except UsageError as error:
         raise UsageError(f"--shell: {error}") from None
-
-
-def _of_file(path: str | None) -> dict[str, Any]:
-    from pexen_state.cli.running import parameters
-
-    return parameters.of_file(path) if path is not None else {}
 
 
 def amounts_of(words: Iterable[str]) -> dict[str, int]:

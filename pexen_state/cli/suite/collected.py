@@ -12,7 +12,7 @@ from pexen_state.cli.app import App
 from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
 from pexen_state.cli.suite.selection import Selection, Wishes, select
 from pexen_state.cli.suite.targets import Suite
-from pexen_state.core.inputs import DoesNotApply
+from pexen_state.core.catalogue import Applies
 from pexen_state.core.spec import TaskSpec
 
 
@@ -25,13 +25,13 @@ class Collected(NamedTuple):
     terms: Terms
     journal: str | None  #: the one that the settings name
     resources: Mapping[str, int] | None  #: how much there is of each, as somebody said
-    does_not_apply: list[DoesNotApply]  #: tasks, by their places in `specs` from 1, whose conditions are not true here
+    applies: Applies  #: whether a task applies here
 
 
 def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> Collected:
     """Imports python targets. Raises UsageError, FactoryError, and NothingToDo if there is no task."""
     from pexen_state.cli.errors import NothingToDo, UsageError
-    from pexen_state.cli.running import environment, parameters
+    from pexen_state.cli.running import environment
     from pexen_state.cli.running.introduction import why_no_tasks
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
@@ -55,11 +55,8 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         if not suite.tasks:
             raise NothingToDo(why_no_tasks(suite))
         terms = terms_of(with_defaults(options, suite.is_a_list))
-        parameters.check_kinds(said.params, settings.options.params)
-        conditions = Conditions(options.params)
-        applies = conditions.applies
+        applies = Conditions(options.params).applies
         selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue, applies=applies)
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
         specs = selection.specs(defaults)
-        left_out = list(conditions.inputs(enumerate(specs, 1)))
-    return Collected(suite, selection, specs, terms, settings.journal, options.resources, left_out)
+    return Collected(suite, selection, specs, terms, settings.journal, options.resources, applies)

@@ -25,8 +25,8 @@ def facts(app: App, as_json: bool) -> int:
     if as_json:
         out.line(document(facts=found))
         return 0
-    rows = [(name, safe(_in_words(found.get(name))), meaning) for name, meaning in MEANING.items()]
-    for line in table(("fact", "value", "what it is"), rows):
+    rows = [(name, meaning, safe(_in_words(found.get(name)))) for name, meaning in MEANING.items()]
+    for line in table(("fact", "what it is", "value"), rows):
         out.write(f"{line}\n")
     out.flush()
     return 0

@@ -10,6 +10,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.running.pick_options import pick_options, with_picks
+from pexen_state.cli.running.run_options import amounts_of, param_options, params_of
 
 if TYPE_CHECKING:
     from pexen_state.cli.suite.collected import Collected
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("-j", "--jobs", metavar="N|auto", help="Tasks at once [as `pexen run` would].")
 @click.option("--resource", "resources", metavar="NAME=N", multiple=True, help="How much of a resource there is.")
 @pick_options()
+@param_options
 @click.option("--name", help="The suite whose past runs tell how long tasks take [as `pexen run` would name it].")
 @click.option(
     "--explain",
@@ -49,10 +51,10 @@ def plan(
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.running.options import Options
-    from pexen_state.cli.running.run_options import amounts_of
     from pexen_state.cli.suite.collected import collect
     from pexen_state.cli.suite.selection import told_why
     from pexen_state.cli.suite.targets import told_where
+    from pexen_state.core.inputs import ConditionsKnown
     from pexen_state.report import candidates
     from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
     from pexen_state.report.one_name import about_name, name_lines
@@ -63,7 +65,8 @@ def plan(
     from pexen_state.sched.match import check_keys
     from pexen_state.words import did_you_mean
 
-    found = collect(app, targets, name, with_picks(Options(jobs=jobs, resources=amounts_of(resources) or None), typed))
+    said = Options(jobs=jobs, resources=amounts_of(resources) or None, params=params_of(typed))
+    found = collect(app, targets, name, with_picks(said, typed))
     specs, explaining = found.specs, found.selection.explaining
     out = app.console.out
     if explain is not None:
@@ -90,7 +93,7 @@ def plan(
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    forecast = rehearse(specs, _typical(app, found), found.terms.workers, found.does_not_apply, there)
+    forecast = rehearse(specs, _typical(app, found), found.terms.workers, [ConditionsKnown(found.applies)], there)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

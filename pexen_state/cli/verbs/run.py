@@ -59,7 +59,7 @@ def run(
 
     from pexen_state.cli import journals, settings
     from pexen_state.cli.errors import UsageError
-    from pexen_state.cli.running import environment, parameters
+    from pexen_state.cli.running import environment
     from pexen_state.cli.running.options import terms_of, with_defaults
     from pexen_state.cli.running.recorded import Recorded, surroundings
     from pexen_state.cli.running.session import Session, warnings_as_sentences
@@ -79,7 +79,6 @@ def run(
                 return code
         # Before the environment is the tasks': which journal it is must not depend on that.
         journal = journals.for_run(app.journal, loading.common_root(parsed), said.journal)
-        parameters.check_kinds(options.params, said.options.params)
         options = options.over(said.options)
         environment.apply(options.env, options.env_file)
         commands = loading.Commands(options.exit_codes, options.shell, options.params)
@@ -92,8 +91,9 @@ def run(
     terms, here = terms_of(options), around["directory"]
     if dry_run:
         from pexen_state.cli.running.dry_run import show
+        from pexen_state.sched.conditions import Conditions
 
-        return show(app, suite, selection, terms, said.file, here)
+        return show(app, suite, selection, terms, said.file, here, Conditions(options.params).applies)
     recorded = Recorded(suite.targets, options, around)
     return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
 
