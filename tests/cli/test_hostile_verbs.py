@@ -171,7 +171,6 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
     ],
     "history": [_each("history", "--", "KEY", step=11), _names("history")],
     "flaky": [_these(["flaky"], ["flaky", "--json"])],
-    "facts": [_these(["facts"], ["facts", "--json"])],
     "slowest": [_these(["slowest"], ["slowest", "--json"])],
     "facts": [_these(["facts"], ["facts", "--json"])],
     "pause": [_these(["pause"], ["pause", SUITE]), _names("pause")],
