@@ -44,6 +44,7 @@ VERBS = {
     "logs": Verb("Look", "Show what tasks printed.", "logs:logs"),
     "events": Verb("Look", "Print transitions and results as JSON lines.", "events:events"),
     "sql": Verb("Look", "Ask the journal a question in SQL.", "sql:sql"),
+    "report": Verb("Look", "Write a run in the formats of other tools.", "report:report"),
     "diff": Verb("Look", "Compare two runs.", "diff:diff"),
     "history": Verb("Look", "Show one task through all runs.", "history:history"),
     "flaky": Verb("Look", "List tasks that pass and fail by turns.", "flaky:flaky"),

@@ -172,6 +172,7 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
     "history": [_each("history", "--", "KEY", step=11), _names("history")],
     "flaky": [_these(["flaky"], ["flaky", "--json"])],
     "slowest": [_these(["slowest"], ["slowest", "--json"])],
+    "report": [lambda box: (["report", f"--{kind}", "-"] for kind in ("junit", "tap", "jsonl", "md"))],
     "facts": [_these(["facts"], ["facts", "--json"])],
     "pause": [_these(["pause"], ["pause", SUITE]), _names("pause")],
     "cancel": [_these(["cancel"], ["cancel", SUITE]), _names("cancel")],

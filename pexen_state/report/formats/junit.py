@@ -1,0 +1,113 @@
+"""JUnit XML, as Jenkins, GitLab and reporters for GitHub take it: a suite for each directory, a case for each task.
+
+What failed is a `failure`, what could not be judged an `error`, and what did not run, for whatever reason, `skipped`.
+Attempts before the last one are `flakyFailure` where the task passed in the end, else `rerunFailure`, in the words of
+Maven's Surefire. Characters that no XML can hold are shown as escapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from xml.sax.saxutils import escape, quoteattr
+
+from pexen_state.report.formats.whole import Task, Whole
+
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_FAILURE = frozenset({"fail"})
+_ERROR = frozenset({"error", "timeout", "crash"})
+_SKIPPED = frozenset({"skip", "not_run", None})
+
+
+def lines(whole: Whole) -> Iterator[str]:
+    """The document, line by line."""
+    run = whole.run
+    host = _attribute("hostname", run["host"] or "")
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n'
+    total = _counts(whole.tasks)
+    yield f"<testsuites{_attribute('name', run['name'])}{total}{_attribute('time', _seconds(run['seconds']))}>\n"
+    for directory, tasks in _by_directory(whole.tasks):
+        name = f"{run['name']}/{directory}" if directory else str(run["name"])
+        times = _attribute("time", _seconds(sum(task.seconds for task in tasks)))
+        when = _attribute("timestamp", str(run["started_at"])[:19])
+        yield f"  <testsuite{_attribute('name', name)}{_counts(tasks)}{times}{when}{host}>\n"
+        yield "    <properties>\n"
+        for key, value in (
+            ("run", run["id"]),
+            ("uuid", run["uuid"]),
+            ("kernel", run["kernel"]),
+            ("params", run["params"]),
+        ):
+            if value is not None:
+                yield f"      <property{_attribute('name', key)}{_attribute('value', str(value))}/>\n"
+        yield "    </properties>\n"
+        for task in tasks:
+            yield from _case(whole, task, directory)
+        yield "  </testsuite>\n"
+    yield "</testsuites>\n"
+
+
+def _case(whole: Whole, task: Task, directory: str) -> Iterator[str]:
+    name = task.key.removeprefix(f"{directory}/") if directory else task.key
+    classname = directory.replace("/", ".") or str(whole.run["name"])
+    yield (
+        f"    <testcase{_attribute('name', name)}{_attribute('classname', classname)}"
+        f"{_attribute('time', _seconds(task.seconds))}>\n"
+    )
+    verdict = task.verdict
+    reason = task.reason or (verdict or "it has not ended")
+    before = task.failed_before
+    if verdict in _SKIPPED:
+        yield f"      <skipped{_attribute('message', reason)}/>\n"
+    elif verdict in _FAILURE or verdict in _ERROR:
+        kind = "failure" if verdict in _FAILURE else "error"
+        body = "\n".join([reason, *_parts_in_words(task)])
+        yield f"      <{kind}{_attribute('message', reason)}{_attribute('type', str(verdict))}>{_text(body)}</{kind}>\n"
+    for attempt in before:
+        kind = "rerunFailure" if verdict in _FAILURE | _ERROR else "flakyFailure"
+        said = f"attempt {attempt['attempt']}: {attempt['cause'] or attempt['state']}"
+        yield f"      <{kind}{_attribute('message', said)}{_attribute('type', str(attempt['state']))}/>\n"
+    output = whole.output(task)
+    if output:
+        yield f"      <system-out>{_text(output.decode('utf-8', 'backslashreplace'))}</system-out>\n"
+    yield "    </testcase>\n"
+
+
+def _parts_in_words(task: Task) -> Iterator[str]:
+    for part in task.parts:
+        note = f": {part['note']}" if part["note"] else ""
+        yield f"{part['verdict']} {part['name']}{note}"
+
+
+def _by_directory(tasks: Iterable[Task]) -> Iterator[tuple[str, list[Task]]]:
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.key.rpartition("/")[0], []).append(task)
+    yield from sorted(found.items())
+
+
+def _counts(tasks: Iterable[Task]) -> str:
+    verdicts = [task.verdict for task in tasks]
+    said = {
+        "tests": len(verdicts),
+        "failures": sum(verdict in _FAILURE for verdict in verdicts),
+        "errors": sum(verdict in _ERROR for verdict in verdicts),
+        "skipped": sum(verdict in _SKIPPED for verdict in verdicts),
+    }
+    return "".join(_attribute(name, str(count)) for name, count in said.items())
+
+
+def _seconds(seconds: float | None) -> str:
+    return f"{seconds or 0.0:.3f}"
+
+
+def _clean(text: str) -> str:
+    return _NO_XML.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), text)
+
+
+def _text(text: str) -> str:
+    return escape(_clean(text))
+
+
+def _attribute(name: str, value: str) -> str:
+    return f" {name}={quoteattr(_clean(value), {chr(10): '&#10;', chr(13): '&#13;', chr(9): '&#9;'})}"
