@@ -22,6 +22,7 @@ from pexen_state.box.rebooting import reboot_command
 from pexen_state.core.decisions import Cancelled, Decision, GivenUp, Intervention
 from pexen_state.core.inputs import ConditionsKnown, RunOpened
 from pexen_state.core.plan import Plan
+from pexen_state.core.spec import TaskSpec
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError, JournalWriteError
 from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
@@ -285,7 +286,8 @@ def _begin_or_match(
         match = match_tasks(callables, past.recorded(), OF_TASKS.intersection(asked.overrides), rerun, past.late())
         # What a task that is no longer there has provided, or would have, is no mistake of the caller's.
         if not (callables.all_would_run and match.is_as_recorded):
-            check_names([*match.specs, *(task.spec for task in match.added)])
+            specs = [*match.specs, *(task.spec for task in match.added)]
+            check_names(list(map(_loosely, specs)) if any(past.late()) else specs)
         _tell_of_other_shared(asked.shared, record.shared)
         match.under_way = past.under_way()
         match.decides_again = rerun
@@ -308,6 +310,11 @@ def _begin_or_match(
     match = Match(list(callables.specs), [None, *callables.bodies])
     match.superseded = before.id if before is not None else None
     return record, match, Interrupted()
+
+
+def _loosely(spec: TaskSpec) -> TaskSpec:
+    """Without what a task waits for only if it is there in time: who joined the run may have come after its end."""
+    return spec._replace(requires=(*spec.requires, *spec.requires_all), requires_all=(), after=())
 
 
 def _ends_the_run(intervention: tuple[int, Intervention]) -> bool:
