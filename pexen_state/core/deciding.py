@@ -48,14 +48,13 @@ class Deciding(Standing):
 
     # -- conditions ----------------------------------------------------------------------------------------
 
-    def _decide_conditions(self, again: bool = False) -> None:
-        """Skip those tasks whose `when` is false, of which that was not decided yet; `again`: of all that have not
-        begun.
+    def _decide_conditions(self, first: int, again: bool = False) -> None:
+        """Skip those tasks, from the first that is to be looked at, whose `when` is false; `again`: it may have been
+        decided before, and those that were skipped for it may run after all.
 
         What was decided once is not decided anew when a run goes on: what came after rests on it.
         """
         specs, applies = self.tasks.specs, self.applies
-        first = 1 if again else self.conditioned + 1
         # There may be a million, and few have a condition.
         numbers = [number for number, spec in enumerate(specs[first:], first) if spec.when is not None]
         if not numbers or applies is None:

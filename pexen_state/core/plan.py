@@ -196,7 +196,7 @@ class Plan(Outages):
                     self._cancel(self.tasks[number])
                 else:
                     self._skip_if_given_up(self.tasks[number])
-            self._decide_conditions()
+            self._decide_conditions(first)
 
     def _on_absent(self, absent: TasksAbsent) -> None:
         self.absent.update(absent.tasks)
@@ -208,7 +208,7 @@ class Plan(Outages):
 
     def _on_conditions(self, known: ConditionsKnown) -> None:
         self.applies = known.applies
-        self._decide_conditions(known.again)
+        self._decide_conditions(1 if known.again else self.conditioned + 1, known.again)
 
     def _on_gone(self, gone: TaskGone) -> None:
         self.absent.discard(gone.task)

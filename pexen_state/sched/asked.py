@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pexen_state.box.facts import Fact
 from pexen_state.core.plan import Plan
 from pexen_state.sched.common import Opened, SchedulerError
 
@@ -45,6 +46,7 @@ class RunAsked:
     max_boots: int = 100
     park: bool = False
     kernel: bool = False
+    facts: Mapping[str, Fact] | None = None
     announce: Callable[[Opened], None] | None = None
     pulse: Callable[[], None] | None = None
     planned: Callable[[Plan], None] | None = None  #: is given the plan, before anything else is

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from pexen_state.box.facts import Fact, facts
+from pexen_state.box.facts import MEANING, Fact, facts
 from pexen_state.core.conditional import WHEN, decided_otherwise
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
@@ -15,6 +15,7 @@ from pexen_state.core.when import Decided, WhenError, decide, parse
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.match import some
 from pexen_state.util import PexenWarning
+from pexen_state.words import did_you_mean
 
 
 class Conditions:
@@ -43,6 +44,17 @@ class Conditions:
             return True, ""
         decided = self.decide(spec.when)
         return decided.holds, f"{WHEN}{decided.because}"
+
+
+def checked_facts(facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Raises SchedulerError for what no box has, and for what is no value of a fact."""
+    for name, value in facts.items():
+        if name not in MEANING:
+            raise SchedulerError(f"there is no fact {name!r}.{did_you_mean(str(name), MEANING)}")
+        is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        if not is_list and type(value) not in (str, int, bool):
+            raise SchedulerError(f"the fact {name!r} is text, a number, a truth or a list of texts, not {value!r}")
+    return dict(facts)
 
 
 def check_recorded(specs: Sequence[TaskSpec]) -> None:

@@ -130,7 +130,7 @@ def run_journaled(
 ) -> Iterator[TaskRes]:
     """One session: the results of earlier sessions first, then those of what is left."""
     check_keys(callables.specs)
-    now = facts(directory=os.path.dirname(asked.path))
+    now = dict(asked.facts) if asked.facts is not None else facts(directory=os.path.dirname(asked.path))
     paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
         lock = stack.enter_context(_lock(asked))

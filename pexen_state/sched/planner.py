@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Generator, Iterable, Iterator,
 from contextlib import suppress
 from typing import Any
 
+from pexen_state.box.facts import Fact
+from pexen_state.box.facts import facts as box_facts
 from pexen_state.box.scarcity import told
 from pexen_state.core.check import Rehearsal, required_names
 from pexen_state.core.inputs import CancelAsked, ConditionsKnown, Input, PauseAsked, StopAsked, UnlockAsked
@@ -24,7 +26,7 @@ from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, c
 from pexen_state.sched.catalogue import Catalogue, recorded_keys
 from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_names
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
-from pexen_state.sched.conditions import Conditions
+from pexen_state.sched.conditions import Conditions, checked_facts
 from pexen_state.sched.garbage import all_frozen, collector_paused
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
@@ -54,6 +56,8 @@ class Sched:
     target, options     what the journal keeps about how the run was started, as JSON
     params      parameters of the run, by name: strings, numbers and truths, for tasks to read (`current().params`).
                 They are kept in the journal, and those with which a run began hold for all of it
+    facts       what is known of the box, for `when` and the journal; by default what `box.facts` finds out, as soon as
+                a task has a condition or there is a journal
     capture     under a journal: what python tasks print goes to their output files, too
     max_fail    give the run up when so many of its tasks have ended badly (fail, error, timeout, crash): what
                 runs may end, what is declared `always` still runs, the rest is skipped. A pool that chooses its
@@ -101,6 +105,7 @@ class Sched:
         target: object = None,
         options: Mapping[str, Any] | None = None,
         params: Mapping[str, Any] | None = None,
+        facts: Mapping[str, Fact] | None = None,
         resources: Mapping[str, int | str] | None = None,
         capture: bool = False,
         max_fail: int | None = None,
@@ -137,6 +142,7 @@ class Sched:
             self.options["params"] = checked_params(params)
         if resources is not None:
             self.options["resources"] = amounts.checked(resources)
+        self.facts = None if facts is None else checked_facts(facts)
         self.capture = capture
         self.max_fail = max_fail
         self.run_timeout = run_timeout
@@ -160,7 +166,7 @@ class Sched:
         self._all_would_run = True  # and what came out of it
         self._required: set[Name] = set()
         self._told: set[Name] = set()
-        self._catalogue = Catalogue(catalogue, chosen, no_deps, Conditions(params).applies)
+        self._catalogue = Catalogue(catalogue, chosen, no_deps, self._applies)
         self._inbox: Inbox | None = None
         self._joining: Joining | None = None  # of the run that goes on
         self._late: set[str] = set()  # keys of tasks that were added while a run went on
@@ -217,6 +223,12 @@ class Sched:
         """Then what a task requires may come from one that has ended and is no longer among the caller's."""
         may = self.resume or self.run_id is not None
         return may and self.journal is not None and os.path.exists(self.journal)
+
+    def _conditions(self) -> Conditions:
+        return Conditions(self.options.get("params"), lambda: box_facts() if self.facts is None else self.facts)
+
+    def _applies(self, spec: TaskSpec) -> tuple[bool, str]:
+        return self._conditions().applies(spec)
 
     def add_shared(self, **kwargs: Any) -> None:
         """Set what every task finds in its `shared`, unless a parent wrote something else."""
@@ -344,6 +356,7 @@ class Sched:
             max_boots=self.max_boots,
             park=self.park,
             kernel=self.kernel,
+            facts=self.facts,
             announce=self.announce,
             pulse=self.pulse,
             planned=self._set_plan,
@@ -380,7 +393,7 @@ class Sched:
             timers = [RunClock(self.run_timeout, 0.0)] if self.run_timeout is not None else []
             more: dict[str, Any] = {"kernel": kernel, "timers": timers, "pulse": self.pulse, "joining": joining}
             loop = Loop(plan, pool, NoLedger(), shared, [inbox], bodies, job_of, spent=spent, **more)
-            yield from loop.run([ConditionsKnown(Conditions(self.options.get("params")).applies)])
+            yield from loop.run([ConditionsKnown(self._conditions().applies)])
 
 
 def _close_at_exit(results: weakref.ref[Generator[TaskRes, None, None]]) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from pexen_state import Sched, task
-from pexen_state.sched import journaled
 from pexen_state.sched.common import RunOver
 from pexen_state.sched.pool import ThreadWorkerPool
 from tests.crash.suite import first_run, kill_at_commit
@@ -48,10 +47,16 @@ def main() -> None:
     parser.add_argument("--kill-before-commit", type=int, default=0)
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
-    journaled.facts = lambda directory=None: {"kernel": asked.kernel}  # the box that it is on
     journal = Path(asked.directory) / "journal.db"
     run = first_run(journal)
-    sched = Sched(tasks(asked.directory), journal=journal, name="suite", run_id=run, rerun_changed=asked.rerun_changed)
+    sched = Sched(
+        tasks(asked.directory),
+        journal=journal,
+        name="suite",
+        run_id=run,
+        facts={"kernel": asked.kernel},  # of the box that it is on
+        rerun_changed=asked.rerun_changed,
+    )
     if asked.kill_after_commit or asked.kill_before_commit:
         kill_at_commit(asked.kill_after_commit, asked.kill_before_commit)
     try:
