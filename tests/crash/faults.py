@@ -210,6 +210,9 @@ class Place(NamedTuple):
 def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Point]:
     """Every point of a fault, or so many of them, chosen by a seed that is the fault itself.
 
+    A point that a session did not reach does not count: another is taken for it, as long as there are others, since no
+    two sessions make the same calls (a busy machine answers later, and more at once).
+
     The directory of a point that is bad is kept. Fails if there is no such point: nothing would have been tried.
     """
 
@@ -221,14 +224,17 @@ def points(place: Place, fault: Fault, sample: int | None = None) -> Iterator[Po
         return point
 
     numbers = iter(range(1, MOST_CALLS))
+    wanted = MOST_CALLS
     if sample is not None:
         count = how_many(place, fault)
-        numbers = iter(sorted(random.Random(str(fault)).sample(range(1, count + 1), min(sample, count))))
+        numbers = iter(random.Random(str(fault)).sample(range(1, count + 1), count))
+        wanted = sample
     hits = 0
     with ThreadPoolExecutor(AT_ONCE) as executor:
         coming: deque[Future[Point]] = deque()
         while True:
-            coming.extend(executor.submit(one, k) for k in islice(numbers, AT_ONCE - len(coming)))
+            more = min(AT_ONCE, wanted - hits) - len(coming)
+            coming.extend(executor.submit(one, k) for k in islice(numbers, max(more, 0)))
             if not coming:
                 assert hits, f"{fault}: no session made such a call"
                 return
