@@ -1,11 +1,12 @@
-"""Makes tasks of the executable files of a directory tree."""
+"""Makes tasks of the executable files of a directory tree, and of those that it says by what to run."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pexen_state.core.spec import Declared
@@ -20,6 +21,8 @@ from pexen_state.sched.meta import Task, assign_val
 from pexen_state.util import PexenWarning
 
 Place = tuple[int, int]  # device and inode
+
+_MARK = re.compile(r"\{\.?\}")
 
 
 class FilesystemFactory(BaseFactory):
@@ -37,6 +40,8 @@ class FilesystemFactory(BaseFactory):
         packages - a python package in the tree gives its own tasks, instead of its executable files
         metadata - whether `pexen.toml` and comments of scripts are looked at (`factory.metadata`)
         owners   - user ids of others whose files are believed, too
+
+    A file that is not executable is a task where `match` names it and `cmd` says by what it is run.
 
     Files come before directories, both sorted by name. Hidden ones are left out. No directory is walked
     twice, so loops of symbolic links end; one that is reached both directly and by a link is known by its
@@ -66,7 +71,7 @@ class FilesystemFactory(BaseFactory):
         self.popen = popen
 
     def __call__(self, start: str | os.PathLike[str]) -> Iterator[Task]:
-        """Walk a directory; or take one file, which has to be executable. Raises FactoryError."""
+        """Walk a directory; or take one file, which has to be such that it can be run. Raises FactoryError."""
         top = os.fspath(start)
         root = os.path.abspath(self.root) if self.root is not None else suite_root(top)
         # As it was typed, or, within another factory, where that one stands.
@@ -81,7 +86,7 @@ class FilesystemFactory(BaseFactory):
                     yield task
         elif not os.path.exists(top):
             raise FactoryError(f"cannot walk {top}: there is no such file or directory")
-        elif not _is_executable_file(top):
+        elif not _can_be_run(top, tree):
             raise FactoryError(f"{top} cannot be run: it is no executable file; try: chmod +x {top}")
         elif (task := self._task(top, place, root, tree)) is not None:
             yield task
@@ -101,10 +106,11 @@ class FilesystemFactory(BaseFactory):
         said = combined(layers)
         if not said.pop("enabled", True):
             return None
+        command = said.pop("cmd", None)
         task = Executable(
-            [name],
+            [name] if command is None else _filled_in(command, name),
             cwd=directory,
-            executable=full,
+            executable=full if command is None else None,
             popen=self.popen,
             statuses=said.get("exit_codes") or self.statuses,
             declared=self.declared,
@@ -117,7 +123,7 @@ class FilesystemFactory(BaseFactory):
         return task
 
     def _walk(self, top: str, tree: Tree | None) -> Iterator[list[str]]:
-        """The names, from `top` downwards, of every executable file; and of every package, if they are wanted."""
+        """The names, from `top` downwards, of every file that is run; and of every package, if they are wanted."""
         full = os.path.abspath(top)
         # Directories are found by their own names first, so that a link that sorts before one of them does
         # not take its place.
@@ -135,7 +141,7 @@ class FilesystemFactory(BaseFactory):
                 if tree is not None and tree.is_ignored(path):
                     continue
                 if not _is_directory(entry):
-                    if _is_executable_file(entry.path) and (tree is None or tree.is_wanted(path)):
+                    if (tree is None or tree.is_wanted(path)) and _can_be_run(path, tree):
                         yield names
                 elif self.packages and os.path.isfile(os.path.join(entry.path, "__init__.py")):
                     deeper.append((names, None))
@@ -182,6 +188,25 @@ def _is_directory(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False  # a link that leads in a circle
+
+
+def _can_be_run(path: str, tree: Tree | None) -> bool:
+    """By itself; or by a command, which holds for those files that a `match` names, lest it be given every README."""
+    if _is_executable_file(path):
+        return True
+    full = os.path.abspath(path)
+    return tree is not None and tree.is_named(full) and os.path.isfile(path) and "cmd" in combined(tree.layers(full))
+
+
+def _filled_in(command: Sequence[str], name: str) -> list[str]:
+    """The words with the file's name for `{}`, and with that without its last extension for `{.}`.
+
+    Where there is neither, the name is a word at the end. It never looks like an option.
+    """
+    file = os.path.join(os.curdir, name)
+    marks = {"{}": file, "{.}": os.path.splitext(name)[0]}
+    words = [_MARK.sub(lambda found: marks[found[0]], word) for word in command]
+    return words if words != list(command) else [*words, file]
 
 
 def _is_executable_file(path: str) -> bool:

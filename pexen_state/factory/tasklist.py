@@ -26,8 +26,8 @@ from pexen_state.words import did_you_mean
 _NAMED = re.compile(r"(?P<name>[\w./@+-]+):(?:\s+(?P<cmd>.*))?", re.DOTALL)
 _OBJECT = re.compile(r"\{\s*[\"}]")  # `{ echo a; }` is a command
 
-#: `kwargs` are for callables. `name` and `cmd` say who a task is and what it does, the rest is metadata.
-KEYS = ("cmd", *(field for field in FIELDS if field != "kwargs"))
+#: `kwargs` are for callables. Here `name` and `cmd` say who a task is and what it does, the rest is metadata.
+KEYS = tuple(field for field in FIELDS if field != "kwargs")
 _SETS = ("requires", "requires_all", "provides", "uses", "claims", "recovers")
 
 

@@ -56,6 +56,7 @@ class Fields(TypedDict, total=False):
     on_demand: bool
     prefers: list[str] | tuple[str, ...]
     cost: float
+    cmd: list[str] | tuple[str, ...] | None
     env: dict[str, str]
     exit_codes: str | dict[str, str] | None
     results: str | None
@@ -69,7 +70,7 @@ _USUAL: dict[str, object] = {
     **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
     **dict.fromkeys(("kwargs", "on_fail", "needs", "env"), MappingProxyType[str, Any]({})),
     **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
-    **dict.fromkeys(("weight", "when", "exit_codes", "results")),
+    **dict.fromkeys(("weight", "when", "cmd", "exit_codes", "results")),
     "prefers": (),
     "cost": 0,
     "on_demand": False,
@@ -133,6 +134,7 @@ class SchedMeta:
     on_demand: bool  #: it runs only if another task requires what it provides
     prefers: tuple[str, ...]  #: who is to provide what it requires, the best first
     cost: float  #: of candidates to provide a name the cheapest is taken
+    cmd: tuple[str, ...] | None  #: what a file of a tree is run by, instead of being run itself
     env: dict[str, str]  #: variables of its environment
     exit_codes: str | dict[str, str] | None  #: which exit status means what
     results: str | None  #: how its results are read from what it prints

@@ -170,6 +170,19 @@ def _in_order(field: str, value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _cmd(field: str, value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list | tuple) or not value:
+        raise _wrong(field, value, "give a list of words, such as ['python3', '{}'], where {} is the file")
+    for word in value:
+        if not isinstance(word, str) or not is_plain(word):
+            raise MetaError(f"{field} takes only strings, and {word!r} cannot be a word of a command line")
+    if not value[0]:
+        raise MetaError(f"{field}: the first word is the program, and it is empty")
+    return tuple(value)
+
+
 def _env(field: str, value: object) -> dict[str, str]:
     if not isinstance(value, Mapping):
         raise _wrong(field, value, "give a dict such as {'LANG': 'C'}")
@@ -234,6 +247,7 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "on_demand": _truth,
     "prefers": _in_order,
     "cost": _cost,
+    "cmd": _cmd,
     "env": _env,
     "exit_codes": _exit_codes,
     "results": _name,

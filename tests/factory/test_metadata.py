@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pexen_state.factory import FilesystemFactory, ModTreeFactory
+from pexen_state.factory.base import FactoryError
+from pexen_state.factory.filesystem import _filled_in
 from pexen_state.factory.importing import import_path
 from pexen_state.factory.metadata.comments import said_by
 from pexen_state.factory.metadata.document import Document, MetadataError
@@ -121,6 +123,47 @@ def test_match_ignore_and_enabled_say_which_files_are_tasks(tree):
     assert sorted(tasks_in(suite)) == ["own/c", "test_a"]
 
 
+def test_files_that_cannot_be_run_by_themselves_are_run_by_what_the_tree_says(tree):
+    suite = tree(
+        **{
+            "pexen.toml": """
+                match = ["test_*.py", "run"]
+                cmd = ["python3", "-u"]
+                [tasks."sub/*"]
+                cmd = ["x", "-m={.}", "{}"]
+                """,
+            "test_a.py": "",
+            "helper.py": "",
+            "sub/test_b.c.py": "",
+            "run": SH,
+        }
+    )
+
+    found = tasks_in(suite)
+
+    assert {key: (task.argv, task.executable) for key, task in found.items()} == {
+        "run": (["python3", "-u", "./run"], None),
+        "test_a.py": (["python3", "-u", "./test_a.py"], None),
+        "sub/test_b.c.py": (["x", "-m=test_b.c", "./test_b.c.py"], None),
+    }
+    assert sorted(tasks_in(suite / "test_a.py")) == ["test_a.py"]
+
+
+@pytest.mark.parametrize("said", ['match = ["*.py"]\n', 'cmd = ["python3"]\n', 'cmd = ["python3"]\nmatch = ["*.sh"]\n'])
+def test_a_file_that_cannot_be_run_needs_a_command_and_a_match(tree, said):
+    suite = tree(**{"pexen.toml": said, "test_a.py": "", "a": SH})
+
+    assert "test_a.py" not in tasks_in(suite)
+    with pytest.raises(FactoryError, match="is no executable file; try: chmod"):
+        tasks_in(suite / "test_a.py")
+
+
+@given(st.from_regex(r"[^/\0]{1,20}", fullmatch=True).filter(lambda name: name.strip(".")))
+def test_no_name_of_a_file_becomes_an_option_or_a_mark(name):
+    assert _filled_in(("sh", "-e"), name) == ["sh", "-e", f"./{name}"]
+    assert _filled_in(("sh", "{}{}"), name) == ["sh", f"./{name}./{name}"]
+
+
 def test_an_exit_status_means_what_the_tree_says(tree):
     suite = tree(
         **{"pexen.toml": 'exit_codes = "kselftest"\n[tasks.b]\nexit_codes = { 3 = "skip" }\n', "a": SH, "b": SH}
@@ -143,6 +186,9 @@ def test_an_exit_status_means_what_the_tree_says(tree):
         ("match = 'a*'", 'line 1: match is to be a list of globs, such as ["test_*"]'),
         ("name = 'a'", 'line 1: a name is that of one task: say it in [tasks."..."]'),
         ("exit_codes = { x = 'pass' }", "line 1: exit_codes: an exit status is a number from 0 to 255"),
+        ("cmd = 'python3'", "line 1: <class 'str'> cannot be used for cmd: give a list of words"),
+        ("cmd = ['']", "line 1: cmd: the first word is the program, and it is empty"),
+        ("cmd = ['a', 1]", "line 1: cmd takes only strings, and 1 cannot be a word of a command line"),
         ("exit_codes = 'autotools'", "line 1: exit_codes: no exit-status table is called 'autotools'"),
         ("needs = { gpu = 'two' }", "line 1: needs: 'two' of 'gpu' is no amount"),
         ("a = 1\na = 2", "line 2: this is no TOML"),

@@ -61,6 +61,12 @@ class Tree:
                 return matches(path, document, document.match)
         return True
 
+    def is_named(self, path: str) -> bool:
+        """The same, where nothing is wanted unless a `match` says so."""
+        return any(document.match is not None for document in self.documents(os.path.dirname(path))) and (
+            self.is_wanted(path)
+        )
+
     def layers(self, path: str) -> list[Layer]:
         """What the files of the tree say of what is at a path; it need not be a file."""
         return [layer for document in self.documents(os.path.dirname(path)) for layer in holding(document, path)]
