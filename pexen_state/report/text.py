@@ -30,6 +30,7 @@ _SEQUENCE = re.compile(
 
 #: GitHub and GitLab (`::error`), Azure (`##vso[`, `##[error]`), TeamCity (`##teamcity[`).
 _COMMAND_LINE = re.compile(r"^(\s*)::")
+_COMMAND_LINES = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
 _COMMAND_ANYWHERE = re.compile(r"##(?=\w*\[)")
 
 TAIL_LINES = 20
@@ -97,6 +98,21 @@ def safe_json(text: str) -> str:
     What it says stays the same: escapes are only put where a string is.
     """
     return text.replace("\x7f", "\\u007f").replace("##", "#\\u0023")
+
+
+def safe_markup(text: str) -> str:
+    """XML or HTML text that was escaped: what is not safe becomes a reference to its character.
+
+    What it says stays the same. Lines and tabs are left. No document may hold what `_SURELY_BAD` has below a space, or a
+    lone surrogate: whoever escapes has to replace these before.
+    """
+    if not (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
+        text = "".join(f"&#x{ord(char):X};" if char not in "\n\t" and _is_bad(char) else char for char in text)
+    if ":" in text:
+        text = _COMMAND_LINES.sub(r"\1&#x3A;:", text)
+    if "##" in text:
+        text = _COMMAND_ANYWHERE.sub("#&#x23;", text)
+    return text
 
 
 def _as_text(text: str | bytes) -> str:

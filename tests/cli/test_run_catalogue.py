@@ -234,11 +234,3 @@ def test_a_run_that_is_run_again_takes_its_own_from_the_catalogue(web: Box):
 
     assert (done.code, done.err) == (0, "")
     assert ran(web, 2) == {"login": "pass", "web/nginx": "pass"}
-
-
-def test_plan_shows_how_often_groups_are_switched(box: Box):
-    tasks = [{"name": name, "cmd": "true", "group": group} for name, group in (("a", "x"), ("b", "y"), ("c", "y"))]
-    box.file("s.jsonl", listed(*tasks))
-
-    assert "  groups are switched 1 time" in box.pexen("plan", "s.jsonl").lines
-    assert box.json("plan", "s.jsonl")["group_switches"] == 1

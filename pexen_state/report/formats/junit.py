@@ -2,7 +2,8 @@
 
 What failed is a `failure`, what could not be judged an `error`, and what did not run, for whatever reason, `skipped`.
 Attempts before the last one are `flakyFailure` where the task passed in the end, else `rerunFailure`, in the words of
-Maven's Surefire. Characters that no XML can hold are shown as escapes.
+Maven's Surefire. Characters that no XML can hold are shown as escapes; those that could
+harm a terminal, or command a CI system, are references.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from pexen_state.report.formats.whole import Task, Whole
+from pexen_state.report.text import safe_markup
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FAILURE = frozenset({"fail"})
@@ -106,8 +108,9 @@ def _clean(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(_clean(text))
+    return safe_markup(escape(_clean(text)))
 
 
 def _attribute(name: str, value: str) -> str:
-    return f" {name}={quoteattr(_clean(value), {chr(10): '&#10;', chr(13): '&#13;', chr(9): '&#9;'})}"
+    quoted = quoteattr(_clean(value), {chr(10): "&#10;", chr(13): "&#13;", chr(9): "&#9;"})
+    return f" {name}={safe_markup(quoted)}"

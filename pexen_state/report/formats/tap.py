@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pexen_state.report.formats.whole import Task, Whole
-from pexen_state.report.text import safe
+from pexen_state.report.text import safe, safe_json
 
 _OK = frozenset({"pass", "info", "warn", "skip", "not_run"})
 _SKIPPED = frozenset({"skip", "not_run"})
@@ -43,7 +43,7 @@ def _diagnosis(task: Task) -> Iterator[str]:
         said["attempts"] = len(task.attempts)
     yield "  ---\n"
     for name, value in said.items():
-        yield f"  {name}: {json.dumps(value)}\n"  # all that JSON writes is YAML
+        yield f"  {name}: {safe_json(json.dumps(value))}\n"  # all that JSON writes is YAML
     yield "  ...\n"
 
 
