@@ -103,8 +103,8 @@ def safe_json(text: str) -> str:
 def safe_markup(text: str) -> str:
     """XML or HTML text that was escaped: what is not safe becomes a reference to its character.
 
-    What it says stays the same. Lines and tabs are left. No document may hold what `_SURELY_BAD` has below a space, or a
-    lone surrogate: whoever escapes has to replace these before.
+    What it says stays the same. Lines and tabs are left. No document may hold a control character below a space, or a
+    lone surrogate, not even as a reference: whoever escapes has to replace these before.
     """
     if not (text.isascii() and text.replace("\n", "").replace("\t", "").isprintable()):
         text = "".join(f"&#x{ord(char):X};" if char not in "\n\t" and _is_bad(char) else char for char in text)

@@ -55,6 +55,8 @@ def collected(
 
 def _reported(directory: str, cwd: str | None) -> list[SubResult]:
     path = os.path.join(directory, FILE)
+    if not os.path.lexists(path):  # who has used up all descriptors can still tell that
+        return []
     read: list[lines.Line] = []
     wrong: dict[int, tuple[str, str]] = {}
     count = 0
@@ -70,8 +72,6 @@ def _reported(directory: str, cwd: str | None) -> list[SubResult]:
                     wrong[number] = line, str(error)
             if len(read) > MOST_RESULTS:
                 break
-    except FileNotFoundError:
-        return []
     except OSError as error:
         return [SubResult("PEXEN_RESULTS", Verdict.WARN, f"it cannot be read: {error.strerror}")]
     found = [_with_files(one, directory, cwd) if one.files else one for one in lines.standing(read)]

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
 from urllib.parse import quote
+from uuid import uuid4
 
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.following.stream import START, Position
@@ -32,6 +33,8 @@ SCHEMA_VERSION = 1  #: `user_version`
 _BUSY_S = 60.0
 
 _SCHEMA = (
+    # Which file this is: the number of a deleted one's inode may be that of the next.
+    "CREATE TABLE file(uuid TEXT NOT NULL)",
     """
 CREATE TABLE consumer(
   id INTEGER PRIMARY KEY,
@@ -120,7 +123,7 @@ class Cursors:
     def __init__(self, paths: JournalPaths, clock_us: Callable[[], int] = boot_clock_us) -> None:
         self.path = paths.consumers
         self.clock_us = clock_us
-        self._file: tuple[int, int] | None = None
+        self._file: str | None = None
 
     # == consumers =======================================================================================
 
@@ -315,10 +318,6 @@ class Cursors:
             os.close(fd)
 
     def _check(self, connection: sqlite3.Connection) -> None:
-        status = os.stat(self.path)
-        file = status.st_dev, status.st_ino
-        if self._file not in (None, file):
-            raise _gone(self.path)
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if (application, version) == (0, 0):
@@ -332,6 +331,9 @@ class Cursors:
                 f"{self.path} was written by another version of pexen (its schema is {version}, this one knows "
                 f"{SCHEMA_VERSION}). Use that version, or delete the file: every consumer then begins anew."
             )
+        (file,) = connection.execute("SELECT uuid FROM file").fetchone()
+        if self._file not in (None, file):
+            raise _gone(self.path)
         self._file = file
 
     def _fill(self, connection: sqlite3.Connection) -> None:
@@ -347,6 +349,7 @@ class Cursors:
             if not tables:
                 for statement in _SCHEMA:
                     connection.execute(statement)
+                connection.execute("INSERT INTO file VALUES (?)", (str(uuid4()),))
                 connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
         except BaseException:
