@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from pexen_state.sched.pool.keeper import readable_once_dead
 from tests.sched.pools import alive_with
 
 ROOT = Path(__file__).parents[2]
@@ -212,3 +214,14 @@ print(json.dumps(keeper), flush=True)
     # Its end is the keeper's, whose pipe to us is then closed: only after that has `told_by` returned.
     assert isinstance(told, int)
     assert alive_with(cookie) == []
+
+
+def test_a_keeper_whose_runner_was_dead_before_it_could_look_ends_in_order():
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for pid, is_dead in ((dead.pid, True), (os.getpid(), False)):
+        descriptor = readable_once_dead(pid)
+        try:
+            assert bool(select.select([descriptor], [], [], 0)[0]) == is_dead
+        finally:
+            os.close(descriptor)

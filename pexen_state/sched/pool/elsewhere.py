@@ -32,7 +32,7 @@ class Elsewhere:
         tell: Callable[[Report], None],
     ) -> None:
         """Fork the keeper. `tell` is given what a waiting thread does not need: what an attempt asks, that it began."""
-        self.broken: str | None = None  #: why no executable can be run any more
+        self._broken: str | None = None
         self._tell = tell
         self._pool = ProcessWorkerPool(workers)
         self._pool.register(executables)
@@ -55,6 +55,11 @@ class Elsewhere:
     def keeper_pid(self) -> int | None:
         return self._pool.keeper_pid
 
+    @property
+    def broken(self) -> str | None:
+        """Why no executable can be run any more. The pool knows it before the thread that listens to it has heard."""
+        return self._broken or self._pool.broken
+
     def can_run(self, executable: Executable) -> bool:
         """Without a new keeper, which cannot be forked beside threads."""
         try:
@@ -75,7 +80,7 @@ class Elsewhere:
                 self._pool.hand_over([job])
             except PoolError as error:
                 del self._answers[mark]
-                self.broken = str(error)
+                self._broken = str(error)
                 return Dropped(job.task, job.attempt, Cause.WITHDRAWN)
             doom = self._doomed.pop(mark, None)
             if doom is not None:
@@ -102,7 +107,7 @@ class Elsewhere:
                 for report in self._pool.wait():
                     self._pass_on(report)
         except PoolError as error:
-            self.broken = str(error)
+            self._broken = str(error)
             self._dismiss_waiting()
 
     def _pass_on(self, report: Report) -> None:

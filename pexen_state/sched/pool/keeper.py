@@ -106,6 +106,14 @@ def _reap_all() -> list[tuple[int, int]]:
     return found
 
 
+def readable_once_dead(pid: int) -> int:
+    """A descriptor that can be read from when the process is dead; at once, if it already is."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return os.eventfd(1, os.EFD_CLOEXEC)
+
+
 class Keeper:
     """All of it happens in `serve`, one step after the other."""
 
@@ -114,7 +122,7 @@ class Keeper:
         self._slots = setup.slots
         self._wakeup, self._alarm = settle_in(setup.ends.numbers(), setup.keep_fds)
         tree.become_subreaper()
-        self._runner = os.pidfd_open(setup.runner)
+        self._runner = readable_once_dead(setup.runner)
         self._orphaned = os.getppid() != setup.runner  # it died before, and the pid is somebody else's
         self._control = Channel(setup.ends.control)
         self._desk = Desk(setup.ends.desk)

@@ -116,6 +116,11 @@ class ProcessWorkerPool(WorkerPool):
     def _in_flight(self) -> int:
         return len(self._flights) + len(self._grown) if self._is_open else 0
 
+    @property
+    def broken(self) -> str | None:
+        """Why it cannot be used any more, until it is opened anew."""
+        return self._broken
+
     def _people(self) -> tuple[Staff, Slots]:
         if self._broken is not None:
             raise PoolError(self._broken)

@@ -278,9 +278,11 @@ class ThreadWorkerPool(WorkerPool):
                 self._check_executable(body)
 
     def _check_executable(self, body: Executable) -> None:
+        can_run = self._elsewhere is not None and self._elsewhere.can_run(body)
+        # Asked afterwards: what cannot run because the keeper has just died is not to be told as something else.
         if self._elsewhere is not None and self._elsewhere.broken is not None:
             raise PoolError(self._elsewhere.broken)
-        if self._elsewhere is None or not self._elsewhere.can_run(body):
+        if not can_run:
             raise PoolError(
                 f"Cannot submit unregistered task {body}: executables run under a keeper, which is forked "
                 "when a pool of threads starts, if it has one to run. Register one before that, or use the process pool"
