@@ -34,6 +34,7 @@ def seconds_of(duration: object) -> float:
     return seconds
 
 
+_LETTERS = "KMGTP"  #: of powers of 1024
 _SIZE = re.compile(rf"({_NUMBER})([kmgtp]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
 
 
@@ -46,8 +47,20 @@ def bytes_of(size: object) -> int:
     if isinstance(size, int) and not isinstance(size, bool):
         return _above_zero(size, size)
     if isinstance(size, str) and (match := _SIZE.fullmatch(size.replace(" ", ""))):
-        count = float(match[1]) * 1024.0 ** ("kmgtp".index(match[2].lower()) + 1 if match[2] else 0)
+        count = float(match[1]) * 1024.0 ** (_LETTERS.index(match[2].upper()) + 1 if match[2] else 0)
     return _above_zero(int(count) if count < math.inf else 0, size)
+
+
+def amount_text(amount: int) -> str:
+    """How much of something, as `bytes_of` reads it: `2`, `4G`. Many of what is no round number are about `23.5G`."""
+    power = min(max(amount.bit_length() - 1, 0) // 10, len(_LETTERS))
+    while power and amount % 1024**power and amount < 1024**2:
+        power -= 1
+    if not power:
+        return str(amount)
+    unit = 1024**power
+    said = str(amount // unit) if amount % unit == 0 else f"{amount / unit:.1f}"
+    return said + _LETTERS[power - 1]
 
 
 def _above_zero(count: int, said: object) -> int:

@@ -22,7 +22,7 @@ from pexen_state.factory.metadata.tree import is_trusted
 from pexen_state.report.text import safe
 from pexen_state.root import MARKER, Root, find_root, is_ours, marker_in
 from pexen_state.util import PexenWarning
-from pexen_state.words import did_you_mean, seconds_of
+from pexen_state.words import bytes_of, did_you_mean, seconds_of
 
 
 class Settings(NamedTuple):
@@ -339,6 +339,20 @@ def _params(value: object, _: str) -> dict[str, Any]:
     return params
 
 
+def _resources(value: object, _: str) -> dict[str, int]:
+    if not isinstance(value, dict):
+        raise ValueError(f'write a table of how much there is, such as {{ gpu = 2, disk = "64G" }}, not {_kind(value)}')
+    found = {}
+    for name, amount in value.items():
+        try:
+            found[name] = bytes_of(amount)
+        except ValueError:
+            raise _Inner(
+                name, f'{safe(name)} is to be a whole number above zero, or for example "4G", not {_kind(amount)}'
+            ) from None
+    return found
+
+
 #: What may be in `[run]`: each with what makes an option's value of it, given the directory of the file.
 _KEYS: dict[str, Callable[[Any, str], object]] = {
     "name": _name,
@@ -350,6 +364,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "fail_fast": _truth,
     "max_fail": _count,
     "env": _env,
+    "resources": _resources,
     "params": _params,
     "env_file": _env_file,
     "exit_codes": _one_of(*options.EXIT_CODES),

@@ -18,6 +18,7 @@ from pexen_state.core.plan import Plan, Task
 from pexen_state.core.resources import PATIENCE
 from pexen_state.core.spec import Name
 from pexen_state.core.states import Locks, State, Verdict
+from pexen_state.words import amount_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +264,14 @@ def _locked(why: Locked) -> str:
 
 
 def _short_of(why: Short) -> str:
-    who = f", the rest is with {listed([f'{key} ({amount})' for key, amount in why.holders])}" if why.holders else ""
+    who = (
+        f", the rest is with {listed([f'{key} ({amount_text(amount)})' for key, amount in why.holders])}"
+        if why.holders
+        else ""
+    )
     turn = f" {why.turn} has been overtaken {PATIENCE} times, and comes first." if why.turn is not None else ""
-    return f"{why.key} needs {why.needs} of {why.name}: {why.free} of {why.total} is free{who}.{turn}"
+    free = f"{amount_text(why.free)} of {amount_text(why.total)}"
+    return f"{why.key} needs {amount_text(why.needs)} of {why.name}: {free} is free{who}.{turn}"
 
 
 def _ended(why: Ended) -> str:

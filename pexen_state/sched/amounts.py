@@ -9,7 +9,7 @@ from typing import Any
 from pexen_state.core.spec import TaskSpec
 from pexen_state.sched.common import SchedulerError
 from pexen_state.sched.taking import TAKES, MetaError
-from pexen_state.words import did_you_mean
+from pexen_state.words import amount_text, did_you_mean
 
 #: What is counted without being named, of the facts about the box.
 OF_THE_BOX = ("cpus", "memory")
@@ -48,11 +48,12 @@ def check(specs: Iterable[TaskSpec], there: Mapping[str, int]) -> None:
         for name, amount in spec.needs:
             if name not in there:
                 raise SchedulerError(
-                    f"{spec.key} needs {amount} of {name!r}, and nobody said how much of that there is."
+                    f"{spec.key} needs {amount_text(amount)} of {name!r}, and nobody said how much of that there is."
                     f"{did_you_mean(name, there)} `--resource {name}=N` says it, or Sched(resources={{{name!r}: N}})."
                 )
             if amount > there[name]:
                 raise SchedulerError(
-                    f"{spec.key} needs {amount} of {name!r}, and there is no more than {there[name]}: it could never "
-                    f"run. Let it need less, or say with `--resource {name}={amount}` that there is as much."
+                    f"{spec.key} needs {amount_text(amount)} of {name!r}, and there is no more than "
+                    f"{amount_text(there[name])}: it could never run. Let it need less, or say with "
+                    f"`--resource {name}={amount}` that there is as much."
                 )

@@ -17,6 +17,7 @@ from pexen_state.factory.metadata.toml_lines import line_of
 from pexen_state.root import find_root
 from pexen_state.sched.executable import TABLE_NAMES
 from pexen_state.util import PexenWarning
+from tests.examples import ROOT
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ timeout = "1h30m"
 retries = 2
 max_fail = 3
 env = { LANG = "C", EMPTY = "" }
+resources = { gpu = 2, disk = "1K" }
 env_file = "secrets.env"
 exit_codes = "kselftest"
 shell = "sh"
@@ -70,6 +72,7 @@ def test_a_suite_says_how_it_is_run(here: Path):
             retries=2,
             max_fail=3,
             env={"LANG": "C", "EMPTY": ""},
+            resources={"gpu": 2, "disk": 1024},
             env_file=str(here / "secrets.env"),
             exit_codes="kselftest",
             shell=options.shell_of("sh", "/"),
@@ -77,6 +80,12 @@ def test_a_suite_says_how_it_is_run(here: Path):
             strict=True,
         ),
     )
+
+
+def test_every_setting_is_told_of():
+    page = (ROOT / "docs/cli.md").read_text()
+
+    assert [key for key in settings._KEYS if f"`{key}`" not in page] == []
 
 
 def test_a_pyproject_says_it_below_tool_pexen(here: Path):
@@ -98,13 +107,14 @@ def test_fail_fast_is_a_limit_of_one(here: Path):
 
 
 def test_the_command_line_comes_first_then_the_settings_then_the_defaults():
-    typed = Options(jobs="2", env={"A": "typed"})
-    said = Options(jobs="3", retries=1, env={"A": "said", "B": "said"})
+    typed = Options(jobs="2", env={"A": "typed"}, resources={"gpu": 1})
+    said = Options(jobs="3", retries=1, env={"A": "said", "B": "said"}, resources={"gpu": 2, "disk": 3})
 
     terms = terms_of(with_defaults(typed.over(said), is_a_list=False))
 
     assert (terms.workers, terms.retries, terms.timeout, terms.pool) == (2, 1, 3600, "process")
     assert typed.over(said).env == {"A": "typed", "B": "said"}
+    assert typed.over(said).resources == {"gpu": 1, "disk": 3}
     assert terms.limits_in_words() == "timeout 1h, 1 retry"
     assert terms_of(with_defaults(Options(max_fail=5), is_a_list=True)).limits_in_words() == (
         "no timeout, no retries, given up after 5 failures"
@@ -150,6 +160,14 @@ def test_the_command_line_comes_first_then_the_settings_then_the_defaults():
         (
             "[run]\njournal = 1979-05-27\n",
             "pexen.toml, line 2: journal: write a string that says something, not a time",
+        ),
+        (
+            "[run]\nresources = { gpu = 2, disk = 'much' }\n",
+            'pexen.toml, line 2: resources: disk is to be a whole number above zero, or for example "4G", not',
+        ),
+        (
+            "[run]\nresources = 4\n",
+            "pexen.toml, line 2: resources: write a table of how much there is, such as { gpu = 2",
         ),
         (
             "[run]\nenv = 'A=1'\n",

@@ -53,11 +53,13 @@ class Options:
     of_run: int | None = None  #: its tasks are some of that run's: no other task joins it later
 
     def over(self, other: Options) -> Options:
-        """These, and the other's where nobody said. Parameters and variables are joined, one by one."""
+        """These, and the other's where nobody said. What has names is joined, one by one."""
         unsaid = {one.name: getattr(other, one.name) for one in fields(self) if getattr(self, one.name) is None}
         params = {**(other.params or {}), **self._params_beside(other)}
         env = {**(other.env or {}), **(self.env or {})}
-        return replace(self, **{**unsaid, "params": params or None, "env": env or None})
+        resources = {**(other.resources or {}), **(self.resources or {})}
+        joined = {"params": params, "env": env, "resources": resources}
+        return replace(self, **{**unsaid, **{name: value or None for name, value in joined.items()}})
 
     def _params_beside(self, other: Options) -> Mapping[str, Any]:
         """Of the types of the other's, where those have them. Raises UsageError."""

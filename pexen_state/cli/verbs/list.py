@@ -8,6 +8,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.running.pick_options import pick_options, with_picks
+from pexen_state.words import amount_text
 
 if TYPE_CHECKING:
     from pexen_state.core.spec import TaskSpec
@@ -82,7 +83,7 @@ def notes(spec: TaskSpec) -> str:
     if spec.always:
         said.append("always")
     if spec.needs:
-        said.append("needs " + ", ".join(f"{amount} {name}" for name, amount in spec.needs))
+        said.append("needs " + ", ".join(f"{amount_text(amount)} {name}" for name, amount in spec.needs))
     if spec.group is not None:
         said.append(f"group {spec.group}")
     if spec.when is not None:
