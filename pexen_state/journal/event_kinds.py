@@ -21,4 +21,5 @@ class EventKind(Word):
     EXTENDED = 8
     RECOVERED = 9
     CLEARED = 10
+    ENTERED = 12  #: tasks of that group run from then on, and no others
     CONDITIONS = 13  #: of so many tasks it is decided whether they apply here
