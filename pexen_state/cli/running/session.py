@@ -110,6 +110,7 @@ class Session:
         return exit_code(plan, self.terms.is_strict)
 
     def _sched(self) -> Sched:
+        from pexen_state.sched.groups import Group
         from pexen_state.sched.planner import Sched
         from pexen_state.sched.specs import Defaults
 
@@ -140,6 +141,7 @@ class Session:
             catalogue=selection.taken,
             chosen=selection.chosen,
             no_deps=selection.no_deps,
+            groups=[Group(name, **said) for name, said in (options.groups or {}).items()],
         )
 
     def _pool(self) -> Pool:
