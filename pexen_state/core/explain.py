@@ -235,8 +235,10 @@ def sentence(why: Why) -> str:
             return _short_of(why)
         case OtherGroup(key, group, entered, in_flight):
             mine, theirs = _group(group), _group(entered)
-            runs = f"{_count(in_flight, 'task')} of them {'runs' if in_flight == 1 else 'run'}"
-            return f"{key} is ready and waits for the turn of {mine}: now it is that of {theirs}, and {runs}."
+            runs = (
+                f", and {_count(in_flight, 'task')} of them {'runs' if in_flight == 1 else 'run'}" if in_flight else ""
+            )
+            return f"{key} is ready and waits for the turn of {mine}: now it is that of {theirs}{runs}."
         case Ready(key, before, tried):
             again = f"has made {_count(tried, 'attempt')}, will be tried again and " if tried else ""
             return f"{key} {again}is ready and waits for a free worker.{_before(before)}"

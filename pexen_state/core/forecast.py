@@ -22,6 +22,9 @@ from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.standstill import Never
 from pexen_state.core.states import Cause, Verdict
 
+#: The group of tasks that have none, in words.
+NO_GROUP = "tasks without a group"
+
 _PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 
 
@@ -169,7 +172,10 @@ def _because(
         if other is not None and begins[other].ends == begin.at:
             return Because(other, gate.label, False)
     mine = plan.tasks[begin.task].requests
+    group = plan.tasks[begin.task].spec.group
     for other in ended_then:
+        if plan.tasks[other].spec.group != group:
+            return Because(other, NO_GROUP if group is None else f"group {group}", False)
         for request in mine:
             for theirs in plan.tasks[other].requests:
                 if _in_the_way(request, theirs) and begins[other].at < begin.at:
