@@ -14,8 +14,8 @@ from collections.abc import Mapping
 
 import pexen_state
 
-# The directory of the run, or its environment, may hold modules that are called like ours, or like those of the standard
-# library. So python looks at neither of them; and for us first where this one was found, then where others are installed.
+# The directory of the run, or its environment, may hold modules that are called like ours, or like those of the
+# standard library. So python looks at neither of them, and for us first where this one was found.
 _PROGRAM = """
 import sys
 sys.path.append(sys.argv.pop())

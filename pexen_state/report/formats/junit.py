@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
 from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.endings import attempt_in_words
 from pexen_state.report.formats.whole import Task, Whole
 from pexen_state.report.merged import merged_in_words
 from pexen_state.report.text import safe_markup
@@ -82,7 +83,7 @@ def _before(task: Task) -> Iterator[tuple[str, str]]:
         if verdict in BAD_WORDS:
             yield verdict, f"run {run}: {reason or verdict}"
     for attempt in task.failed_before:
-        yield str(attempt["state"]), f"attempt {attempt['attempt']}: {attempt['cause'] or attempt['state']}"
+        yield str(attempt["state"]), f"attempt {attempt['attempt']}: {attempt_in_words(attempt)}"
 
 
 def _parts_in_words(task: Task) -> Iterator[str]:

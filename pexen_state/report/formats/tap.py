@@ -6,12 +6,15 @@ What did not run is a point with SKIP, and what has not ended is not ok. Who rea
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pexen_state.report.formats.whole import Task, Whole
 from pexen_state.report.merged import merged_in_words
 from pexen_state.report.text import safe, safe_json
+
+_DIRECTIVE = re.compile(r"(#\s*)(?=skip|todo)", re.IGNORECASE)
 
 _OK = frozenset({"pass", "info", "warn", "skip", "not_run"})
 _SKIPPED = frozenset({"skip", "not_run"})
@@ -54,5 +57,5 @@ def _diagnosis(task: Task, is_merged: bool) -> Iterator[str]:
 
 
 def _words(text: str) -> str:
-    """On one line, with nothing that is a directive."""
-    return safe(text).replace("\\", "\\\\").replace("#", "\\#")
+    """On one line, with nothing that is a directive, not even to a reader that knows no escapes."""
+    return _DIRECTIVE.sub(r"\1\\", safe(text).replace("\\", "\\\\").replace("#", "\\#"))

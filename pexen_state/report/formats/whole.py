@@ -8,6 +8,7 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from pexen_state.core.states import CRASHES, FAILURES
 from pexen_state.journal import queries
 from pexen_state.report.merged import Earlier, merged
 
@@ -15,6 +16,8 @@ Found = dict[str, Any]
 
 #: Of each output, from its end.
 OUTPUT_BYTES = 64 * 1024
+
+_AGAINST_IT = frozenset(cause.word for cause in FAILURES | CRASHES)
 
 _PARTS = "SELECT task, attempt, name, verdict, note, at, metrics, files FROM results WHERE run = ? ORDER BY at"
 
@@ -53,8 +56,8 @@ class Task:
 
     @property
     def failed_before(self) -> list[Found]:
-        """Attempts that ended, and were not the last."""
-        return [one for one in self.attempts[:-1] if one["state"] in ("failed", "timed_out", "lost")]
+        """Attempts before the last one that count against the task. A kill of the runner, or a reboot, does not."""
+        return [one for one in self.attempts[:-1] if one["cause"] in _AGAINST_IT]
 
 
 @dataclass(slots=True)
