@@ -32,16 +32,23 @@ class Reporter:
 
     def __init__(self, journal: str, run: int, files: Mapping[str, str]) -> None:
         asked = json.dumps({"journal": os.path.abspath(journal), "run": run, "files": dict(files)})
-        self._process = subprocess.Popen(
-            [sys.executable, "-IS", "-c", _PROGRAM, asked, _PLACE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the runner
-        )
+        self._process: subprocess.Popen[bytes] | None = None
+        self._trouble = ""
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-IS", "-c", _PROGRAM, asked, _PLACE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C is for the runner
+            )
+        except OSError as error:  # no more processes, for example: no reason to end a run
+            self._trouble = f"no report is written: {error.strerror}. `pexen report` writes them afterwards."
 
     def finish(self) -> list[str]:
         """Wait until the reports are written; returns sentences about those that could not be."""
+        if self._process is None:
+            return [self._trouble]
         _, said = self._process.communicate()
         if not self._process.returncode:
             return []
