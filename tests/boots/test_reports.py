@@ -24,7 +24,7 @@ TASKS = {
     "never runs": task(requires=["lost"]),
     "loses it": task("exit 1", provides=["lost"]),
     "asks": task('[ "$PEXEN_REBOOT_COUNT" = 1 ] || reboot_marked one', priority=1),
-    "panics": task("panic", priority=2, claims=["/box"]),
+    "panics": task("panic", priority=2, claims=["/box"], after=["asks"]),
     "locked out": task(priority=3, claims=["/box"]),
 }
 
