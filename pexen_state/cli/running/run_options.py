@@ -122,7 +122,7 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             help="Whose output is shown, too [failed].",
         ),
     },
-    "Reports, written while it runs and at the end": {
+    "Reports, while it runs": {
         kind: click.option(f"--{kind}", metavar="FILE", help=about.help) for kind, about in KINDS.items()
     },
     "Journal": {
