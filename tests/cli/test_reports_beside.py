@@ -184,3 +184,22 @@ def test_an_interrupted_run_has_a_report_of_what_it_did(box: Box):
         run.signal(signal.SIGTERM)
         assert run.ended().code == 4
     assert cases(box.directory / "out.xml") == {"one": [], "two": ["unfinished"]}
+
+
+def test_who_writes_them_may_be_killed_and_the_run_goes_on(box: Box):
+    gate = box.gate()
+    box.file("s.jobs", f"one: {gate.wait}\n")
+    with box.started("run", "s.jobs", "--junit", "out.xml") as run:
+        gate.reached()
+        until_it_says(box.directory / "out.xml", {"one": ["unfinished"]})
+        (writer,) = [
+            int(pid)
+            for pid in Path(f"/proc/{run.process.pid}/task/{run.process.pid}/children").read_text().split()
+            if b"formats.beside" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+        os.kill(writer, signal.SIGKILL)
+        gate.let_go()
+        done = run.ended()
+    assert done.code == 0
+    assert done.err == "pexen: warning: the reports may not be complete: who wrote them was killed\n"
+    assert cases(box.directory / "out.xml") == {"one": ["unfinished"]}
