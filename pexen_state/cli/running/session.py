@@ -19,6 +19,7 @@ from pexen_state.cli.output import Console
 from pexen_state.cli.running import introduction, permission
 from pexen_state.cli.running.ending import ended_tasks, exit_code
 from pexen_state.cli.running.recorded import Recorded
+from pexen_state.cli.running.reporter import Reporter
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
 from pexen_state.cli.suite.left import HowLeft
@@ -66,6 +67,7 @@ class Session:
     waits: bool = False  #: for a journal that somebody else holds
     _display: display.Display | None = field(default=None, init=False)
     _opened: Opened | None = field(default=None, init=False)
+    _reporter: Reporter | None = field(default=None, init=False)
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
@@ -107,6 +109,7 @@ class Session:
         self._display.close()
         if (waiting := introduction.who_awaits_a_reboot(plan)) is not None:
             self.app.console.say(f"pexen: {waiting}")
+        self._finish_reports()
         return exit_code(plan, self.terms.is_strict)
 
     def _sched(self) -> Sched:
@@ -177,7 +180,14 @@ class Session:
                 ),
             )
         )
+        if (files := self.recorded.options.reports) is not None:
+            self._reporter = Reporter(self.journal, opened.run_id, files)
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))
+
+    def _finish_reports(self) -> None:
+        """What cannot be written is no fault of the run, and does not change what it ended with."""
+        for trouble in self._reporter.finish() if self._reporter is not None else ():
+            self.app.console.err.line(f"pexen: warning: {trouble}")
 
     def _pulse(self, watch: Watch) -> None:
         if self._display is not None:
