@@ -12,8 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.cli.box import Box
 
-# How long an example takes says something about the machine, not about pexen.
-settings.register_profile("pexen", deadline=None)
+# How long an example takes says something about the machine, not about pexen. What is red stays red; EXPLORE looks further.
+settings.register_profile("pexen", deadline=None, derandomize="EXPLORE" not in os.environ)
 settings.load_profile("pexen")
 
 # A shell ignores these for what it runs in the background, and so would every pexen that a test starts.

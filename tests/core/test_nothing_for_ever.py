@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import cycle
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pexen_state.core.commands import Enter, Reboot
@@ -24,7 +24,7 @@ from pexen_state.core.inputs import (
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause
-from tests.core.test_properties import thorough
+from tests.core.test_properties import EXPLORE
 from tests.stories import VERDICT
 
 MOST_BOOTS = 5
@@ -133,7 +133,7 @@ def deeds(*which: int) -> st.SearchStrategy[list[tuple[int, int]]]:
 
 
 @given(suites(st.integers(0, 2)), deeds(CRASH, CRASH, ASK, RETURN, RAISE, HANG, DIE, SKIP), st.integers(1, 3))
-@thorough
+@settings(max_examples=EXPLORE or 250)
 def test_with_budgets_a_run_on_a_box_that_keeps_crashing_comes_to_its_end(
     specs: list[TaskSpec], what: list[tuple[int, int]], room: int
 ) -> None:
@@ -148,7 +148,7 @@ def test_with_budgets_a_run_on_a_box_that_keeps_crashing_comes_to_its_end(
 
 
 @given(suites(st.none() | st.integers(0, 2)), deeds(CRASH, KILL, ASK, RETURN, RAISE, HANG, SKIP), st.integers(1, 3))
-@thorough
+@settings(max_examples=EXPLORE or 250)
 def test_without_budgets_and_whoever_kills_its_runner_it_ends_or_is_parked(
     specs: list[TaskSpec], what: list[tuple[int, int]], room: int
 ) -> None:

@@ -23,7 +23,7 @@ import pytest
 from tests.cost import budgets
 from tests.examples import ROOT
 
-FEW, MANY, VERY_MANY = 1_000, 10_000, 100_000
+FEW, MANY, VERY_MANY = 1_000, 10_000, 50_000
 
 #: They only wait for somebody else, as often as it happens.
 WAITING = {"futex", "poll", "ppoll", "epoll_wait", "select", "pselect6", "wait4", "rt_sigreturn", "restart_syscall"}

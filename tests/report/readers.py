@@ -106,7 +106,8 @@ def tap(text: str) -> Read:
             about = line.yaml_block
             verdict = about["verdict"] or "unfinished"
             assert line.ok == (verdict in GOOD | {"skip", "not_run"})
-            assert line.skip == (verdict in ("skip", "not_run"))
+            # It takes what comes after an escaped # for a directive, and sees none beyond.
+            assert line.skip == (verdict in ("skip", "not_run")) or "#" in name
             assert line.number == len(cases) + 1
             cases[name] = Case(frozenset({verdict}), about["seconds"])
     assert planned == len(cases)
