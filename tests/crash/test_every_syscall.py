@@ -16,7 +16,7 @@ from tests.crash.faults import CLONES, FAILING, KILLED_KEEPER, KILLED_RUNNER, RE
 from tests.crash.sessions import Nursery
 
 MANY = 30
-SOME = 10
+SOME = 5
 A_FEW = 2
 
 #: An error of pexen, as the suite prints it.
