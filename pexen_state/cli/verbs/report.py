@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import click
 
 from pexen_state.cli.app import App, verb
-
-if TYPE_CHECKING:
-    from pexen_state.report.formats.whole import Whole
 
 
 @click.command(short_help="Write a run in the formats of other tools.")
@@ -38,51 +32,27 @@ def report(
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, which
-    from pexen_state.report.formats import junit as junit_xml
-    from pexen_state.report.formats import markdown
-    from pexen_state.report.formats import tap as tap_14
-    from pexen_state.report.formats.whole import whole
+    from pexen_state.report.formats.writing import lines_of
 
     wanted = {"junit": junit, "tap": tap, "jsonl": jsonl, "md": md}
     if not any(wanted.values()):
         raise UsageError("as what? --junit FILE, --tap FILE, --jsonl FILE or --md FILE; - is standard output")
     if sum(file == "-" for file in wanted.values()) > 1:
         raise UsageError("standard output can take one report alone")
+    files = {name: file for name, file in wanted.items() if file is not None}
     with looking(app) as (path, connection):
         run, key = which(connection, words, forced)
         if key is not None:
             raise UsageError("a report is about a run: `pexen report [RUN]`")
-        found = whole(connection, run, path)
-        events = list(_events(connection, run)) if jsonl is not None else []
-    makers: dict[str, Callable[[Whole], Iterable[str]]] = {
-        "junit": junit_xml.lines,
-        "tap": tap_14.lines,
-        "jsonl": lambda _: events,
-        "md": markdown.lines,
-    }
-    for name, file in wanted.items():
-        if file is not None:
-            _write(app, file, makers[name](found))
+        lines = lines_of(connection, run, path, files)
+    for name, file in files.items():
+        _write(app, file, lines[name])
     return 0
-
-
-def _events(connection: object, run: int) -> Iterator[str]:
-    import json
-    import sqlite3
-
-    from pexen_state.report.events import Lines
-    from pexen_state.report.tables import SCHEMA
-
-    assert isinstance(connection, sqlite3.Connection)
-    count = 0
-    for line in Lines(run).new(connection):
-        count += 1
-        yield f"{line}\n"
-    yield json.dumps({"schema": SCHEMA, "type": "end", "run": run, "events": count}) + "\n"
 
 
 def _write(app: App, file: str, lines: Iterable[str]) -> None:
     from pexen_state.cli.errors import UsageError
+    from pexen_state.report.formats.writing import write_file
     from pexen_state.report.text import safe
 
     if file == "-":
@@ -90,20 +60,7 @@ def _write(app: App, file: str, lines: Iterable[str]) -> None:
             app.console.out.write(line)
         app.console.out.flush()
         return
-    directory = os.path.dirname(os.path.abspath(file))
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=directory, prefix=".report-", encoding="utf-8", errors="backslashreplace", newline="", delete=False
-        ) as new:
-            try:
-                new.writelines(lines)
-                new.flush()
-                umask = os.umask(0o077)
-                os.umask(umask)
-                os.fchmod(new.fileno(), 0o666 & ~umask)
-                os.replace(new.name, file)
-            except BaseException:
-                os.unlink(new.name)
-                raise
+        write_file(file, lines)
     except OSError as error:
         raise UsageError(f"{safe(file)} cannot be written: {error.strerror}") from error
