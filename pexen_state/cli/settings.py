@@ -373,6 +373,8 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "strict": _truth,
     "journal": _path,
     "catalogue": _targets,
+    "on_finish": _name,
+    "on_finish_timeout": _timeout,
 }
 
 _REBOOTS = ("allow_reboot", "reboot_command", "resume_by_hand")

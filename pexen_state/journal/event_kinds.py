@@ -22,3 +22,4 @@ class EventKind(Word):
     RECOVERED = 9
     CLEARED = 10
     CONDITIONS = 13  #: of so many tasks it is decided whether they apply here
+    FOLLOWED = 17  #: what was to follow the run's end was done (`--on-finish`); no decision of the plan

@@ -78,7 +78,8 @@ SELECT seq, task, attempt, old, new, cause, verdict, provided, locks, reason
 FROM transition WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 """
 
-_EVENTS = "SELECT seq, kind, data FROM run_event WHERE run = ? ORDER BY seq"
+# What was done after the end of a run tells nothing of how it stands.
+_EVENTS = f"SELECT seq, kind, data FROM run_event WHERE run = ? AND kind <> {int(EventKind.FOLLOWED)} ORDER BY seq"
 _SPECS = "SELECT key, spec FROM task WHERE id BETWEEN ? AND ? ORDER BY id"
 RANGES = "SELECT first_seq - 1, coalesce(last_seq, 9223372036854775807) FROM session WHERE run = ? ORDER BY id"
 
