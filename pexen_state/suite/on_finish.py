@@ -81,7 +81,7 @@ class Followed(NamedTuple):
         if self.error is not None:
             return self.error
         if self.timed_out:
-            return f"was killed after {self.seconds:.0f} s: it was over its time limit"
+            return f"was over its time limit, and was killed after {self.seconds:.1f} s"
         if self.signal is not None:
             return f"was killed by {_signal_name(self.signal)}"
         return "ended well" if self.exit_code == 0 else f"ended with exit status {self.exit_code}"

@@ -34,6 +34,7 @@ def show(
     here: str,
     applies: Applies,
     passed: PassedBefore | None = None,
+    passed_in: int | None = None,
 ) -> Exit:
     """Raises what a run would raise before anything runs."""
     from pexen_state.sched.checks import check_names
@@ -73,7 +74,9 @@ def show(
     if away := sum(not applies(spec)[0] for spec in specs):
         app.console.say(f"{count(away, 'task')} would be skipped for a condition; `pexen plan` says which.")
     if passed is not None:
-        app.console.say(f"{count(len(passed.reasons), 'task')} would be skipped: passed before.")
+        app.console.say(
+            f"{count(len(passed.reasons), 'task')} would be skipped: they passed in run {passed_in}, or before it."
+        )
     app.console.say("Nothing was run, and nothing was written.")
     return Exit.DONE
 

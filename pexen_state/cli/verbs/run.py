@@ -106,7 +106,8 @@ def run(
         from pexen_state.sched.conditions import Conditions
 
         passed = earlier.passed(journal, skip, selection.tasks, selection.specs()) if skip is not None else None
-        return show(app, suite, selection, terms, said.file, here, Conditions(options.params).applies, passed)
+        applies = Conditions(options.params).applies
+        return show(app, suite, selection, terms, said.file, here, applies, passed, skip)
     recorded = Recorded(suite.targets, options, around)
     return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
 
