@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pexen_state.suite.errors import UsageError
 from pexen_state.suite.on_finish import OnFinish, follow, is_owed, limit_of, owed
 from pexen_state.suite.session import Ended, conduct, pool_of, workers_of
+from pexen_state.util import PexenWarning
 from pexen_state.words import did_you_mean, seconds_of
 
 if TYPE_CHECKING:
@@ -82,12 +84,13 @@ def run_suite(asked: Asked, more: Mapping[str, Any]) -> Ended:
     if asked.on_finish is not None:
         after = OnFinish(asked.on_finish, os.getcwd(), dict(os.environ), limit_s, asked.strict)
     workers = max(1, min(workers_of(asked.jobs), len(tasks.ordinary) + len(tasks.catalogue)))
+    files = {name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()}
     return conduct(
         sched,
         pool_of(asked.pool, workers),
         asked.on_result or (lambda _: None),
         is_strict=asked.strict,
-        reports={name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()},
+        at_end=(lambda run: _report(journal, run, files)) if files else None,
         after=after,
     )
 
@@ -151,3 +154,17 @@ def _make_up_for(journal: str, name: str) -> None:
         with RunLock.acquire(journal) as lock:
             if is_owed(journal, record.id):  # nobody else was quicker
                 follow(what, lock, record.id)
+
+
+def _report(path: str, run: int, files: Mapping[str, str]) -> None:
+    """A report that cannot be written is told, and keeps nothing else from being done."""
+    from pexen_state.journal.reader import reader
+    from pexen_state.report.formats.writing import lines_of, write_file
+
+    with reader(path) as connection:
+        lines = lines_of(connection, run, path, files)
+    for name, file in files.items():
+        try:
+            write_file(file, lines[name])
+        except OSError as error:
+            warnings.warn(f"the report {file} cannot be written: {error.strerror}", PexenWarning, stacklevel=2)

@@ -53,7 +53,7 @@ AND NOT EXISTS (SELECT 1 FROM run_event e WHERE e.run = run.id AND e.kind = {int
 class OnFinish(NamedTuple):
     """What is to be run. `environ` is that of the caller; what it finds of ours in there it is not told."""
 
-    command: str  #: for /bin/sh -c
+    command: str  #: for /bin/sh -c; empty: nothing, whatever was recorded
     directory: str
     environ: Mapping[str, str]
     limit_s: float | None = LIMIT_S  #: None: no limit
@@ -132,9 +132,14 @@ def environment(about: Mapping[str, Any], path: str, what: OnFinish) -> dict[str
     }
 
 
-def follow(what: OnFinish, lock: RunLock, run: int) -> Followed:
-    """Run it, and write down what became of it. Raises nothing for what goes wrong with it."""
+def follow(what: OnFinish, lock: RunLock, run: int) -> Followed | None:
+    """Run it, and write down what became of it. Raises nothing for what goes wrong with it. None: there was nothing."""
     path = lock.paths.db
+    if not what.command:
+        if is_owed(path, run):  # it was meant when the run began, and is not any more
+            with suppress(JournalError):  # then the next resume will run it
+                _write_down(lock, run, Followed("", 0.0, None))
+        return None
     with reader(path) as connection:
         about = queries.run(connection, run)
     followed = _run(what, environment(about, path, what), lock.paths.run_dir(run))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from pexen_state.suite.ending import ended_tasks, exit_code
 from pexen_state.suite.errors import NothingToDo
 from pexen_state.suite.exits import Exit
 from pexen_state.suite.on_finish import Followed, OnFinish, follow
-from pexen_state.util import PexenWarning
 
 if TYPE_CHECKING:
     from pexen_state.journal.lock import RunLock
@@ -35,7 +33,7 @@ class Ended:
     code: Exit  #: what `pexen run` would exit with
     is_over: bool  #: False: the same call goes on with it
     was_resumed: bool
-    seconds: float  #: of this session
+    seconds: float  #: of this session, without what followed it
     tasks: tuple[TaskEnded, ...]  #: all of the run, also those that ended in earlier sessions
     given_up: str | None = None  #: the sentence that says why, if it was
     followed: Followed | None = None  #: what became of the command that follows a run's end
@@ -57,17 +55,19 @@ def conduct(
     take: Callable[[TaskRes], None],
     *,
     is_strict: bool = False,
-    reports: Mapping[str, str] | None = None,
+    at_end: Callable[[int], None] | None = None,
     after: OnFinish | None = None,
 ) -> Ended:
     """Run a journaled `sched`, and give each result to `take`.
 
-    `reports` are files by format; they are written at the end of the session, over or not. `after` follows the end of
-    the run. Raises NothingToDo if there is no task, and what the scheduler raises.
+    `at_end` is called with the run's id when the session ends in order, whether the run is over or not: what it writes
+    is there when the command runs that is to come `after` the end of the run. Raises NothingToDo if there is no task,
+    and what the scheduler raises.
     """
     began = time.monotonic()
     opened: list[Opened] = []
     done: list[Followed] = []
+    over: list[float] = []  # when it was
     announce = sched.announce
 
     def announced(now: Opened) -> None:
@@ -76,9 +76,11 @@ def conduct(
             announce(now)
 
     def finish(lock: RunLock, run: int) -> None:
-        _report(lock.paths.db, run, reports)  # before the command, which may send them
-        if after is not None:
-            done.append(follow(after, lock, run))
+        over.append(time.monotonic())
+        if at_end is not None:
+            at_end(run)
+        if after is not None and (followed := follow(after, lock, run)) is not None:
+            done.append(followed)
 
     sched.announce = announced
     sched.finish = finish
@@ -90,14 +92,14 @@ def conduct(
     plan = sched.plan
     if plan is None or not opened:
         raise NothingToDo("there is no task to run.")
-    if not plan.is_over and sched.journal is not None:
-        _report(sched.journal, opened[0].run_id, reports)
+    if not plan.is_over and at_end is not None:
+        at_end(opened[0].run_id)
     return Ended(
         opened[0].run_id,
         exit_code(plan, is_strict),
         plan.is_over,
         opened[0].resumed,
-        time.monotonic() - began,
+        (over[0] if over else time.monotonic()) - began,
         tuple(ended_tasks(plan)),
         plan.given_up,
         done[0] if done else None,
@@ -118,19 +120,3 @@ def pool_of(kind: str, workers: int) -> Pool:
 def workers_of(jobs: int | str) -> int:
     """`auto` is the processors that may be used."""
     return len(os.sched_getaffinity(0)) if jobs == "auto" else int(jobs)
-
-
-def _report(path: str, run: int, reports: Mapping[str, str] | None) -> None:
-    """A report that cannot be written is told, and keeps nothing else from being done."""
-    if not reports:
-        return
-    from pexen_state.journal.reader import reader
-    from pexen_state.report.formats.writing import lines_of, write_file
-
-    with reader(path) as connection:
-        lines = lines_of(connection, run, path, reports)
-    for name, file in reports.items():
-        try:
-            write_file(file, lines[name])
-        except OSError as error:
-            warnings.warn(f"the report {file} cannot be written: {error.strerror}", PexenWarning, stacklevel=2)

@@ -97,6 +97,26 @@ def test_all_and_unattended_make_up_for_it_too_and_end_as_the_run(jobs: Box):
     assert jobs.pexen("resume", "--all", "--unattended").code == 0
 
 
+def test_run_that_may_resume_makes_up_for_it_and_begins_another(jobs: Box):
+    command = f"{TELL}; test -e second || {{ : > second; kill -9 $PPID; }}"
+    assert jobs.pexen("run", "a.jobs", "--on-finish", command).code == -signal.SIGKILL
+
+    assert jobs.pexen("run", "a.jobs", "--resume").code == 0
+
+    assert told(jobs) == ["1 finished 0", "1 finished 0"]
+    assert jobs.sql("SELECT id, state FROM runs") == [(1, "finished"), (2, "finished")]
+
+
+def test_a_resume_may_leave_it_out_for_good(jobs: Box):
+    jobs.file("a.jobs", "one: true\ntwo: test ! -e gate || cat gate\n")
+    kill_in_the_middle(jobs, "run", "a.jobs", "-j1", "--on-finish", TELL)
+
+    assert jobs.pexen("resume", "--on-finish", "").code == 0
+
+    assert jobs.pexen("resume", "--check").code == 5
+    assert told(jobs) == []
+
+
 def test_a_run_that_nobody_runs_and_that_is_cancelled_has_it_then(jobs: Box):
     jobs.file("a.jobs", "one: true\ntwo: test ! -e gate || cat gate\n")
     kill_in_the_middle(jobs, "run", "a.jobs", "-j1", "--on-finish", TELL)

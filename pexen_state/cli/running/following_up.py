@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def of_options(options: Options, directory: str, environ: Mapping[str, str]) -> OnFinish | None:
-    """None if nothing is to follow. Raises UsageError."""
-    if not options.on_finish:
+    """None if nobody said what is to follow. Raises UsageError."""
+    if options.on_finish is None:
         return None
     limit_s = timeout_of(options.on_finish_timeout or "10m", "--on-finish-timeout")
     return OnFinish(options.on_finish, directory, environ, limit_s, bool(options.strict))
@@ -72,6 +72,7 @@ def make_up_for(app: App, path: str, record: RunRecord, waits: bool = False) -> 
     with RunLock.acquire(path, **patience) as lock:
         if what is not None and is_owed(path, record.id):  # nobody was quicker
             app.console.say(f"{in_words([record])[0]} Now: {safe(what.command)}")
-            tell(app, follow(what, lock, record.id), here)
+            if (followed := follow(what, lock, record.id)) is not None:
+                tell(app, followed, here)
     with reader(path) as connection:
         return exit_code_of(queries.run(connection, record.id), bool(options.strict))

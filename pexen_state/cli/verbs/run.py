@@ -173,7 +173,7 @@ def _go_on(
     from dataclasses import replace
 
     from pexen_state.cli import journals
-    from pexen_state.cli.running import going_on
+    from pexen_state.cli.running import following_up, going_on
     from pexen_state.cli.suite import earlier
     from pexen_state.journal.uptodate import bring_up_to_date
     from pexen_state.suite import targets as loading
@@ -182,7 +182,10 @@ def _go_on(
     root = loading.common_root(targets)
     journal = journals.for_run(app.journal, root, setting)
     bring_up_to_date(journal)
-    found = earlier.unfinished_of(journal, name or loading.suite_name(targets, root))
+    suite = name or loading.suite_name(targets, root)
+    for record in following_up.due(journal, suite):
+        following_up.make_up_for(app, journal, record, waits)
+    found = earlier.unfinished_of(journal, suite)
     if found is None:
         return None
     own = replace(options, keyword=None, tags=None, no_deps=None, shard=None, repeat=None, catalogue=None)
