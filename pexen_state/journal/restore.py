@@ -67,6 +67,12 @@ SELECT id, uuid, name, recorded, shared, state, verdict, began_us,
 FROM run
 """
 
+#: Of runs that came to their end, and asked for something to follow it, which has not been done. A clause for `runs`.
+OWED = f"""
+state IN ({int(RunState.FINISHED)}, {int(RunState.CANCELLED)}) AND recorded LIKE '%"on_finish": "%'
+AND NOT EXISTS (SELECT 1 FROM run_event e WHERE e.run = run.id AND e.kind = {int(EventKind.FOLLOWED)})
+"""
+
 TASKS = """
 SELECT id - ?, key, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
   ended, spec, submitted, reboots

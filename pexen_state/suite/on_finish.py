@@ -17,11 +17,10 @@ from typing import IO, Any, NamedTuple
 
 from pexen_state.journal import queries, restore
 from pexen_state.journal.errors import JournalError
-from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import reader
-from pexen_state.journal.records import RunRecord, RunState
+from pexen_state.journal.records import RunRecord
 from pexen_state.journal.uptodate import is_empty
 from pexen_state.report.text import safe
 from pexen_state.suite.exits import Exit
@@ -43,11 +42,6 @@ _TOLD = {
     "skipped": "PEXEN_SKIPPED",
     "not_run": "PEXEN_NOT_RUN",
 }
-
-_OWED = f"""
-state IN ({int(RunState.FINISHED)}, {int(RunState.CANCELLED)}) AND recorded LIKE '%"on_finish": "%'
-AND NOT EXISTS (SELECT 1 FROM run_event e WHERE e.run = run.id AND e.kind = {int(EventKind.FOLLOWED)})
-"""
 
 
 class OnFinish(NamedTuple):
@@ -97,7 +91,7 @@ def owed(path: str) -> list[RunRecord]:
     if is_empty(path):
         return []
     with reader(path) as connection:
-        found = restore.runs(lambda query, params: connection.execute(query, params).fetchall(), _OWED, ())
+        found = restore.runs(lambda query, params: connection.execute(query, params).fetchall(), restore.OWED, ())
     return [record for record in found if record.options.get("on_finish")]
 
 

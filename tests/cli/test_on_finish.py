@@ -136,6 +136,17 @@ def test_the_end_of_a_run_that_was_given_up_is_an_end(jobs: Box):
     assert told(jobs) == ["1 cancelled 1"]
 
 
+def test_who_gets_a_copy_of_the_run_does_not_run_it(jobs: Box):
+    assert jobs.pexen("run", "a.jobs", "--on-finish", f"{TELL}; kill -9 $PPID").code == -signal.SIGKILL
+
+    assert jobs.pexen("db", "export", "1", "copy.db").code == 0
+
+    assert jobs.pexen("--journal", "copy.db", "resume").code == 5
+    assert jobs.pexen("--journal", "copy.db", "db", "check").code == 0
+    assert told(jobs) == ["1 finished 0"]
+    assert jobs.pexen("resume", "--check").code == 0
+
+
 def test_ctrl_c_ends_it_and_the_run_is_what_it_was(jobs: Box):
     gate = jobs.gate()
     with jobs.started("run", "a.jobs", "--on-finish", gate.wait) as run:
