@@ -176,21 +176,21 @@ def _ended(what: OnFinish, environ: Mapping[str, str], log: IO[bytes]) -> tuple[
                 what.started(process.pid)
             return process.wait(what.limit_s), False
         except subprocess.TimeoutExpired:
-            _kill(process)
-            return process.wait(), True
+            return _kill(process), True
         except BaseException:
             _kill(process)
             raise
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """It and what it started, in its session."""
+def _kill(process: subprocess.Popen[bytes]) -> int:
+    """It and what it started, in its session. Returns its exit status."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    return process.wait()
 
 
 def _write_down(lock: RunLock, run: int, followed: Followed) -> None:

@@ -16,8 +16,9 @@ import pytest
 from pexen_state import suite, task
 from pexen_state.journal.care.check import check
 from pexen_state.journal.event_kinds import EventKind
+from pexen_state.journal.lock import RunLock
 from pexen_state.suite.exits import Exit
-from pexen_state.suite.on_finish import Followed, OnFinish, environment, owed
+from pexen_state.suite.on_finish import Followed, OnFinish, environment, follow, owed
 from tests.cli.hostility import STRINGS
 from tests.journal.telling import sql
 
@@ -218,20 +219,20 @@ def test_a_kill_in_the_middle_leaves_it_owed_and_the_same_call_makes_up_for_it(h
     assert [record.id for record in owed(str(here / "j.db"))] == [1], "it has killed that one, too"
 
 
-def test_an_interrupt_ends_it_and_leaves_it_owed(here: Path) -> None:
-    program = textwrap.dedent("""
-        from pexen_state import suite, task
-        def one(): pass
-        suite.run([task(one)], journal="j.db", pool="thread", on_finish="echo $$ > pid; kill -INT $PPID; sleep 600")
-        """)
+def test_an_interrupt_ends_it_and_nothing_is_written_down(here: Path) -> None:
+    suite.run([passes()], journal="j.db", pool="thread")
+    began: list[int] = []
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    def interrupt(group: int) -> None:
+        began.append(group)
+        raise KeyboardInterrupt
 
-    assert b"KeyboardInterrupt" in done.stderr
+    with RunLock.acquire(here / "j.db") as lock, pytest.raises(KeyboardInterrupt):
+        follow(OnFinish("sleep 600", str(here), dict(os.environ), started=interrupt), lock, 1)
+
     with pytest.raises(ProcessLookupError):
-        os.kill(int((here / "pid").read_text()), 0)
-    assert len(owed(str(here / "j.db"))) == 1
-    assert sql(here / "j.db", "SELECT state FROM runs") == [("finished",)]
+        os.killpg(began[0], 0)
+    assert sql(here / "j.db", WRITTEN) == []
 
 
 def test_nothing_is_owed_of_runs_that_asked_for_nothing(here: Path) -> None:
