@@ -228,10 +228,10 @@ def test_an_interrupt_ends_it_and_nothing_is_written_down(here: Path) -> None:
         raise KeyboardInterrupt
 
     with RunLock.acquire(here / "j.db") as lock, pytest.raises(KeyboardInterrupt):
-        follow(OnFinish("sleep 600", str(here), dict(os.environ), started=interrupt), lock, 1)
+        follow(OnFinish("exec sleep 600", str(here), dict(os.environ), started=interrupt), lock, 1)
 
     with pytest.raises(ProcessLookupError):
-        os.killpg(began[0], 0)
+        os.kill(began[0], 0)
     assert sql(here / "j.db", WRITTEN) == []
 
 
