@@ -46,6 +46,15 @@ def test_what_passed_there_is_skipped_and_what_failed_runs(suite: Box):
     assert "passed in run 1" in suite.pexen("why", "good").out
 
 
+def test_a_comparison_takes_it_for_passed(suite: Box):
+    assert suite.pexen("run", "tests", "--skip-if-passed-in", "latest").code == 0
+
+    done = suite.pexen("diff", "1", "2")
+
+    assert done.code == 0
+    assert done.lines[1:] == ["", "fixed: 1", "  bad  fail -> pass", "", "1 fixed; 2 tasks as before"]
+
+
 def test_what_was_edited_runs(suite: Box):
     suite.script("tests/good", "true")
 
