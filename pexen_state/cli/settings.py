@@ -19,6 +19,7 @@ from pexen_state.cli.running.options import Options
 from pexen_state.factory.metadata.document import TREE_KEYS
 from pexen_state.factory.metadata.toml_lines import line_of, what_is_wrong
 from pexen_state.factory.metadata.tree import is_trusted
+from pexen_state.report.formats.kinds import KINDS
 from pexen_state.report.text import safe
 from pexen_state.root import MARKER, Root, find_root, is_ours, marker_in
 from pexen_state.util import PexenWarning
@@ -168,6 +169,7 @@ class _Document:
             raise self._error(("run", "max_fail"), "fail_fast is max_fail = 1: say one of them")
         if found.pop("fail_fast", False):
             found["max_fail"] = 1
+        found["reports"] = {kind: found.pop(kind) for kind in KINDS if kind in found} or None
         name, journal = found.pop("name", None), found.pop("journal", None)
         return Settings(self.file, name, journal, Options(**found))
 
@@ -375,6 +377,7 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "catalogue": _targets,
     "on_finish": _name,
     "on_finish_timeout": _timeout,
+    **dict.fromkeys(KINDS, _path),
 }
 
 _REBOOTS = ("allow_reboot", "reboot_command", "resume_by_hand")

@@ -16,6 +16,7 @@ from pexen_state.journal import queries
 from pexen_state.journal.identity import is_alive
 from pexen_state.journal.lock import holder_of
 from pexen_state.report.endings import session_in_words
+from pexen_state.report.merged import Merged, merged_in_words
 from pexen_state.report.style import Style, count, duration, took, verdict_words, when
 from pexen_state.report.suspects import awaiting_of
 from pexen_state.report.tables import table
@@ -122,6 +123,14 @@ def run_lines(run: Found, sessions: Sequence[Found], again: str | None, style: S
         )
 
 
+def merged_line(found: Merged) -> Iterator[str]:
+    """`  merged    runs 1 and 3: the newest verdict of each task; 12 tasks: 11 pass, 1 fail`"""
+    if (said := merged_in_words(found.runs)) is not None:
+        counts = Counter(verdict_words(task["verdict"]) or "unfinished" for task in found.tasks)
+        told = ", ".join(f"{number} {word}" for word, number in counts.most_common())
+        yield f"  merged    {said}; {count(len(found.tasks), 'task')}: {told}"
+
+
 def again_in_words(parent: int, verdicts: Mapping[str, str | None], keys: Iterable[str]) -> str:
     """Which tasks of which run a run runs again. `verdicts`: those of the tasks of that run, `keys`: of this one.
 
@@ -141,10 +150,10 @@ def again_in_words(parent: int, verdicts: Mapping[str, str | None], keys: Iterab
 # -- its tasks
 
 
-def task_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterator[str]:
+def task_lines(tasks: Sequence[Found], style: Style, everything: bool, run_id: int | None = None) -> Iterator[str]:
     """What failed, then warnings, what was flaky, what did not run by its reasons, and the rest if it is not too much.
 
-    `everything`: nothing is left out.
+    `everything`: nothing is left out. `run_id`: of a task that is of another run this is said.
     """
     whole = everything or len(tasks) <= _ALL_SHOWN
     most = len(tasks) if everything else _LISTED
@@ -153,14 +162,14 @@ def task_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterat
     flaky = [task for task in tasks if task["flaky"] and task["verdict"] != "warn"]
     not_run = [task for task in tasks if task["verdict"] == "not_run"]
     for wrong in (bad, warned, flaky):
-        yield from (task_line(task, style) for task in wrong[:most])
+        yield from (task_line(task, style, run_id) for task in wrong[:most])
         if len(wrong) > most:
             yield f"  ... and {len(wrong) - most} more; --all lists them"
     yield from _not_run_lines(not_run, style, everything)
     told = {id(task) for task in (*bad, *warned, *flaky, *not_run)}
     rest = [task for task in tasks if id(task) not in told]
     if whole:
-        yield from (task_line(task, style) for task in rest)
+        yield from (task_line(task, style, run_id) for task in rest)
     elif rest:
         words = Counter(verdict_words(task["verdict"]) or task["state"] for task in rest)
         counts = ", ".join(f"{number} {word}" for word, number in words.most_common())
@@ -168,9 +177,11 @@ def task_lines(tasks: Sequence[Found], style: Style, everything: bool) -> Iterat
         yield f"  {'and ' if told else ''}{count(len(rest), f'{more}task')}: {counts}; --all lists them"
 
 
-def task_line(task: Found, style: Style) -> str:
+def task_line(task: Found, style: Style, run_id: int | None = None) -> str:
     word = verdict_words(task["verdict"]) or task["state"]
     parts = [f"  {style.word(word)} [{took(task['seconds'])}] {safe(task['task'])}"]
+    if run_id is not None and task["run"] != run_id:
+        parts.append(f"in run {task['run']}")
     if (task["attempts"] or 0) > 1:
         parts.append(f"{task['attempts']} attempts")
     if task["flaky"]:

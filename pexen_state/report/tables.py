@@ -19,6 +19,9 @@ _DOTS = "..."
 
 SCHEMA = 1  #: of every JSON document that a looking verb gives; it grows when a field changes its meaning
 
+#: Also as East Asia writes them.
+_FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+
 _INFINITY = re.compile(r'^(\s*(?:"(?:[^"\\]|\\.)*": )?-?)Infinity(,?)$', re.MULTILINE)
 
 
@@ -109,13 +112,21 @@ def _is_numeric(values: Iterable[object]) -> bool:
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """RFC 4180, titles first. Numbers in full, text safe; for text as it is stored, take JSON."""
+    """RFC 4180, titles first. Numbers in full, text safe; for text as it is stored, take JSON.
+
+    A spreadsheet takes a cell that begins with one of a few characters for a formula, which may run a program. Text
+    that does stands behind an apostrophe, by which they know that it is none.
+    """
     for row in (columns, *rows):
         buffer = io.StringIO()
         csv.writer(buffer, lineterminator="").writerow(
-            [value if isinstance(value, int | float) else cell(value) for value in row]
+            [value if isinstance(value, int | float) else _no_formula(cell(value)) for value in row]
         )
         yield buffer.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def document(**fields: Any) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import io
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +20,7 @@ from pexen_state.report.text import safe
 from tests.cli.box import Box
 from tests.cli.hostility import OUTPUTS, STRINGS, is_harmless
 from tests.cli.typed import typed_bytes
+from tests.report.readers import READERS, agree, agree_with_the_journal
 
 SUITE = "\x1b]0;owned\x07\n::error::suite\u202e"
 NAMES = [os.fsdecode(text) for text in STRINGS]
@@ -242,6 +246,65 @@ def test_a_reason_is_stored_as_it_was_said(hostile: Box):
     for number, name in enumerate(NAMES):
         if name == "".join(name.split()):  # a reason is one line, whatever white space it had
             assert sql_text(name) in reasons[f"py/{number}"], number
+
+
+def reported(box: Box, kind: str, run: int = 1) -> str:
+    code, _, err = typed_bytes(box.directory, "report", str(run), f"--{kind}", f"out.{kind}")
+    assert code == 0, err
+    return (box.directory / f"out.{kind}").read_text("utf-8")
+
+
+def test_every_report_is_read_whatever_is_in_it_and_all_of_them_agree(hostile: Box):
+    reports = {kind: read(reported(hostile, kind)) for kind, read in READERS.items()}
+
+    _, out, _ = typed_bytes(hostile.directory, "sql", "--json", "SELECT task, verdict, flaky FROM tasks WHERE run = 1")
+    agree(reports)
+    agree_with_the_journal(reports, json.loads(out)["rows"])
+
+
+def test_no_report_hides_anything_or_commands_anybody(hostile: Box):
+    for kind in READERS:
+        for line in reported(hostile, kind).split("\n"):
+            assert is_harmless(line), (kind, line)
+
+
+def test_markdown_has_no_mark_that_a_task_has_made(hostile: Box):
+    code = None  # the fence that it is in
+    for line in reported(hostile, "md").split("\n"):
+        if (fence := re.fullmatch("(`{3,})(text)?", line)) is not None:
+            code = fence[1] if code is None else None if code == fence[1] else code
+        elif code is None:
+            plain = re.sub(r"\\.", "", line)
+            assert not re.search(r"[<>\[\]`&@~]", plain), line
+            assert plain.count("|") in (0, 5), line
+
+
+def test_output_is_in_junit_as_far_as_xml_can_hold_it(hostile: Box):
+    import lxml.etree
+
+    root = lxml.etree.fromstring(reported(hostile, "junit").encode())
+    said = {text for case in root.iter("testcase") for text in case.xpath("system-out/text()")}
+    for output in OUTPUTS:
+        text = output.decode("utf-8", "backslashreplace")
+        if len(output) < 1000 and "\r" not in text and text.isprintable():
+            assert text in said
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM tasks", "SELECT reason, task, cause FROM transitions", "SELECT '=1'"])
+def test_a_spreadsheet_finds_no_formula_and_nothing_is_lost_from_the_journal(hostile: Box, query: str):
+    _, out, _ = typed_bytes(hostile.directory, "sql", "--csv", query)
+    _, exact, _ = typed_bytes(hostile.directory, "sql", "--json", query)
+
+    _, *cells = csv.reader(io.StringIO(out.decode("utf-8"), newline=""))
+    rows = json.loads(exact)["rows"]
+    assert len(cells) == len(rows)
+    for shown, stored in zip(cells, rows, strict=True):
+        for cell, value in zip(shown, stored, strict=True):
+            if isinstance(value, str):
+                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
+                assert cell in (safe(value), f"'{safe(value)}")
+            elif value is not None:
+                assert float(cell) == value
 
 
 def test_a_line_of_a_mebibyte_is_shown_whole_and_safe(hostile: Box):

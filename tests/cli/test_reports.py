@@ -94,7 +94,9 @@ def test_tap_is_read_back_with_the_same_verdicts(run: Box):
 def test_json_lines_have_an_end_mark_that_counts_them(run: Box):
     lines = [json.loads(line) for line in run.pexen("report", "--jsonl", "-").lines]
 
-    assert lines[-1] == {"schema": 1, "type": "end", "run": 1, "events": len(lines) - 1}
+    counts = dict(run.sql("SELECT verdict, count(*) FROM tasks GROUP BY verdict"))
+    end = {"schema": 1, "type": "end", "run": 1, "runs": [1], "events": len(lines) - 1}
+    assert lines[-1] == {**end, "tasks": len(SCRIPTS), "verdicts": counts}
     ended = {line["task"]: line["verdict"] for line in lines if line["type"] == "result"}
     assert ended == {task: verdict for task, verdict in verdicts(run).items() if verdict != "not_run"} | {
         task: verdict for task, verdict in ended.items() if verdict == "not_run"

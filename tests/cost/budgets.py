@@ -29,3 +29,6 @@ FLUSHES = {"thread": 0.05, "process": 0.2}
 
 #: Of the processor, in memory, layers: making the tasks and running them.
 INSTRUCTIONS = 276_000
+
+#: The same of a report. Numbers become longer with their number.
+GROWTH_OF_REPORTS = 1.05

@@ -33,6 +33,7 @@ class Options:
     retries: int | None = None
     max_fail: int | None = None  #: 0: no limit
     show_output: str | None = None
+    reports: Mapping[str, str] | None = None  #: by kind, the absolute path of a file
     strict: bool | None = None
     exit_codes: str | None = None  #: name of a table; None: as the kind of target has it
     shell: str | None = None  #: absolute path, of task lists
@@ -61,7 +62,8 @@ class Options:
         params = {**(other.params or {}), **self._params_beside(other)}
         env = {**(other.env or {}), **(self.env or {})}
         resources = {**(other.resources or {}), **(self.resources or {})}
-        joined = {"params": params, "env": env, "resources": resources}
+        reports = {**(other.reports or {}), **(self.reports or {})}
+        joined = {"params": params, "env": env, "resources": resources, "reports": reports}
         return replace(self, **{**unsaid, **{name: value or None for name, value in joined.items()}})
 
     def _params_beside(self, other: Options) -> Mapping[str, Any]:

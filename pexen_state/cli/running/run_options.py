@@ -10,6 +10,7 @@ import click
 
 from pexen_state.cli.errors import UsageError
 from pexen_state.cli.running.options import EXIT_CODES, POOLS, SHOW_OUTPUT, Options, check, shell_of
+from pexen_state.report.formats.kinds import KINDS
 
 _MOST = 10**9
 
@@ -131,6 +132,9 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             help="Whose output is shown, too [failed].",
         ),
     },
+    "Reports, while it runs": {
+        kind: click.option(f"--{kind}", metavar="FILE", help=about.help) for kind, about in KINDS.items()
+    },
     "Journal": {
         "wait": click.option("--wait", is_flag=True, help="Wait for a journal that another process holds."),
     },
@@ -182,6 +186,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         retries=typed["retries"],
         max_fail=max_fail,
         show_output=typed["show_output"],
+        reports=reports_of(typed) or None,
         strict=typed["strict"],
         exit_codes=typed.get("exit_codes"),
         shell=_shell(shell) if shell is not None else None,
@@ -215,6 +220,17 @@ def params_of(typed: Mapping[str, Any]) -> Mapping[str, Any] | None:
     params = {**(parameters.of_file(file) if file is not None else {}), **parameters.typed(typed["params"])}
     parameters.check_variables(params)
     return params or None
+
+
+def reports_of(typed: Mapping[str, Any]) -> dict[str, str]:
+    """By kind, the absolute path of a file. Raises UsageError."""
+    from pexen_state.cli.journals import current_directory
+
+    found = {kind: typed[kind] for kind in KINDS if typed[kind] is not None}
+    for kind, file in found.items():
+        if file in ("", "-"):
+            raise UsageError(f"--{kind}: a run writes into a file. `pexen report --{kind} -` prints it afterwards.")
+    return {kind: os.path.join(current_directory(), file) for kind, file in found.items()}
 
 
 def _shell(said: str) -> str:

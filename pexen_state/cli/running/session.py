@@ -18,6 +18,7 @@ from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
 from pexen_state.cli.running import following_up, introduction, permission
 from pexen_state.cli.running.recorded import Recorded
+from pexen_state.cli.running.reporter import Reporter
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
 from pexen_state.cli.suite.left import HowLeft
@@ -65,6 +66,8 @@ class Session:
     settings_file: str | None = None
     waits: bool = False  #: for a journal that somebody else holds
     _display: display.Display | None = field(default=None, init=False)
+    _reporter: Reporter | None = field(default=None, init=False)
+    _troubles: list[str] = field(default_factory=list, init=False)  # of reports
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
@@ -94,6 +97,7 @@ class Session:
                         pool_of(self.terms.pool, workers),
                         self._take,
                         is_strict=self.terms.is_strict,
+                        at_end=lambda _: self._finish_reports(),
                         after=self._after(signals),
                     )
                 except KeyboardInterrupt:
@@ -108,6 +112,8 @@ class Session:
         self._display.close()
         if (waiting := introduction.who_awaits_a_reboot(plan)) is not None:
             self.app.console.say(f"pexen: {waiting}")
+        for trouble in self._troubles:
+            self.app.console.err.line(f"pexen: warning: {trouble}")
         if ended.followed is not None:
             following_up.tell(self.app, ended.followed, self.here)
         return ended.code
@@ -186,7 +192,13 @@ class Session:
                 ),
             )
         )
+        if (files := self.recorded.options.reports) is not None:
+            self._reporter = Reporter(self.journal, opened.run_id, files)
         journals.link_latest(self.journal, JournalPaths.of(self.journal).run_dir(opened.run_id))
+
+    def _finish_reports(self) -> None:
+        """What cannot be written is no fault of the run, and does not change what it ended with."""
+        self._troubles += self._reporter.finish() if self._reporter is not None else ()
 
     def _pulse(self, watch: Watch) -> None:
         if self._display is not None:

@@ -26,17 +26,28 @@ def run_and_task(function: click.decorators.FC) -> click.decorators.FC:
 @click.command(short_help="Show a run, or one of its tasks.")
 @run_and_task
 @click.option("--all", "everything", is_flag=True, help="Every task, however many there are.")
+@click.option("--only", "alone", is_flag=True, help="A rerun by itself, and not with the tasks that it did not run.")
 @click.option("--tree", "as_tree", is_flag=True, help="Every task, as a tree.")
 @click.option("--json", "as_json", is_flag=True, help="As one JSON document.")
 @verb
-def show(app: App, words: tuple[str, ...], forced: str | None, everything: bool, as_tree: bool, as_json: bool) -> int:
+def show(
+    app: App,
+    words: tuple[str, ...],
+    forced: str | None,
+    everything: bool,
+    alone: bool,
+    as_tree: bool,
+    as_json: bool,
+) -> int:
     """Show a run and its tasks, what is wrong first; or one task, its attempts and its story.
 
-    RUN is a number, latest, latest-1, or a run's name [latest]; TASK is a key, or any tail of one that is unique.
+    RUN is a number, latest, latest-1, or a run's name [latest]; TASK is a key, or any tail of one that is unique. Of a
+    rerun the tasks of the run that it runs again are shown, too: of each its newest verdict.
     """
     from pexen_state.cli.resolve import looking, which
     from pexen_state.journal import queries
-    from pexen_state.report.runs import again_in_words, run_lines, task_lines, with_doing
+    from pexen_state.report.merged import merged
+    from pexen_state.report.runs import again_in_words, merged_line, run_lines, task_lines, with_doing
     from pexen_state.report.tables import document
 
     with looking(app) as (path, connection):
@@ -44,17 +55,19 @@ def show(app: App, words: tuple[str, ...], forced: str | None, everything: bool,
         (about,) = with_doing(connection, path, [queries.run(connection, run)])
         if key is not None:
             return _show_task(app, connection, about, key, as_json)
-        tasks = queries.tasks(connection, run)
+        found = merged(connection, run, alone)
+        tasks = found.tasks
         sessions = queries.sessions(connection, run)
         parent = about.get("parent")
         before = queries.verdicts(connection, parent) if parent is not None else {}
+        own = queries.verdicts(connection, run) if parent is not None else {}
     out, style = app.console.out, app.console.style
     if as_json:
-        out.line(document(run=about, sessions=sessions, tasks=tasks))
+        out.line(document(run=about, sessions=sessions, runs=[one["id"] for one in found.runs], tasks=tasks))
         return 0
-    again = None if parent is None else again_in_words(parent, before, (task["task"] for task in tasks))
-    lines = _tree(tasks, style) if as_tree else task_lines(tasks, style, everything)
-    for line in (*run_lines(about, sessions, again, style), "", *lines):
+    again = None if parent is None else again_in_words(parent, before, own)
+    lines = _tree(tasks, style) if as_tree else task_lines(tasks, style, everything, run)
+    for line in (*run_lines(about, sessions, again, style), *merged_line(found), "", *lines):
         out.write(f"{line}\n")
     out.flush()
     return 0

@@ -12,7 +12,10 @@ import re
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
+from pexen_state.core.states import BAD_WORDS
+from pexen_state.report.endings import attempt_in_words
 from pexen_state.report.formats.whole import Task, Whole
+from pexen_state.report.merged import merged_in_words
 from pexen_state.report.text import safe_markup
 
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -26,8 +29,8 @@ def lines(whole: Whole) -> Iterator[str]:
     run = whole.run
     host = _attribute("hostname", run["host"] or "")
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
-    total = _counts(whole.tasks)
-    yield f"<testsuites{_attribute('name', run['name'])}{total}{_attribute('time', _seconds(run['seconds']))}>\n"
+    total = _counts(whole.tasks, "tests", "failures", "errors")  # more of them the schema of Jenkins refuses here
+    yield f"<testsuites{_attribute('name', run['name'])}{total}{_attribute('time', _seconds(whole.seconds))}>\n"
     for directory, tasks in _by_directory(whole.tasks):
         name = f"{run['name']}/{directory}" if directory else str(run["name"])
         times = _attribute("time", _seconds(sum(task.seconds for task in tasks)))
@@ -39,6 +42,7 @@ def lines(whole: Whole) -> Iterator[str]:
             ("uuid", run["uuid"]),
             ("kernel", run["kernel"]),
             ("params", run["params"]),
+            ("merged", merged_in_words(whole.runs)),
         ):
             if value is not None:
                 yield f"      <property{_attribute('name', key)}{_attribute('value', str(value))}/>\n"
@@ -58,21 +62,28 @@ def _case(whole: Whole, task: Task, directory: str) -> Iterator[str]:
     )
     verdict = task.verdict
     reason = task.reason or (verdict or "it has not ended")
-    before = task.failed_before
     if verdict in _SKIPPED:
-        yield f"      <skipped{_attribute('message', reason)}/>\n"
+        yield f"      <skipped{_attribute('message', reason)}{_attribute('type', verdict or 'unfinished')}/>\n"
     elif verdict in _FAILURE or verdict in _ERROR:
         kind = "failure" if verdict in _FAILURE else "error"
         body = "\n".join([reason, *_parts_in_words(task)])
         yield f"      <{kind}{_attribute('message', reason)}{_attribute('type', str(verdict))}>{_text(body)}</{kind}>\n"
-    for attempt in before:
-        kind = "rerunFailure" if verdict in _FAILURE | _ERROR else "flakyFailure"
-        said = f"attempt {attempt['attempt']}: {attempt['cause'] or attempt['state']}"
-        yield f"      <{kind}{_attribute('message', said)}{_attribute('type', str(attempt['state']))}/>\n"
+    kind = "rerunFailure" if verdict in _FAILURE | _ERROR else "flakyFailure"
+    for type_, said in _before(task):
+        yield f"      <{kind}{_attribute('message', said)}{_attribute('type', type_)}/>\n"
     output = whole.output(task)
     if output:
         yield f"      <system-out>{_text(output.decode('utf-8', 'backslashreplace'))}</system-out>\n"
     yield "    </testcase>\n"
+
+
+def _before(task: Task) -> Iterator[tuple[str, str]]:
+    """(type, message) of what went wrong before the attempt that counts."""
+    for run, verdict, reason in task.earlier:
+        if verdict in BAD_WORDS:
+            yield verdict, f"run {run}: {reason or verdict}"
+    for attempt in task.failed_before:
+        yield str(attempt["state"]), f"attempt {attempt['attempt']}: {attempt_in_words(attempt)}"
 
 
 def _parts_in_words(task: Task) -> Iterator[str]:
@@ -88,7 +99,8 @@ def _by_directory(tasks: Iterable[Task]) -> Iterator[tuple[str, list[Task]]]:
     yield from sorted(found.items())
 
 
-def _counts(tasks: Iterable[Task]) -> str:
+def _counts(tasks: Iterable[Task], *names: str) -> str:
+    """Those of these names; without any all of them."""
     verdicts = [task.verdict for task in tasks]
     said = {
         "tests": len(verdicts),
@@ -96,7 +108,7 @@ def _counts(tasks: Iterable[Task]) -> str:
         "errors": sum(verdict in _ERROR for verdict in verdicts),
         "skipped": sum(verdict in _SKIPPED for verdict in verdicts),
     }
-    return "".join(_attribute(name, str(count)) for name, count in said.items())
+    return "".join(_attribute(name, str(count)) for name, count in said.items() if not names or name in names)
 
 
 def _seconds(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pexen_state.report.formats.whole import Task, Whole
+from pexen_state.report.merged import merged_in_words
 from pexen_state.report.style import took
 from pexen_state.report.text import cut, safe, tail
 
@@ -23,17 +24,20 @@ def lines(whole: Whole) -> Iterator[str]:
     counts = Counter(task.verdict for task in whole.tasks)
     said = ", ".join(f"{counts[verdict]} {_word(verdict)}" for verdict in _ORDER if counts[verdict])
     yield f"## {_plain(run['name'])}: run {run['id']}\n\n"
-    yield f"{len(whole.tasks)} tasks: {said or 'none'}; in {took(run['seconds']).strip()}"
+    yield f"{len(whole.tasks)} tasks: {said or 'none'}; in {took(whole.seconds).strip()}"
     yield f", on {_plain(run['host'] or '')}, kernel {_plain(run['kernel'] or '')}.\n\n"
+    if (merged := merged_in_words(whole.runs)) is not None:
+        yield f"These are {merged}.\n\n"
     bad = [task for task in whole.tasks if task.verdict in _BAD]
     for task in sorted(bad, key=lambda task: _ORDER.index(task.verdict)):
         yield from _failure(whole, task)
     if whole.tasks:
         yield "| verdict | task | took | reason |\n|---|---|---|---|\n"
         for task in sorted(whole.tasks, key=lambda task: _ORDER.index(task.verdict))[:MOST_ROWS]:
-            flaky = ", flaky" if task.about["flaky"] else ""
+            notes = ", flaky" if task.about["flaky"] else ""
+            notes += f", run {task.run}" if merged is not None else ""
             yield (
-                f"| {_word(task.verdict)}{flaky} | {_plain(task.key)} | {took(task.about['seconds']).strip()} "
+                f"| {_word(task.verdict)}{notes} | {_plain(task.key)} | {took(task.about['seconds']).strip()} "
                 f"| {_plain(cut(task.reason, 200))} |\n"
             )
         if len(whole.tasks) > MOST_ROWS:

@@ -8,12 +8,16 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import Any
 
+from pexen_state.core.states import CRASHES, FAILURES
 from pexen_state.journal import queries
+from pexen_state.report.merged import Earlier, merged
 
 Found = dict[str, Any]
 
 #: Of each output, from its end.
 OUTPUT_BYTES = 64 * 1024
+
+_AGAINST_IT = frozenset(cause.word for cause in FAILURES | CRASHES)
 
 _PARTS = "SELECT task, attempt, name, verdict, note, at, metrics, files FROM results WHERE run = ? ORDER BY at"
 
@@ -25,6 +29,7 @@ class Task:
     about: Found  #: a row of the view `tasks`
     attempts: list[Found] = field(default_factory=list)
     parts: list[Found] = field(default_factory=list)
+    earlier: list[Earlier] = field(default_factory=list)  #: how it ended in runs that are merged, the oldest first
 
     @property
     def key(self) -> str:
@@ -37,6 +42,11 @@ class Task:
         return verdict
 
     @property
+    def run(self) -> int:
+        """Whose verdict it is."""
+        return int(self.about["run"])
+
+    @property
     def seconds(self) -> float:
         return float(self.about["seconds"] or 0.0)
 
@@ -46,18 +56,33 @@ class Task:
 
     @property
     def failed_before(self) -> list[Found]:
-        """Attempts that ended, and were not the last."""
-        return [one for one in self.attempts[:-1] if one["state"] in ("failed", "timed_out", "lost")]
+        """Attempts before the last one that count against the task. A kill of the runner, or a reboot, does not."""
+        return [one for one in self.attempts[:-1] if one["cause"] in _AGAINST_IT]
 
 
 @dataclass(slots=True)
 class Whole:
-    """A run. Paths of outputs are relative to `directory`."""
+    """A run, with those that it runs tasks of again if they are merged. Outputs are relative to `directory`."""
 
-    run: Found  #: a row of the view `runs`
+    runs: list[Found]  #: rows of the view `runs`, the oldest first
     sessions: list[Found]
     tasks: list[Task]  #: in the order in which they were declared
-    directory: str
+    journal: str  #: its path
+
+    @property
+    def run(self) -> Found:
+        """The one that was asked for."""
+        return self.runs[-1]
+
+    @property
+    def seconds(self) -> float | None:
+        """How long all of it took."""
+        took = [run["seconds"] for run in self.runs if run["seconds"] is not None]
+        return float(sum(took)) if took else None
+
+    @property
+    def directory(self) -> str:
+        return os.path.dirname(self.journal)
 
     def output(self, task: Task) -> bytes:
         """The end of what the last attempt printed; empty if it printed nothing, or if that is gone."""
@@ -77,24 +102,33 @@ class Whole:
         return end if size <= OUTPUT_BYTES else b"... (%d more bytes)\n" % (size - OUTPUT_BYTES) + end
 
 
-def whole(connection: sqlite3.Connection, run_id: int, path: str) -> Whole:
-    """Raises NotFound. `path` is that of the journal."""
+def whole(connection: sqlite3.Connection, run_id: int, path: str, alone: bool = False) -> Whole:
+    """Raises NotFound. `path` is that of the journal; `alone`: without the runs that it runs tasks of again."""
     ours = not connection.in_transaction
     if ours:
         connection.execute("BEGIN")
     try:
-        run = queries.run(connection, run_id)
-        sessions = queries.sessions(connection, run_id)
-        tasks = {about["task"]: Task(about) for about in queries.tasks(connection, run_id)}
-        for attempt in queries.attempts(connection, run_id):
-            tasks[attempt["task"]].attempts.append(attempt)
-        for part in queries.rows(connection, _PARTS, run_id):
-            task = tasks[part["task"]]
-            if task.attempts and part["attempt"] == task.attempts[-1]["attempt"]:
-                metrics, files = part["metrics"], part["files"]
-                part |= {"metrics": json.loads(metrics or "{}"), "files": json.loads(files or "[]")}
-                task.parts.append(part)
+        found = merged(connection, run_id, alone)
+        ids = [run["id"] for run in found.runs]
+        sessions = [one for run in ids for one in queries.sessions(connection, run)]
+        tasks = {about["task"]: Task(about, earlier=found.earlier.get(about["task"], [])) for about in found.tasks}
+        for run in ids:
+            _fill(connection, run, tasks)
     finally:
         if ours:
             connection.execute("COMMIT")
-    return Whole(run, sessions, list(tasks.values()), os.path.dirname(os.path.abspath(path)))
+    return Whole(found.runs, sessions, list(tasks.values()), os.path.abspath(path))
+
+
+def _fill(connection: sqlite3.Connection, run: int, tasks: dict[str, Task]) -> None:
+    """What the journal has of those tasks whose verdict is of that run."""
+    for attempt in queries.attempts(connection, run):
+        task = tasks[attempt["task"]]
+        if task.run == run:
+            task.attempts.append(attempt)
+    for part in queries.rows(connection, _PARTS, run):
+        task = tasks[part["task"]]
+        if task.run == run and task.attempts and part["attempt"] == task.attempts[-1]["attempt"]:
+            metrics, files = part["metrics"], part["files"]
+            part |= {"metrics": json.loads(metrics or "{}"), "files": json.loads(files or "[]")}
+            task.parts.append(part)

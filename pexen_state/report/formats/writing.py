@@ -1,57 +1,93 @@
-"""Reports as files: which formats there are, and how a file is written so that nobody ever sees half of it."""
+"""How a report gets into its file: whole, or not at all.
+
+A new file is written beside the old one and takes its place, so that whoever reads at any instant, or after a crash,
+finds a complete one. What is no file, such as a pipe or a device, is written to as it is.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
+import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from pexen_state.report.events import Lines
-from pexen_state.report.formats import junit, markdown, tap
-from pexen_state.report.formats.whole import Whole, whole
-from pexen_state.report.tables import SCHEMA
-
-_MAKERS: Mapping[str, Callable[[Whole], Iterable[str]]] = {
-    "junit": junit.lines,
-    "tap": tap.lines,
-    "md": markdown.lines,
-}
+from pexen_state.report.formats import kinds
+from pexen_state.report.formats.whole import whole
 
 #: Names of the formats.
-FORMATS = (*_MAKERS, "jsonl")
+FORMATS = tuple(kinds.KINDS)
+
+#: More of it GitHub does not show.
+_SUMMARY_BYTES = 1 << 20
+
+_CUT = "\n\nThe rest does not fit into the summary of a step.\n"
 
 
-def lines_of(connection: sqlite3.Connection, run: int, path: str, formats: Iterable[str]) -> dict[str, Iterable[str]]:
-    """A run in each of these formats. What is read from the journal is read now. Raises NotFound."""
-    wanted = list(formats)
-    found = whole(connection, run, path)
-    events = list(_events(connection, run)) if "jsonl" in wanted else []
-    return {name: events if name == "jsonl" else _MAKERS[name](found) for name in wanted}
+def lines_of(
+    connection: sqlite3.Connection, run: int, path: str, formats: Iterable[str], alone: bool = False
+) -> dict[str, Iterable[str]]:
+    """A run in each of these formats. `path` is that of the journal. Raises NotFound."""
+    found = whole(connection, run, path, alone)
+    return {name: kinds.lines(name, found) for name in formats}
 
 
-def _events(connection: sqlite3.Connection, run: int) -> Iterator[str]:
-    count = 0
-    for line in Lines(run).new(connection):
-        count += 1
-        yield f"{line}\n"
-    yield json.dumps({"schema": SCHEMA, "type": "end", "run": run, "events": count}) + "\n"
-
-
-def write_file(file: str, lines: Iterable[str]) -> None:
-    """Write it beside its place, and put it there at the end. Raises OSError; then what was there is as it was."""
-    directory = os.path.dirname(os.path.abspath(file))
+def write_file(file: str, lines: Iterable[str], durable: bool = False) -> None:
+    """Raises OSError; then what was there is as it was. `durable`: it is on the disk when this returns."""
+    if _is_special(file):
+        with open(file, "w", encoding="utf-8", errors="backslashreplace", newline="") as there:
+            there.writelines(lines)
+        return
+    file = os.path.realpath(file)  # a link stays one
     with tempfile.NamedTemporaryFile(
-        "w", dir=directory, prefix=".report-", encoding="utf-8", errors="backslashreplace", newline="", delete=False
+        "w",
+        dir=os.path.dirname(file),
+        prefix=".report-",
+        encoding="utf-8",
+        errors="backslashreplace",
+        newline="",
+        delete=False,
     ) as new:
         try:
             new.writelines(lines)
             new.flush()
-            umask = os.umask(0o077)
-            os.umask(umask)
-            os.fchmod(new.fileno(), 0o666 & ~umask)
+            os.fchmod(new.fileno(), _mode(file))
+            if durable:
+                os.fsync(new.fileno())
             os.replace(new.name, file)
         except BaseException:
             os.unlink(new.name)
             raise
+
+
+def append_summary(file: str, lines: Iterable[str]) -> None:
+    """Add to the summary of a step, to which others have written, too. Raises OSError."""
+    text = "".join(lines).encode("utf-8", "backslashreplace")
+    with open(file, "ab") as there:
+        room = _SUMMARY_BYTES - there.tell()
+        if len(text) > room:
+            text = text[: max(room - len(_CUT), 0)].rpartition(b"\n")[0] + _CUT.encode()
+        there.write(text)
+
+
+def is_step_summary(file: str, environ: Mapping[str, str]) -> bool:
+    """Whether it is the file that GitHub's CI shows beside the step: it is added to, and not replaced."""
+    summary = environ.get("GITHUB_STEP_SUMMARY")
+    return bool(summary) and os.path.realpath(str(summary)) == os.path.realpath(file)
+
+
+def _is_special(file: str) -> bool:
+    try:
+        return not stat.S_ISREG(os.stat(file).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _mode(file: str) -> int:
+    """That of the file which is replaced, else what a new file gets."""
+    try:
+        return stat.S_IMODE(os.stat(file).st_mode)
+    except FileNotFoundError:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return 0o666 & ~umask

@@ -1,0 +1,69 @@
+"""Whatever text is in a run, each report is read, and says it back."""
+
+from __future__ import annotations
+
+import lxml.etree
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pexen_state.report.formats import kinds
+from pexen_state.report.formats.whole import Task, Whole
+from pexen_state.report.text import safe
+from tests.cli.hostility import STRINGS, is_harmless
+from tests.report.readers import READERS, agree
+
+#: As the columns of the journal hold it.
+texts = st.one_of(
+    st.text(st.characters(blacklist_categories=["Cs"]), max_size=30),
+    st.sampled_from([text.decode("utf-8", "backslashreplace") for text in STRINGS]),
+)
+verdicts = st.sampled_from(["skip", "info", "pass", "warn", "fail", "error", "timeout", "crash", "not_run", None])
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Whole:
+    name = draw(texts)
+    run = {"id": 1, "uuid": "1", "name": name, "host": draw(texts), "kernel": draw(texts), "params": draw(texts)}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": draw(st.floats(0, 1e5))}
+    tasks = []
+    for key in draw(st.lists(texts, max_size=4, unique_by=safe)):
+        verdict = draw(verdicts)
+        about = {"run": 1, "task": key, "verdict": verdict, "flaky": 0, "reason": draw(texts), "seconds": 0.25}
+        parts = [
+            {"name": draw(texts), "verdict": "fail", "note": draw(st.none() | texts)}
+            for _ in range(draw(st.integers(0, 2)))
+        ]
+        tasks.append(Task(about, parts=parts))
+    return Whole([run], [], tasks, "/nowhere/journal.db")
+
+
+#: Those that need no journal besides.
+KINDS = [kind for kind in READERS if kind != "jsonl"]
+
+
+@given(runs())
+def test_any_text_is_read_as_it_was_and_harms_nobody(run: Whole):
+    reports = {}
+    for kind in KINDS:
+        said = "".join(kinds.lines(kind, run))
+        for line in said.split("\n"):
+            assert is_harmless(line), (kind, line)
+        if run.tasks:  # without any there is little to be read
+            reports[kind] = READERS[kind](said)
+            assert list(reports[kind].cases) == [safe(task.key) for task in run.tasks] or kind in ("junit", "md")
+            assert reports[kind].cases.keys() == {safe(task.key) for task in run.tasks}
+    agree(reports)
+
+
+@given(texts)
+def test_a_reader_of_xml_has_what_was_said_if_xml_can_hold_it(text: str):
+    run = {"id": 1, "uuid": "1", "name": "n", "host": "h", "kernel": None, "params": None}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": 1.0}
+    about = {"run": 1, "task": "t", "verdict": "fail", "flaky": 0, "reason": text, "seconds": 0.25}
+    whole = Whole([run], [], [Task(about)], "/nowhere/journal.db")
+
+    (failure,) = lxml.etree.fromstring("".join(kinds.lines("junit", whole)).encode()).iter("failure")
+
+    wanted = text or "fail"
+    if all(char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff") for char in wanted):
+        assert failure.get("message") == failure.text == wanted
