@@ -173,3 +173,14 @@ def test_what_makes_no_sense_is_told_before_anything_runs(jobs: Box):
     assert done.code == 2
     assert "--on-finish-timeout: " in done.err
     assert not jobs.journal.exists()
+
+
+def test_reports_are_whole_when_it_runs(jobs: Box):
+    done = jobs.pexen(
+        "run", "a.jobs", "--junit", "r.xml", "--jsonl", "r.jsonl", "--on-finish", "cp r.xml r.jsonl .pexen"
+    )
+
+    assert done.code == 0
+    for name in ("r.xml", "r.jsonl"):
+        assert (jobs.directory / name).read_bytes() == (jobs.directory / ".pexen" / name).read_bytes()
+    assert (jobs.directory / "r.xml").read_text().count("<testcase ") == 2
