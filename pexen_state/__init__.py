@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pexen_state.journal.following import Event, events
     from pexen_state.sched.common import Reboot, Skip, TaskFailError
     from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline, result
+    from pexen_state.sched.groups import Group
     from pexen_state.sched.meta import task
     from pexen_state.sched.planner import Sched
 
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Current",
     "Event",
+    "Group",
     "NotInATask",
     "PexenError",
     "PexenWarning",
@@ -45,6 +47,7 @@ __all__ = [
 _HOMES = {
     "Current": "pexen_state.sched.current",
     "Event": "pexen_state.journal.following",
+    "Group": "pexen_state.sched.groups",
     "NotInATask": "pexen_state.sched.current",
     "Reboot": "pexen_state.sched.common",
     "Refused": "pexen_state.sched.current",

@@ -66,6 +66,13 @@ class FakePool:
     ) -> None:
         pass
 
+    def enter(self, group: str | None) -> None:
+        if group is not None:
+            self.story.append(f"enter {group}")
+
+    def slots_moved(self, path: str) -> None:
+        pass
+
     def admit(self, tasks: Iterable[Body]) -> None:
         pass
 

@@ -76,7 +76,7 @@ def _of_file(file: str) -> Iterator[Settings]:
             f"{_shown(beside)} has a table [tool.pexen.run], and {_shown(file)} beside it is where settings belong. "
             "Move them there."
         )
-    if document.run is not None:
+    if document.run is not None or document.groups is not None:
         yield settings
 
 
@@ -125,6 +125,7 @@ class _Document:
         self._said = said  # our tables alone
         self._above = above  # their names before
         self.run = said.get("run")
+        self.groups = said.get("groups")
 
     @classmethod
     def read(cls, file: str) -> _Document:
@@ -159,10 +160,10 @@ class _Document:
                     raise self._error((key,), f"{key!r} is a setting of the run: it belongs into the table [run]")
                 what = f"Known are: {' '.join(sorted(TREE_KEYS))}; settings are in the table [run]"
                 raise self._unknown((key,), key, TREE_KEYS, what)
-        if self.run is None:
-            return Settings(self.file)
-        table = self._table()
         found: dict[str, Any] = {}
+        if self.groups is not None:
+            found["groups"] = self._groups()
+        table = self._table() if self.run is not None else {}
         for key, value in table.items():
             found[key] = self._value(key, value)
         if "fail_fast" in found and "max_fail" in found:
@@ -173,16 +174,38 @@ class _Document:
         name, journal = found.pop("name", None), found.pop("journal", None)
         return Settings(self.file, name, journal, Options(**found))
 
+    def _groups(self) -> dict[str, dict[str, object]]:
+        if not isinstance(self.groups, Mapping):
+            raise self._error(("groups",), f"[groups] is to hold a table for each group, not {_kind(self.groups)}")
+        found: dict[str, dict[str, object]] = {}
+        for name, table in self.groups.items():
+            where = ("groups", name)
+            if not name:
+                raise self._error(where, "a group has a name")
+            if not isinstance(table, Mapping):
+                raise self._error(where, f"[groups.{safe(name)}] is to be a table, not {_kind(table)}")
+            found[name] = {}
+            for key, value in table.items():
+                checker = _GROUP_KEYS.get(key)
+                if checker is None:
+                    raise self._unknown((*where, key), key, _GROUP_KEYS, f"A group has: {' '.join(_GROUP_KEYS)}")
+                try:
+                    found[name][key] = checker(value, os.path.dirname(self.file))
+                except ValueError as error:
+                    raise self._error((*where, key), f"{key}: {error}") from None
+        return found
+
     def journal(self) -> str | None:
         """Only that, whatever else is in the file."""
         said = self._table().get("journal") if self.run is not None else None
         return None if said is None else str(self._value("journal", said))
 
     def check_deeper(self, root: Root) -> None:
-        if self.run is not None:
+        if self.run is not None or self.groups is not None:
+            table = "run" if self.run is not None else "groups"
             home = _shown(root.file or os.path.join(root.directory, MARKER))
             raise self._error(
-                ("run",), f"settings hold for the whole suite, and belong into the file of its root: {home}"
+                (table,), f"settings hold for the whole suite, and belong into the file of its root: {home}"
             )
         self.settings()
 
@@ -244,6 +267,12 @@ def _jobs(value: object, _: str) -> str:
     if value == "auto" or (type(value) is int and 0 < value <= 10_000):
         return str(value)
     raise ValueError(f'write a number of tasks to run at once, or "auto", not {_kind(value)}')
+
+
+def _workers(value: object, _: str) -> int:
+    if type(value) is int and 0 < value <= 10_000:
+        return value
+    raise ValueError(f"write a number of workers, not {_kind(value)}")
 
 
 def _timeout(value: object, _: str) -> str:
@@ -379,6 +408,8 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "on_finish_timeout": _timeout,
     **dict.fromkeys(KINDS, _path),
 }
+
+_GROUP_KEYS: dict[str, Callable[[Any, str], object]] = {"pool": _one_of(*options.POOLS), "workers": _workers}
 
 _REBOOTS = ("allow_reboot", "reboot_command", "resume_by_hand")
 

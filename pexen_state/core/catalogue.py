@@ -256,8 +256,10 @@ class _Completing:
         """Who was taken for a name that another one, taken since, does for, too. Of those the dearest."""
         filled = [place for place in self._there if self._entries[place].on_demand]
         wanted = self._wanted_by_parts()
-        counts: dict[Name, int] = {}  # required name -> how many from the catalogue are there that fill it
-        for place in filled:
+        counts: dict[Name, int] = {}  # required name -> how many are there that fill it
+        for place in self._there:
+            if self._world.why_not(place) is not None:
+                continue
             for whole in self._fills(place, wanted):
                 counts[whole] = counts.get(whole, 0) + 1
         there, left_out = dict(self._there), set()

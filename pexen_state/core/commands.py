@@ -36,4 +36,10 @@ class Reboot(NamedTuple):
     """Reboot the box. Nothing is in flight but what survives that, or need not."""
 
 
-Command = Submit | Yield | Kill | Reboot
+class Enter(NamedTuple):
+    """Nothing is in flight: have the workers that the group's tasks run on. They may have room for another number."""
+
+    group: str | None
+
+
+Command = Submit | Yield | Kill | Reboot | Enter

@@ -110,11 +110,17 @@ class ConditionsDecided(NamedTuple):
     tasks: int
 
 
+class Entered(NamedTuple):
+    """From now on tasks of that group run, and no others. Nothing was in flight."""
+
+    group: str | None  #: None: tasks without a group
+
+
 #: What frees locks of tasks that had ended. Its place among these endings tells.
 Freeing = Unlocked | Recovered
 
 #: What was decided about the run and is no task's state, but tells how the run stands.
-Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting | ConditionsDecided
+Intervention = Freeing | Cancelled | GivenUp | Suspected | Rebooting | ConditionsDecided | Entered
 
 #: What is no task's state, and needs no telling beside the projection.
 Passing = Paused | Cleared | Extended

@@ -95,6 +95,16 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherGroup:
+    """Tasks of another group run, or none of it has come to the turn of its own yet."""
+
+    key: str
+    group: str | None  #: its own
+    entered: str | None  #: whose tasks run
+    in_flight: int  #: how many of them do
+
+
+@dataclass(frozen=True, slots=True)
 class InFlight:
     key: str
     state: State
@@ -113,7 +123,7 @@ class Ended:
     recoverers: tuple[Provider, ...] = ()  #: who may recover one of them
 
 
-Why = Waits | Locked | Short | Ready | InFlight | Ended
+Why = Waits | Locked | Short | OtherGroup | Ready | InFlight | Ended
 
 
 def why(plan: Plan, number: int) -> Why:
@@ -169,6 +179,8 @@ def _need(plan: Plan, gate: Gate, *, every: bool) -> Need:
 
 
 def _why_ready(plan: Plan, task: Task) -> Why:
+    if task.spec.group != plan.group:
+        return OtherGroup(task.spec.key, task.spec.group, plan.group, len(plan.in_flight))
     want = None
     if not plan.locks.holds(task.number):
         want = plan.locks.wants(task.number) or next(
@@ -180,6 +192,7 @@ def _why_ready(plan: Plan, task: Task) -> Why:
         mine = (task.spec.priority, task.number)
         before = sum(
             other.state is State.READY
+            and other.spec.group == task.spec.group
             and (other.spec.priority, other.number) < mine
             and not plan.locks.is_waiting(other.number)
             for other in plan.tasks.values()
@@ -220,6 +233,12 @@ def sentence(why: Why) -> str:
             return _locked(why)
         case Short():
             return _short_of(why)
+        case OtherGroup(key, group, entered, in_flight):
+            mine, theirs = _group(group), _group(entered)
+            runs = (
+                f", and {_count(in_flight, 'task')} of them {'runs' if in_flight == 1 else 'run'}" if in_flight else ""
+            )
+            return f"{key} is ready and waits for the turn of {mine}: now it is that of {theirs}{runs}."
         case Ready(key, before, tried):
             again = f"has made {_count(tried, 'attempt')}, will be tried again and " if tried else ""
             return f"{key} {again}is ready and waits for a free worker.{_before(before)}"
@@ -302,6 +321,10 @@ _HOW_ENDED = {
     State.SKIPPED: "was skipped",
     State.CANCELLED: "was cancelled",
 }
+
+
+def _group(group: str | None) -> str:
+    return "the tasks without a group" if group is None else f"the group {group}"
 
 
 def _before(count: int) -> str:

@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
 
-from pexen_state.core.commands import Submit
+from pexen_state.core.commands import Enter, Submit
 from pexen_state.core.decisions import Transition
 from pexen_state.core.deps import Gate
 from pexen_state.core.inputs import Ending, Finished, Input, PoolHasRoom, RunOpened
@@ -21,6 +21,9 @@ from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.standstill import Never
 from pexen_state.core.states import Cause, Verdict
+
+#: The group of tasks that have none, in words.
+NO_GROUP = "tasks without a group"
 
 _PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 
@@ -84,11 +87,12 @@ def forecast(
     workers: int | None = None,
     before: Sequence[Input] = (),
     resources: Mapping[str, int] | None = None,
+    groups: Mapping[str, int] | None = None,
 ) -> Forecast:
     """Run the tasks in thought. `seconds` of each; `workers` None: as many as there are tasks. `before` is what is
-    known of them already, such as that some do not apply here.
+    known of them already, such as that some do not apply here. `groups` have other numbers of workers.
     """
-    room = workers or max(len(specs), 1)
+    room = usual = workers or max(len(specs), 1)
     told = Forecast(Plan(specs, resources=resources))
     plan = told.plan
     ends: list[tuple[float, int, int, int]] = []  # (when, order of the begin, task, attempt)
@@ -100,7 +104,12 @@ def forecast(
                 end = now + seconds[command.task - 1]
                 heappush(ends, (end, len(told.begins), command.task, command.attempt))
                 told.begins.append(Begin(command.task, now, end))
+            elif isinstance(command, Enter):
+                room = usual if command.group is None or workers is None else (groups or {}).get(command.group, usual)
         if not ends:
+            if isinstance(turn.commands[-1] if turn.commands else None, Enter):
+                turn = plan.handle(PoolHasRoom(room))
+                continue
             return told
         now = ends[0][0]
         ended = []
@@ -163,7 +172,10 @@ def _because(
         if other is not None and begins[other].ends == begin.at:
             return Because(other, gate.label, False)
     mine = plan.tasks[begin.task].requests
+    group = plan.tasks[begin.task].spec.group
     for other in ended_then:
+        if plan.tasks[other].spec.group != group:
+            return Because(other, NO_GROUP if group is None else f"group {group}", False)
         for request in mine:
             for theirs in plan.tasks[other].requests:
                 if _in_the_way(request, theirs) and begins[other].at < begin.at:

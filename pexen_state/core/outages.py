@@ -73,10 +73,13 @@ class Outages(Attempts):
         return has_its_locks and not (task.state.is_final or task.is_fresh)
 
     def _next_suspect(self) -> int:
-        """Who may be tried now; 0 while one is. Whoever is tried is alone."""
+        """Who may be tried now; 0 while one is. Whoever is tried is alone, on the workers of its group."""
+        number = self._suspect_to_try()
+        return 0 if self.in_flight or self.tasks.specs[number].group != self.group else number
+
+    def _suspect_to_try(self) -> int:
         there = (number for number in self.suspects if number not in self.absent)
-        ready = (number for number in there if self.tasks.states[number] is State.READY)
-        return 0 if self.in_flight else next(ready, 0)
+        return next((number for number in there if self.tasks.states[number] is State.READY), 0)
 
     # -- reboots
 

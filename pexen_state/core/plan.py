@@ -14,12 +14,13 @@ from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from pexen_state.core import giving_up
-from pexen_state.core.commands import Command, Submit
+from pexen_state.core.commands import Command, Enter, Submit
 from pexen_state.core.conditional import skipped_for_its_condition
 from pexen_state.core.decisions import (
     Added,
     Cancelled,
     Decision,
+    Entered,
     Extended,
     GivenUp,
     Paused,
@@ -177,6 +178,7 @@ class Plan(Outages):
             self._reboot_if_due()
         while self._is_at_a_standstill() and self._give_up_what_cannot_run():
             self._dispatch()
+        self._change_group_if_due()
         return Turn(self._decisions, self._commands)
 
     def _on_opened(self, opened: RunOpened) -> None:
@@ -318,6 +320,17 @@ class Plan(Outages):
                 self._end_turn()
             if needs_locks or needs:
                 self._take_offers()
+
+    def _change_group_if_due(self) -> None:
+        """Nothing is in flight, and nothing of this group can begin: enter that of the best that could elsewhere."""
+        if self.in_flight or self.mood is not Mood.RUNNING or self._room <= 0 or self._is_held_for_reboot():
+            return
+        number = self._suspect_to_try() if self.suspects else self._ready.elsewhere()
+        group = self.tasks.specs[number].group
+        if number and group != self.group:
+            self._decide(Entered(group))
+            self._commands.append(Enter(group))
+            self._room = 0  # other workers are asked
 
     def _may_take_locks(self, number: int) -> bool:
         """Whether the task can have its locks now. If not, they offer it again."""

@@ -11,6 +11,8 @@ from heapq import heapify, heappop, heappush
 
 from pexen_state.core.states import State
 
+Order = tuple[float, int]  #: priority, number
+
 
 class Ready:
     """May hold tasks that are not ready any more: whoever pops one looks."""
@@ -41,6 +43,20 @@ class Ready:
             del self._of[best]
             heappop(self._priorities)
         return number
+
+    def first(self, states: Sequence[State]) -> Order | None:
+        """The best that is ready still, and stays."""
+        while self._priorities:
+            best = self._priorities[0]
+            number = self._of[best][0]
+            if states[number] is State.READY:
+                return best, number
+            self.pop()
+        return None
+
+    def elsewhere(self) -> int:
+        """The best of those that are ready but for their group, 0 if there is none."""
+        return 0
 
     def sweep(self, states: Sequence[State]) -> None:
         """Drop all that are not ready any more, if they are many: at once is faster than one by one."""

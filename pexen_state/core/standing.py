@@ -18,6 +18,7 @@ from pexen_state.core.decisions import (
     Cleared,
     ConditionsDecided,
     Decision,
+    Entered,
     Extended,
     GivenUp,
     Intervention,
@@ -31,6 +32,7 @@ from pexen_state.core.decisions import (
     Unlocked,
 )
 from pexen_state.core.deps import Deps
+from pexen_state.core.groups import Group, ReadyByGroup
 from pexen_state.core.locks import LockTable
 from pexen_state.core.ready import Ready
 from pexen_state.core.resources import Resources
@@ -79,13 +81,14 @@ class Standing:
         self.rebooted: str | None = None  #: which life of the box was to end by the last reboot that was decided
         self.recoverers: list[int] = []  #: tasks that recover locks
         self.conditioned = 0  #: of so many tasks, from the first, it is decided whether they apply here
+        self.group: Group = None  #: whose tasks may run; None: those without a group
         self.deps = Deps()
         self.locks = LockTable()
         self.resources = Resources()
         self._story: dict[int, list[str]] | None = {} if record else None
         self._ended = 0
         self._cancelled: set[int] = set()  # tasks in flight that a person ended
-        self._ready = Ready()
+        self._ready: Ready = Ready()
         self._in_vain: list[int] = []  # tasks that wait for what was lost just now
         self._built_on: list[int] = []  # tasks that began on what was sent back just now, and are to be tried again
 
@@ -175,8 +178,17 @@ class Standing:
                 self.rebooted = box
             case ConditionsDecided(tasks):
                 self.conditioned = tasks
+            case Entered(group):
+                self.group = group
+                self._grouped().enter(group)
             case Paused() | Extended():
                 pass  # for people, and for the next session; no task changes
+
+    def _grouped(self) -> ReadyByGroup:
+        """Most runs have no groups, and what is ready there is in one place."""
+        if not isinstance(self._ready, ReadyByGroup):
+            self._ready = ReadyByGroup(self.tasks, self._ready)
+        return self._ready
 
     def _lands(self, number: int) -> None:
         """It is in flight no more."""
@@ -288,6 +300,8 @@ class Standing:
                 tasks.requests[number] = self.locks.requests(spec.uses, spec.claims, spec.recovers)
             if spec.recovers:
                 self.recoverers.append(number)
+            if spec.group is not None:
+                self._grouped()
         self.unfinished += len(specs)
         free, held_back = self.deps.add(first, specs, tasks.ranks)
         self._wake(free, Cause.START)

@@ -15,6 +15,8 @@ def validate(run: Standing) -> None:
     assert run.in_flight == {task.number for task in tasks if task.state.in_flight}, "tasks in flight miscounted"
     assert run.unfinished == sum(not task.state.is_final for task in tasks), "unfinished tasks miscounted"
     _resources_suffice(run)
+    groups = {run.tasks.specs[number].group for number in run.in_flight}
+    assert groups <= {run.group}, f"tasks of the groups {groups} are in flight, and {run.group} was entered"
     for task in tasks:
         _one_task(run, task)
     _locks_exclude(run)

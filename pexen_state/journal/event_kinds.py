@@ -21,5 +21,6 @@ class EventKind(Word):
     EXTENDED = 8
     RECOVERED = 9
     CLEARED = 10
+    ENTERED = 12  #: tasks of that group run from then on, and no others
     CONDITIONS = 13  #: of so many tasks it is decided whether they apply here
     FOLLOWED = 17  #: what was to follow the run's end was done (`--on-finish`); no decision of the plan

@@ -17,6 +17,7 @@ from pexen_state.core.decisions import (
     Cleared,
     ConditionsDecided,
     Decision,
+    Entered,
     Extended,
     GivenUp,
     Intervention,
@@ -56,6 +57,7 @@ _INTERVENTIONS: dict[int, Callable[..., Intervention]] = {
     EventKind.REBOOTING: Rebooting,
     EventKind.RECOVERED: Recovered,
     EventKind.CONDITIONS: ConditionsDecided,
+    EventKind.ENTERED: Entered,
 }
 
 _PAGE = 5000

@@ -20,6 +20,7 @@ from pexen_state.core.decisions import (
     Cleared,
     ConditionsDecided,
     Decision,
+    Entered,
     Extended,
     Freeing,
     GivenUp,
@@ -377,6 +378,7 @@ _KINDS: dict[type, EventKind] = {
     Recovered: EventKind.RECOVERED,
     Cleared: EventKind.CLEARED,
     ConditionsDecided: EventKind.CONDITIONS,
+    Entered: EventKind.ENTERED,
     Extended: EventKind.EXTENDED,
 }
 

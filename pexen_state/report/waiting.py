@@ -41,7 +41,7 @@ def sentences(about: Situation, number: int, cause: str | None, last: Found | No
         case explain.Locked():
             yield _locked(about, why)
             yield from _way_out(about, [holder for holder in why.holders if holder.has_ended])
-        case explain.Short():
+        case explain.Short() | explain.OtherGroup():
             yield explain.sentence(why)
         case explain.Waits():
             yield from _waits(about, number, why)

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
         TaskRes,
         task_fail_wrap,
     )
+    from pexen_state.sched.groups import Group
     from pexen_state.sched.meta import SchedMeta, assign_meta, assign_val, func_meta, task
     from pexen_state.sched.planner import Sched
 
 __all__ = [
     "DepcheckError",
     "ExceptionInfo",
+    "Group",
     "MutexError",
     "PoolError",
     "Sched",
@@ -49,6 +51,7 @@ __all__ = [
 
 _MODULES = {"common", "executable", "meta", "planner", "pool"}
 _HOMES = {
+    "groups": ["Group"],
     "meta": ["SchedMeta", "assign_meta", "assign_val", "func_meta", "task"],
     "planner": ["Sched"],
     "common": [

@@ -51,6 +51,7 @@ class Fields(TypedDict, total=False):
     kernel: Literal["warn", "fail", "ignore"]
     summary: str | None
     needs: dict[str, int | str]
+    group: str | None
     weight: float | None
     when: str | None
     on_demand: bool
@@ -70,7 +71,7 @@ _USUAL: dict[str, object] = {
     **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
     **dict.fromkeys(("kwargs", "on_fail", "needs", "env"), MappingProxyType[str, Any]({})),
     **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
-    **dict.fromkeys(("weight", "when", "cmd", "exit_codes", "results")),
+    **dict.fromkeys(("group", "weight", "when", "cmd", "exit_codes", "results")),
     "prefers": (),
     "cost": 0,
     "on_demand": False,
@@ -129,6 +130,7 @@ class SchedMeta:
     kernel: str  #: what the kernel's trouble is while it runs: a warning, a failure, or nobody's business
     summary: str | None  #: one line for people
     needs: dict[str, int]  #: how much it takes of what the box has, while it runs
+    group: str | None  #: it runs with no task of another group
     weight: float | None  #: how long it takes beside others, or its seconds
     when: str | None  #: a condition over facts and parameters; it does not apply where that is false
     on_demand: bool  #: it runs only if another task requires what it provides

@@ -76,9 +76,10 @@ LOCK_WAIT = 10.0
 class JournalLedger:
     """Hands each turn to the journal, in its words."""
 
-    def __init__(self, journal: Journal, new_slots: str, slots: str) -> None:
+    def __init__(self, journal: Journal, pool: Pool, new_slots: str, slots: str) -> None:
         self.left: Mapping[int, Left] = {}  #: of attempts that the last session left in flight, by task
         self._journal = journal
+        self._pool = pool
         self._new_slots: str | None = new_slots
         self._slots = slots
 
@@ -101,6 +102,7 @@ class JournalLedger:
                     f"the slot file {self._slots} cannot be replaced ({error.strerror}). What was committed is safe. "
                     "Look at the disk, then `pexen resume`."
                 ) from error
+            self._pool.slots_moved(self._slots)
             self._new_slots = None
         _warn_of_text_only(ended.values())
 
@@ -183,7 +185,7 @@ def run_journaled(
         kernel = watch_for(match.specs, asked.kernel)
         if kernel is not None:
             stack.callback(kernel.close)
-        ledger = JournalLedger(journal, new_slots, paths.slots)
+        ledger = JournalLedger(journal, pool, new_slots, paths.slots)
         sources: list[Source] = [inbox, control]
         loop = Loop(
             plan,

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pexen_state.core.commands import Kill, Reboot, Submit, Yield
+from pexen_state.core.commands import Enter, Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Added, Decision, Transition
 from pexen_state.core.inputs import (
     DeadlineMoved,
@@ -157,6 +157,7 @@ class Loop:
         for descriptor in self._sources:
             self._pool.watch(descriptor)
         try:
+            self._pool.enter(self._plan.group)
             while True:
                 turn = self._take()
                 yield from self._act(turn)
@@ -246,6 +247,7 @@ class Loop:
 
     def _act(self, turn: Turn) -> Iterator[TaskRes]:
         results: list[Yield] = []
+        entered: Enter | None = None
         why = (self._plan.mood is Mood.DRAINING, self._plan.given_up is not None)
         if why != self._withdrawn_for:  # nothing new is to begin: what no worker began comes back
             self._withdrawn_for = why
@@ -257,11 +259,16 @@ class Loop:
                 results.append(command)
             elif type(command) is Kill:
                 self._kill(command.task, command.attempt, command.cause)
+            elif type(command) is Enter:
+                entered = command
             elif type(command) is Reboot and self._rebooter is not None:
                 self._rebooter.begin()
         took = time.perf_counter() - self._turn_began
         yield from self._give(results)
         self._ended.clear()
+        if entered is not None:
+            self._pool.enter(entered.group)
+            self._inputs.append(PoolHasRoom(self._pool.room))  # so that there is another turn
         gave = time.perf_counter()
         self._hand_over(self._waiting)
         self._waiting = []

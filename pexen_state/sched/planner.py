@@ -29,6 +29,7 @@ from pexen_state.sched.checks import check_locks, check_names, warn_of_unused_na
 from pexen_state.sched.common import Opened, SchedulerError, TaskRes
 from pexen_state.sched.conditions import Conditions, checked_facts
 from pexen_state.sched.garbage import all_frozen, collector_paused
+from pexen_state.sched.groups import Group, by_name, check_groups, pool_with
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.inbox import Inbox
 from pexen_state.sched.jobs import JobMaker
@@ -85,6 +86,8 @@ class Sched:
     catalogue   tasks that run only if they are required: a name that none of the others provides is filled by one of
                 them (`core.catalogue` says by which). So are tasks among the others whose metadata says `on_demand`
     chosen      keys of tasks that are there on demand, and run whether anybody requires them or not
+    groups      on which workers the tasks of each group run (`sched.groups.Group`), which run with none of another
+                one. Where none is declared a task may be of any
     no_deps     nobody is taken from the catalogue: names that no task provides are taken as provided
     skip_passed_in   a run of the journal: tasks that passed there, and whose code is what it was, are skipped, and what
                 they provide counts as there; what runs `always` runs all the same
@@ -112,6 +115,7 @@ class Sched:
         params: Mapping[str, Any] | None = None,
         facts: Mapping[str, Fact] | None = None,
         resources: Mapping[str, int | str] | None = None,
+        groups: Iterable[Group] = (),
         capture: bool = False,
         max_fail: int | None = None,
         run_timeout: float | None = None,
@@ -149,6 +153,7 @@ class Sched:
             self.options["params"] = checked_params(params)
         if resources is not None:
             self.options["resources"] = amounts.checked(resources)
+        self.groups = by_name(groups)
         self.facts = None if facts is None else checked_facts(facts)
         self.capture = capture
         self.max_fail = max_fail
@@ -329,6 +334,8 @@ class Sched:
                 return
             if self.run_id is None and not self._may_be_resumed():  # else it may be recorded how much there is
                 amounts.totals(self.options.get("resources"), callables.specs)
+            check_groups(callables.specs, self.groups)
+            pool = pool_with(self.groups, pool)
             pool.register(callables.bodies)
             joining = Joining(pool, self._catalogue, self.defaults, self._late, self._inbox.wake)
             self._joining = joining

@@ -47,6 +47,7 @@ _AS_THEY_ARE = frozenset(
         "survives_reboot",
         "cleared_by_reboot",
         "kernel",
+        "group",
         "weight",
         "when",
         "summary",

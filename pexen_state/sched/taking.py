@@ -242,6 +242,7 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "kernel": _kernel,
     "summary": _text,
     "needs": _needs,
+    "group": _name,
     "weight": _positive,
     "when": _when,
     "on_demand": _truth,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.cli.box import Box
 from tests.cli.typed import typed
 
 
-@pytest.fixture
-def two_runs(box: Box) -> Box:
-    """Run 1 failed, run 2 passed in the second attempt of a task."""
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Box:
+    """Run 1 failed, run 2 passed in the second attempt of a task. To be looked at, and not to be changed."""
+    box = Box(tmp_path_factory.mktemp("two_runs"))
     box.script("suite/net/dhcp/renew", 'echo "attempt $PEXEN_ATTEMPT"; test -e ../../../ok || exit 3')
     box.script("suite/fs/renew", "echo fine")
     box.script("suite/fs/quiet")
@@ -184,19 +186,21 @@ def test_bad_sql_is_a_sentence_and_changes_nothing(two_runs: Box, query: str, sa
     assert two_runs.sql("SELECT count(*) FROM tasks") == before
 
 
-def test_db_check_proves_a_good_journal_and_finds_what_was_changed_by_hand(two_runs: Box):
-    good = two_runs.pexen("db", "check")
+def test_db_check_proves_a_good_journal_and_finds_what_was_changed_by_hand(two_runs: Box, tmp_path: Path):
+    copied = Box(tmp_path / "copied")
+    shutil.copytree(two_runs.directory, copied.directory)
+    good = copied.pexen("db", "check")
     assert good.code == 0
     assert good.out == ".pexen/journal.db: every decision was replayed, and nothing is wrong\n"
-    with sqlite3.connect(two_runs.journal) as connection:
+    with sqlite3.connect(copied.journal) as connection:
         connection.execute("UPDATE task SET verdict = 3 WHERE verdict = 5")
     connection.close()
 
-    bad = two_runs.pexen("db", "check")
+    bad = copied.pexen("db", "check")
 
     assert bad.code == 1
     assert "run 1: suite/net/dhcp/renew: its verdict is pass, by replay fail" in bad.lines
-    assert two_runs.json("db", "check", code=1)["findings"][0]["run"] == 1
+    assert copied.json("db", "check", code=1)["findings"][0]["run"] == 1
 
 
 def test_the_journal_is_found_from_below_and_by_name(two_runs: Box):

@@ -17,6 +17,7 @@ from pexen_state.core.decisions import (
     Cleared,
     ConditionsDecided,
     Decision,
+    Entered,
     Extended,
     Freeing,
     GivenUp,
@@ -119,6 +120,7 @@ class Shadow:
         self.known = 0  # n, in the conditions
         self.again = False  # what was decided is decided anew
         self.conditioned = 0
+        self.group: str | None = None
 
     def task(self, number: int) -> ShadowTask:
         return self.tasks[number - 1]
@@ -180,6 +182,10 @@ class Shadow:
                 pass  # what follows from it are transitions
             case ConditionsDecided(count):
                 self._conditions_are_decided(count)
+            case Entered(group):
+                assert not any(task.state.in_flight for task in self.tasks), "not all of the last group have ended"
+                assert group != self.group, "it was entered already"
+                self.group = group
             case Extended(number, attempt, _):
                 assert self.task(number).state in (State.SUBMITTED, State.RUNNING), "it is not running"
                 assert self.task(number).attempt == attempt
@@ -242,6 +248,7 @@ class Shadow:
             assert task.fresh or not task.ran, f"{key} had begun, and was skipped"
         if told.new is State.SUBMITTED:
             assert task.applies or task.spec.when is None, f"{key} was submitted, but does not apply"
+            assert task.spec.group == self.group, f"{key} was submitted among tasks of another group"
             assert told.attempt == task.attempt + 1, f"{key}: attempt {told.attempt} after {task.attempt}"
             assert self.could_run(told.task), f"{key} was submitted, but cannot run"
             may = task.spec.always or (task.has_failed and not self.at_once) or not self.given_up
@@ -331,7 +338,7 @@ class Shadow:
             if type(one) is Cancelled:
                 meant = [number for number in one.tasks if (self.task(number).submitted_at or place) < place]
                 cancelled.append(Cancelled(tuple(meant), one.whole_run))
-            elif isinstance(one, GivenUp | Suspected | Rebooting | ConditionsDecided):
+            elif isinstance(one, GivenUp | Suspected | Rebooting | ConditionsDecided | Entered):
                 cancelled.append(one)
         return [*(one for _, one in sorted(places, key=lambda place: place[0])), *cancelled]
 

@@ -8,7 +8,7 @@ from itertools import cycle
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pexen_state.core.commands import Reboot
+from pexen_state.core.commands import Enter, Reboot
 from pexen_state.core.decisions import Decision
 from pexen_state.core.inputs import (
     BoxDied,
@@ -94,10 +94,11 @@ class Box:
                 return [Lost(*attempt, Cause.RUNNER_DIED) for attempt in left]
 
     def _tell(self, plan: Plan, inputs: list[Input]) -> Sequence[object]:
-        told = plan.handle(PoolHasRoom(0), *inputs)
-        more = plan.handle(PoolHasRoom(self.room - len(plan.in_flight)))
-        self.decided += [*told.decisions, *more.decisions]
-        return [*told.commands, *more.commands]
+        turns = [plan.handle(PoolHasRoom(0), *inputs)]
+        while len(turns) == 1 or any(isinstance(one, Enter) for one in turns[-1].commands):
+            turns.append(plan.handle(PoolHasRoom(self.room - len(plan.in_flight))))
+        self.decided += [one for turn in turns for one in turn.decisions]
+        return [one for turn in turns for one in turn.commands]
 
     def tasks_ended(self) -> int:
         return len({one.task for one in self.decided if hasattr(one, "new") and one.new.is_final})
@@ -122,6 +123,7 @@ def suites(most_crashes: st.SearchStrategy[int | None]) -> st.SearchStrategy[lis
         on_fail_locks=st.none(),
         on_fail_deps=st.none(),
         when=st.none(),
+        group=st.sampled_from((None, None, "g", "h")),
     )
     return st.lists(one, min_size=1, max_size=5, unique_by=lambda spec: spec.key)
 

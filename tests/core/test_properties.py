@@ -52,6 +52,7 @@ def a_spec(tape: Tape, key: str) -> TaskSpec:
         on_fail_locks=(None, None, None, "free", "hold")[tape.below(5)],
         on_fail_deps=(None, None, None, "keep", "break")[tape.below(5)],
         when=(None, None, "n >= 1", "n >= 2")[tape.below(4)],
+        group=(None, None, None, "vm", "net")[tape.below(5)],
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pexen_state.core.commands import Command, Kill, Reboot, Submit, Yield
+from pexen_state.core.commands import Command, Enter, Kill, Reboot, Submit, Yield
 from pexen_state.core.decisions import Decision, Transition
 from pexen_state.core.inputs import (
     BoxDied,
@@ -258,6 +258,9 @@ class Run:
             asked = [task for task in self.shadow.tasks if task.state.in_flight]
             assert all(task.spec.survives_reboot for task in asked), "others are in flight"
             return
+        if isinstance(command, Enter):
+            assert command.group == self.plan.group
+            return
         task = self.plan.tasks[command.task]
         match command:
             case Submit(number, attempt, nth, _, follows):
@@ -285,7 +288,8 @@ class Run:
         """Who came later and is no more urgent does not take what a queued writer waits for."""
         tasks = self.plan.tasks
         stuck = set(self.plan.locks.stuck())
-        waits = {n for n, task in tasks.items() if task.state is State.READY and (task.is_fresh or not task.nth)}
+        here = {n for n, task in tasks.items() if task.spec.group == self.plan.group}
+        waits = {n for n in here if tasks[n].state is State.READY and (tasks[n].is_fresh or not tasks[n].nth)}
         since = self.queued_since
         for submitted in (c.task for c in turn.commands if type(c) is Submit):
             arrived = since.pop(submitted, self.turns)
@@ -323,6 +327,8 @@ class Run:
         for number, task in plan.tasks.items():
             if task.state is not State.READY:
                 assert task.state is not State.WAITING or not self.shadow.is_satisfied(number), task.spec.key
+                continue
+            if task.spec.group != plan.group and plan.in_flight:
                 continue
             assert task.requests, f"{task.spec.key} needs no lock, there is room, and it does not run"
             assert task.locks is Locks.FREED, f"{task.spec.key} holds its locks, there is room, and it does not run"

@@ -39,6 +39,7 @@ class Options:
     shell: str | None = None  #: absolute path, of task lists
     params: Mapping[str, Any] | None = None
     resources: Mapping[str, int] | None = None
+    groups: Mapping[str, Mapping[str, Any]] | None = None  #: name -> what `sched.groups.Group` takes
     env: Mapping[str, str] | None = None
     env_file: str | None = None  #: absolute path
     allow_reboot: bool | None = None

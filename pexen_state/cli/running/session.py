@@ -134,6 +134,7 @@ class Session:
         return after._replace(started=started) if after is not None else None
 
     def _sched(self) -> Sched:
+        from pexen_state.sched.groups import Group
         from pexen_state.sched.planner import Sched
         from pexen_state.sched.specs import Defaults
 
@@ -165,6 +166,7 @@ class Session:
             chosen=selection.chosen,
             no_deps=selection.no_deps,
             skip_passed_in=options.skip_if_passed_in,
+            groups=[Group(name, **said) for name, said in (options.groups or {}).items()],
         )
 
     def _announce(self, opened: Opened, signals: Signals, watch: Watch) -> None:

@@ -6,7 +6,7 @@ As `pexen run` collects them: with the settings of the suite, its selection and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pexen_state.cli.app import App
 from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
@@ -25,6 +25,7 @@ class Collected(NamedTuple):
     terms: Terms
     journal: str | None  #: the one that the settings name
     resources: Mapping[str, int] | None  #: how much there is of each, as somebody said
+    groups: Mapping[str, Mapping[str, Any]]  #: those that the settings declare, and what they say of each
     applies: Applies  #: whether a task applies here
 
 
@@ -36,6 +37,7 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
     from pexen_state.sched.conditions import Conditions
+    from pexen_state.sched.groups import check_groups
     from pexen_state.sched.specs import Defaults
     from pexen_state.suite import targets
 
@@ -59,4 +61,5 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
         selection = select(suite.tasks, Wishes.of(options), catalogue=suite.catalogue, applies=applies)
         defaults = Defaults(timeout=terms.timeout, retries=terms.retries)
         specs = selection.specs(defaults)
-    return Collected(suite, selection, specs, terms, settings.journal, options.resources, applies)
+        check_groups(specs, options.groups or {})
+    return Collected(suite, selection, specs, terms, settings.journal, options.resources, options.groups or {}, applies)

@@ -93,7 +93,10 @@ def plan(
             check_names(specs)
     except DepcheckError as error:
         refused = error
-    forecast = rehearse(specs, _typical(app, found), found.terms.workers, [ConditionsKnown(found.applies)], there)
+    groups = {name: said["workers"] for name, said in found.groups.items() if "workers" in said}
+    forecast = rehearse(
+        specs, _typical(app, found), found.terms.workers, [ConditionsKnown(found.applies)], there, groups
+    )
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

@@ -1,7 +1,7 @@
 """One file that says something of the tasks below it: `pexen.toml`, or `[tool.pexen]` in a `pyproject.toml`.
 
 It is checked as a whole when it is read: a key that nobody knows is an error wherever it stands, with file, line, key,
-and what may have been meant. `[run]` is left to whoever runs the suite.
+and what may have been meant. `[run]` and `[groups]` are left to whoever runs the suite.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pexen_state.words import did_you_mean
 KEYS = tuple(field for field in FIELDS if field != "kwargs")
 
 #: What may be said of a tree.
-TREE_KEYS = (*(key for key in KEYS if key != "name"), "match", "ignore", "tasks", "run")
+TREE_KEYS = (*(key for key in KEYS if key != "name"), "match", "ignore", "tasks", "run", "groups")
 
 _OPTIONAL = frozenset({"timeout", "idle_timeout", "total_timeout", "max_crashes"})
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims", "recovers"})
@@ -85,7 +85,7 @@ class Document:
         fields: dict[str, Any] = {}
         for key, value in said.items():
             match key:
-                case "run":
+                case "run" | "groups":
                     pass
                 case "match":
                     self.match = self._globs(key, value)

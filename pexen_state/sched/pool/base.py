@@ -140,8 +140,14 @@ Report = Began | Ended | Dropped | Readable | Asks | Extended
 class Pool(Protocol):
     """What the loop asks of a pool. All of it is called from one thread, and only `wait` and `close` block."""
 
-    workers: int
-    spare: int | None  #: how many jobs it takes beyond those that can run at once; None: `window` decides
+    @property
+    def workers(self) -> int:
+        """How many jobs can run at once."""
+
+    @property
+    def spare(self) -> int | None:
+        """How many jobs it takes beyond those that can run at once; None: `window` decides."""
+
     window: int  #: with `spare` None: how many jobs it may have at once; set by the loop
     is_careful: bool  #: workers get jobs one by one, tiny ones too: something has crashed, and who did it is not clear
 
@@ -172,6 +178,15 @@ class Pool(Protocol):
         is the file that says which attempts were begun (`slots.begun_marks`); it is written anew. `on_keeper` is
         told the pid of each keeper that is forked, also of one that is forked later.
         """
+
+    def enter(self, group: str | None) -> None:
+        """Have the workers that the tasks of a group run on; of none, for None. Nothing is in flight.
+
+        Raises PoolError if they cannot be had.
+        """
+
+    def slots_moved(self, path: str) -> None:
+        """The slot file is there from now on: what is opened later makes it anew at that place."""
 
     def admit(self, tasks: Iterable[Body]) -> None:
         """The same while it is open. Raises PoolError if one of them cannot be run here. From any thread."""

@@ -68,6 +68,12 @@ class WorkerPool(ABC):
         """Make callables known to the workers; to be called before the pool starts."""
         self._bodies.register(tasks)
 
+    def enter(self, group: str | None) -> None:  # noqa: B027 - a pool of its own has nothing to do
+        """It is the same pool for all groups."""
+
+    def slots_moved(self, path: str) -> None:  # noqa: B027 - nor has it then
+        """It has its slots in memory."""
+
     def _taken(self) -> list[Report]:
         taken = [*self._ready, *self._ended]
         self._ready, self._ended = [], []
