@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pexen_state.util import PexenError, PexenWarning
 
 if TYPE_CHECKING:
-    from pexen_state import factory, sched
+    from pexen_state import factory, sched, suite
     from pexen_state.journal.following import Event, events
     from pexen_state.sched.common import Reboot, Skip, TaskFailError
     from pexen_state.sched.current import Current, NotInATask, Refused, current, deadline, result
@@ -40,6 +40,7 @@ __all__ = [
     "factory",
     "result",
     "sched",
+    "suite",
     "task",
 ]
 
@@ -64,7 +65,7 @@ _HOMES = {
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        if name in ("factory", "sched"):
+        if name in ("factory", "sched", "suite"):
             return importlib.import_module(f"pexen_state.{name}")
         if name in _HOMES:
             value = getattr(importlib.import_module(_HOMES[name]), name)

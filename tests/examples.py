@@ -28,6 +28,7 @@ PAGES = (
     "docs/selection.md",
     "docs/events.md",
     "docs/adding.md",
+    "docs/library.md",
 )
 
 #: What the directory of the examples is called on the page, wherever it is.

@@ -16,6 +16,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
 
+from pexen_state.box.facts import MEANING
 from pexen_state.cli.main import VERBS, Verbs, pexen
 
 SHELLS = ("bash", "zsh", "fish")
@@ -92,6 +93,8 @@ class _Word(click.ParamType[str]):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
         found: list[CompletionItem[str]] = []
+        if "FACT" in self.takes:
+            found += [CompletionItem(name, help=_help(meaning)) for name, meaning in MEANING.items()]
         if "QUERY" in self.takes:
             found += _saved(_value(ctx, "journal"))
         if self.takes & {"RUN", "TASK", "LOCK"} or param.name in _SUITES:

@@ -1,29 +1,13 @@
-"""Exit codes, and which of them an error means. Users' scripts hold on to these numbers."""
+"""Which exit code an error means."""
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from pexen_state.box.scarcity import BoxError
+from pexen_state.suite.errors import NothingToDo, UsageError
+from pexen_state.suite.exits import Exit
 from pexen_state.util import PexenError
 
-
-class Exit(IntEnum):
-    DONE = 0  #: finished; every verdict is pass, info, skip or warn
-    FAILED = 1  #: finished; something failed, or could not run
-    USAGE = 2  #: wrong usage or configuration
-    BROKEN = 3  #: the journal, or pexen itself, failed
-    UNFINISHED = 4  #: interrupted, paused, parked or waiting for a reboot; `pexen resume` goes on
-    NOTHING = 5  #: nothing selected, nothing to resume
-    BUSY = 6  #: another process holds this journal
-
-
-class UsageError(PexenError):
-    """What was typed, or a setting, cannot be used."""
-
-
-class NothingToDo(PexenError):
-    """There is nothing selected, or nothing to resume."""
+__all__ = ["BoxBusy", "Exit", "Interrupted", "NothingToDo", "UsageError", "exit_code_of"]
 
 
 class Interrupted(PexenError):

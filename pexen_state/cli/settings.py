@@ -404,6 +404,8 @@ _KEYS: dict[str, Callable[[Any, str], object]] = {
     "strict": _truth,
     "journal": _path,
     "catalogue": _targets,
+    "on_finish": _name,
+    "on_finish_timeout": _timeout,
     **dict.fromkeys(KINDS, _path),
 }
 

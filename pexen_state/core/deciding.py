@@ -6,7 +6,7 @@ known there, too. Sentences come from `core.standstill` and `core.giving_up`, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pexen_state.core import giving_up
 from pexen_state.core.catalogue import Applies
@@ -41,10 +41,17 @@ class Deciding(Standing):
 
     def _never_runs(self, task: Task, cause: Cause, reason: str | None) -> None:
         state = State.CANCELLED if cause is Cause.CANCELLED else State.SKIPPED
-        verdict = Verdict.SKIP if cause in APPLIES_NOT else Verdict.NOT_RUN
-        self._decide(
-            Transition(task.number, task.attempt, task.state, state, cause, verdict, locks=left(task), reason=reason)
-        )
+        passed = cause is Cause.PASSED_BEFORE
+        verdict = Verdict.SKIP if passed or cause in APPLIES_NOT else Verdict.NOT_RUN
+        locks = left(task)
+        self._decide(Transition(task.number, task.attempt, task.state, state, cause, verdict, passed, locks, reason))
+
+    def _skip_what_passed(self, reasons: Mapping[int, str]) -> None:
+        """What passed in another run, by number. Who has begun, or was decided of before, is left as it is."""
+        for number, reason in reasons.items():
+            task = self.tasks[number]
+            if has_not_begun(task) and (task.state is WAITING or task.state is READY):
+                self._never_runs(task, Cause.PASSED_BEFORE, reason)
 
     # -- conditions ----------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pexen_state.core.catalogue import Applies
@@ -132,6 +133,12 @@ class DeadlineMoved(NamedTuple):
     until_us: int  #: microseconds since 1970
 
 
+class PassedBefore(NamedTuple):
+    """These tasks passed in another run, and need not run in this one: what they provide counts as there."""
+
+    reasons: Mapping[int, str]  #: by number: a sentence
+
+
 class PauseAsked(NamedTuple):
     """Start nothing new, let what runs end."""
 
@@ -176,6 +183,7 @@ Input = (
     | TaskBrought
     | TaskGone
     | TaskChanged
+    | PassedBefore
     | PauseAsked
     | StopAsked
     | CancelAsked

@@ -38,6 +38,7 @@ from pexen_state.core.inputs import (
     Lost,
     NewBoot,
     NotRebooted,
+    PassedBefore,
     PauseAsked,
     PoolHasRoom,
     RunOpened,
@@ -118,6 +119,7 @@ class Plan(Outages):
             TaskBrought: self._on_brought,
             TaskGone: self._on_gone,
             TaskChanged: self._on_changed,
+            PassedBefore: self._on_passed_before,
             PauseAsked: self._on_pause,
             StopAsked: self._on_stop,
             CancelAsked: self._on_cancel,
@@ -222,6 +224,9 @@ class Plan(Outages):
         task = self.tasks[changed.task]
         if not skipped_for_its_condition(task):  # that is decided anew by itself, or not at all
             self._send_back(task)
+
+    def _on_passed_before(self, told: PassedBefore) -> None:
+        self._skip_what_passed(told.reasons)
 
     def _on_pause(self, asked: PauseAsked) -> None:
         if self.mood is not Mood.DRAINING:

@@ -43,7 +43,7 @@ def kept_from_running(run: Standing, task: Task) -> Iterator[Task]:
 def _never_ran(task: Task) -> bool:
     """And may run now, as far as it is up to the task itself."""
     is_skipped = task.state is State.SKIPPED and task.is_fresh
-    return is_skipped and task.reason != GONE and not skipped_for_its_condition(task)
+    return is_skipped and not task.provided and task.reason != GONE and not skipped_for_its_condition(task)
 
 
 def exclude_each_other(some: Requests, others: Requests) -> bool:

@@ -116,6 +116,7 @@ class Cause(Word):
     OUT_OF_TIME = 35  #: over the time limit of all its attempts together
     PART_FAILED = 36  #: ended well, but had reported a part of it that did not
     CONDITION = 37  #: its condition is not true here (`when`)
+    PASSED_BEFORE = 38  #: it passed in another run, and is not to run again: what it provides counts as there
 
 
 #: Causes that end an attempt, and the state that the attempt ended in (the task may be tried again).
@@ -169,7 +170,7 @@ CRASHES = frozenset({Cause.WORKER_DIED, Cause.BOX_DIED_ALONE})
 _LOST = frozenset(cause for cause, state in ATTEMPT_STATE.items() if state is State.LOST)
 #: Why tasks never ran that do not apply here.
 APPLIES_NOT = frozenset({Cause.DOES_NOT_APPLY, Cause.CONDITION})
-_NEVER_RAN = APPLIES_NOT | {Cause.UNMET, Cause.LOCKED, Cause.GONE, Cause.GIVEN_UP}
+_NEVER_RAN = APPLIES_NOT | {Cause.PASSED_BEFORE, Cause.UNMET, Cause.LOCKED, Cause.GONE, Cause.GIVEN_UP}
 
 
 _SENT_BACK = frozenset({State.SUCCEEDED, State.FAILED, State.TIMED_OUT, State.SKIPPED})

@@ -23,3 +23,4 @@ class EventKind(Word):
     CLEARED = 10
     ENTERED = 12  #: tasks of that group run from then on, and no others
     CONDITIONS = 13  #: of so many tasks it is decided whether they apply here
+    FOLLOWED = 17  #: what was to follow the run's end was done (`--on-finish`); no decision of the plan

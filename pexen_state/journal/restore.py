@@ -69,6 +69,12 @@ SELECT id, uuid, name, recorded, shared, state, verdict, began_us,
 FROM run
 """
 
+#: Of runs that came to their end, and asked for something to follow it, which has not been done. A clause for `runs`.
+OWED = f"""
+state IN ({int(RunState.FINISHED)}, {int(RunState.CANCELLED)}) AND recorded LIKE '%"on_finish": "%'
+AND NOT EXISTS (SELECT 1 FROM run_event e WHERE e.run = run.id AND e.kind = {int(EventKind.FOLLOWED)})
+"""
+
 TASKS = """
 SELECT id - ?, key, fingerprint, state, attempt, withdrawn, failures, crashes, verdict, provided, locks, reason,
   ended, spec, submitted, reboots
@@ -80,7 +86,8 @@ SELECT seq, task, attempt, old, new, cause, verdict, provided, locks, reason
 FROM transition WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?
 """
 
-_EVENTS = "SELECT seq, kind, data FROM run_event WHERE run = ? ORDER BY seq"
+# What was done after the end of a run tells nothing of how it stands.
+_EVENTS = f"SELECT seq, kind, data FROM run_event WHERE run = ? AND kind <> {int(EventKind.FOLLOWED)} ORDER BY seq"
 _SPECS = "SELECT key, spec FROM task WHERE id BETWEEN ? AND ? ORDER BY id"
 RANGES = "SELECT first_seq - 1, coalesce(last_seq, 9223372036854775807) FROM session WHERE run = ? ORDER BY id"
 

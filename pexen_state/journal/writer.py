@@ -25,6 +25,7 @@ from pexen_state.journal import restore, statements
 from pexen_state.journal.beside import refuse_beside_another
 from pexen_state.journal.clock import Clock, WatchedClock, steady_clock_us, wall_clock_us
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.identity import ProcessIdentity, process_identity
 from pexen_state.journal.ids import ids_of, task_base
 from pexen_state.journal.lives import Today, how_it_ended
@@ -263,6 +264,14 @@ class Journal:
         what = Verdict[verdict.upper()] if isinstance(verdict, str) else verdict
         with self._store.transaction():
             self._store.run(statements.END_RUN, [(int(how), int(what), self._clock(), self._of_run().run)])
+
+    def followed(self, run_id: int, data: Mapping[str, Any]) -> None:
+        """What was to follow that run's end was done. No session is needed: nothing is decided about the run."""
+        with self._store.transaction():
+            (last_seq,) = self._store.fetch(statements.LAST_SEQ, ())[0]
+            row = (last_seq + 1, run_id, int(EventKind.FOLLOWED), json.dumps(dict(data)), self._clock())
+            self._store.run(statements.INSERT_EVENT, [row])
+        self._memory = None  # it does not know of that number
 
     # == a turn ==========================================================================================
 

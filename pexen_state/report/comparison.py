@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pexen_state.journal.asking.by_fact import OfValue
 from pexen_state.journal.asking.comparing import Change, Difference, Kind, Result
 from pexen_state.report.style import Style, count, duration, verdict_words, when
 from pexen_state.report.text import safe
@@ -46,6 +47,40 @@ def difference_document(found: Difference) -> dict[str, Any]:
             for kind, changes in found.changes.items()
         },
     }
+
+
+def by_fact_lines(fact: str, values: Sequence[OfValue], found: Sequence[Difference], style: Style) -> Iterator[str]:
+    """`values`: that of the newest run first, then those that it is compared with, each `found` one after the other."""
+    if not values:
+        yield f"no run of this suite has come to its end by itself: nothing can be compared by {fact}"
+        return
+    if not found:
+        runs = "its only run" if values[0].runs == 1 else f"all of its {values[0].runs} runs"
+        yield f"{fact} is {_value(values[0])} in {runs}: there is nothing to compare"
+        return
+    for one in values:
+        yield f"{fact} {_value(one)}: run {one.run}{f', the newest of {one.runs}' if one.runs > 1 else ''}"
+    for other, difference in zip(values[1:], found, strict=True):
+        yield ""
+        yield style.strong(f"{fact}: {_value(other)} -> {_value(values[0])}")
+        yield from difference_lines(difference, style)
+
+
+def by_fact_document(fact: str, values: Sequence[OfValue], found: Sequence[Difference]) -> dict[str, Any]:
+    """The fields of the JSON document."""
+    return {
+        "fact": fact,
+        "values": [one._asdict() for one in values],
+        "differences": [difference_document(difference) for difference in found],
+    }
+
+
+def _value(one: OfValue) -> str:
+    if one.value is None:
+        return "not known"
+    if isinstance(one.value, list):
+        return safe(", ".join(map(str, one.value)))
+    return safe(str(one.value).lower() if isinstance(one.value, bool) else str(one.value))
 
 
 def _run(run: dict[str, Any]) -> str:

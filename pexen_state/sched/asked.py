@@ -13,6 +13,7 @@ from typing import Any
 
 from pexen_state.box.facts import Fact
 from pexen_state.core.plan import Plan
+from pexen_state.journal.lock import RunLock
 from pexen_state.sched.common import Opened, SchedulerError
 
 #: What may be said anew about tasks when a run is resumed; all else is as the run recorded it.
@@ -47,8 +48,10 @@ class RunAsked:
     park: bool = False
     kernel: bool = False
     facts: Mapping[str, Fact] | None = None
+    skip_passed_in: int | None = None
     announce: Callable[[Opened], None] | None = None
     pulse: Callable[[], None] | None = None
+    finish: Callable[[RunLock, int], None] | None = None
     planned: Callable[[Plan], None] | None = None  #: is given the plan, before anything else is
 
 

@@ -57,6 +57,7 @@ from pexen_state.sched.match import Match, check_keys, match_tasks, some
 from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.parking import why_parked
 from pexen_state.sched.partners import Source
+from pexen_state.sched.passed import passed_before
 from pexen_state.sched.pool.base import Began, Outcome, Pool
 from pexen_state.sched.pool.results import after_changes, texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
@@ -136,6 +137,8 @@ def run_journaled(
     paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
         lock = stack.enter_context(_lock(asked))
+        over = _Over(asked, lock)
+        stack.push(over.tell)  # before the lock is given up, when all else is closed
         marks = begun_marks(paths.slots)
         new_slots = f"{paths.slots}.new"
         # Not ours to close if somebody else uses it.
@@ -204,7 +207,7 @@ def run_journaled(
         began = restored(journal.facts(run.id))
         conditions = Conditions(run.options.get("params"), lambda: now)
         journal.begin_session(run.id, facts=now, panics=kept_panics())
-        stack.push(_Session(journal, plan, loop).end)
+        stack.push(_Session(journal, plan, loop, over, run.id).end)
         if asked.announce is not None:
             asked.announce(_opened(run, match, left, differences(began, now) if began else []))
         if match.is_resumed:
@@ -222,6 +225,8 @@ def run_journaled(
         journal.set_fingerprints(match.fingerprints)
         stack.enter_context(all_frozen())
         before = [*lost, *match.before, ConditionsKnown(conditions.applies, match.decides_again)]
+        if asked.skip_passed_in is not None:
+            before.append(passed_before(journal.fetch, asked.skip_passed_in, [*match.specs, *coming], match.bodies))
         if asked.park and (why := why_parked(interrupted.lives)) is not None:
             unfinished = plan.unfinished
             yield from loop.settle(before)
@@ -300,6 +305,8 @@ def _begin_or_match(
         check_names(callables.specs)
     if asked.parent is not None and journal.run(asked.parent) is None:
         raise SchedulerError(f"there is no run {asked.parent} in {journal.paths.db}: `pexen runs` lists them")
+    if asked.skip_passed_in is not None and journal.run(asked.skip_passed_in) is None:
+        raise SchedulerError(f"there is no run {asked.skip_passed_in} in {journal.paths.db}: `pexen runs` lists them")
     before = journal.unfinished_run(asked.name) if asked.supersedes else None
     base = codec.encode(dict(asked.shared), "shared") if asked.shared else None
     fingerprints = Fingerprints().of_all(callables.bodies)
@@ -348,13 +355,29 @@ def _run_to_resume(asked: RunAsked, journal: Journal) -> RunRecord | None:
     return journal.unfinished_run(asked.name) if asked.resume else None
 
 
+class _Over:
+    """Tells whoever wants to know that the run has come to its end, while nobody else can write to the journal."""
+
+    def __init__(self, asked: RunAsked, lock: RunLock) -> None:
+        self.run: int | None = None  #: which run did
+        self._finish = asked.finish
+        self._lock = lock
+
+    def tell(self, kind: type[BaseException] | None, _error: BaseException | None, _: object) -> None:
+        has_failed = kind is not None and issubclass(kind, Exception)
+        if self.run is not None and self._finish is not None and not has_failed:
+            self._finish(self._lock, self.run)
+
+
 class _Session:
     """Writes how the session ended, and the run's end if it is over."""
 
-    def __init__(self, journal: Journal, plan: Plan, loop: Loop) -> None:
+    def __init__(self, journal: Journal, plan: Plan, loop: Loop, over: _Over, run: int) -> None:
         self._journal = journal
         self._plan = plan
         self._loop = loop
+        self._over = over
+        self._run = run
 
     def end(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         broken = kind is not None and issubclass(kind, Exception)
@@ -363,6 +386,7 @@ class _Session:
                 self._journal.end_session(HowEnded.FAILED if broken else HowEnded.STOPPED)
         elif self._plan.is_over and (self._plan.is_cancelled or not self._loop.owes):
             end_session(self._journal, self._plan, HowEnded.FINISHED)
+            self._over.run = self._run
         elif isinstance(error, RunParked):
             self._journal.end_session(HowEnded.PARKED)
         elif broken:

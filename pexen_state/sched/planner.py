@@ -21,6 +21,7 @@ from pexen_state.core.inputs import CancelAsked, ConditionsKnown, Input, PauseAs
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.states import Verdict
+from pexen_state.journal.lock import RunLock
 from pexen_state.sched import amounts
 from pexen_state.sched.asked import RunAsked, check_max_fail, check_overrides, checked_params
 from pexen_state.sched.catalogue import Catalogue, recorded_keys
@@ -88,9 +89,13 @@ class Sched:
     groups      on which workers the tasks of each group run (`sched.groups.Group`), which run with none of another
                 one. Where none is declared a task may be of any
     no_deps     nobody is taken from the catalogue: names that no task provides are taken as provided
+    skip_passed_in   a run of the journal: tasks that passed there, and whose code is what it was, are skipped, and what
+                they provide counts as there; what runs `always` runs all the same
     announce    called once, when a journaled session is open and before anything runs; `plan` is there then
     pulse       called in the thread that runs: after each turn, and at least every 0.2 s while nothing happens,
                 but not while the caller has a result in hand. What it raises ends the session, in order
+    finish      under a journal: called once with the run lock and the run's id when the run has come to its end, that
+                is in the journal, and the pool and the journal are closed; nobody else can write to it meanwhile
 
     Raises DepcheckError if a required name is provided by nobody, MutexError if a task both uses and claims
     a lock.
@@ -127,8 +132,10 @@ class Sched:
         catalogue: Iterable[Body] = (),
         chosen: Collection[str] = (),
         no_deps: bool = False,
+        skip_passed_in: int | None = None,
         announce: Callable[[Opened], None] | None = None,
         pulse: Callable[[], None] | None = None,
+        finish: Callable[[RunLock, int], None] | None = None,
     ) -> None:
         check_max_fail(max_fail)
         check_overrides(overrides)
@@ -161,8 +168,10 @@ class Sched:
         self.max_boots = max_boots
         self.park = park
         self.kernel = kernel
+        self.skip_passed_in = skip_passed_in
         self.announce = announce
         self.pulse = pulse
+        self.finish = finish
         self.shared: dict[str, Any] = {}
         self.plan: Plan | None = None  #: of the run that goes on, or of the last one
         self._tasks: dict[int, Body] = {}  # by id(): a task is the same object, not an equal one
@@ -366,6 +375,8 @@ class Sched:
             facts=self.facts,
             announce=self.announce,
             pulse=self.pulse,
+            finish=self.finish,
+            skip_passed_in=self.skip_passed_in,
             planned=self._set_plan,
         )
 

@@ -111,6 +111,93 @@ def test_diff_says_that_a_run_is_unfinished(box: Box):
     assert done.lines[-1] == "no difference: 1 task as before"
 
 
+@pytest.fixture
+def kernels(box: Box) -> Box:
+    """Runs 1 and 3 on one kernel, 2, 4 and 5 on another one: as their journal tells it."""
+    box.file("a.jobs", "one: test ! -e bad\ntwo: true\n")
+    for bad in (False, True, False, True):
+        if bad:
+            box.file("bad", "")
+        else:
+            (box.directory / "bad").unlink(missing_ok=True)
+        assert box.pexen("run", "a.jobs").code == bad
+    assert box.pexen("rerun", "--failed").code == 1
+    from tests.journal.telling import change
+
+    for run, kernel in enumerate(("6.1", "6.12", "6.1", "6.12", "6.13"), start=1):
+        change(box.journal, f"UPDATE fact SET value = '{kernel}' WHERE session = {run} AND name = 'kernel'")
+    return box
+
+
+def test_diff_by_a_fact_compares_the_newest_runs_of_its_values(kernels: Box):
+    done = kernels.pexen("diff", "--by", "kernel")
+
+    assert done.code == 1
+    assert timeless(done.lines) == [
+        "kernel 6.12: run 4, the newest of 2",
+        "kernel 6.1: run 3, the newest of 2",
+        "",
+        "kernel: 6.1 -> 6.12",
+        "run 3 (a.jobs, (time)) -> run 4 (a.jobs, (time))",
+        "",
+        "newly failed: 1",
+        "  one  pass -> fail  exit 1",
+        "",
+        "1 newly failed; 1 task as before",
+    ]
+
+
+def test_diff_by_a_fact_as_json(kernels: Box):
+    found = kernels.json("diff", "--by", "kernel", "a.jobs", code=1)
+
+    assert found["fact"] == "kernel"
+    assert found["values"] == [{"value": "6.12", "run": 4, "runs": 2}, {"value": "6.1", "run": 3, "runs": 2}]
+    (difference,) = found["differences"]
+    assert (difference["before"]["id"], difference["after"]["id"], difference["worse"]) == (3, 4, True)
+    assert [change["task"] for change in difference["changes"]["newly_failed"]] == ["one"]
+
+
+def test_diff_by_a_fact_of_two_runs_tells_what_it_was(kernels: Box):
+    lines = kernels.pexen("diff", "1", "2", "--by", "kernel").lines
+
+    assert lines[:4] == ["kernel 6.12: run 2", "kernel 6.1: run 1", "", "kernel: 6.1 -> 6.12"]
+    assert "  one  pass -> fail  exit 1" in lines
+
+
+def test_diff_by_a_fact_that_never_changed_says_so(kernels: Box):
+    same = kernels.pexen("diff", "--by", "arch")
+
+    assert same.code == 0
+    assert re.fullmatch(r"arch is \S+ in all of its 4 runs: there is nothing to compare", same.lines[0])
+
+
+def test_diff_by_a_fact_where_no_run_came_to_its_end(box: Box):
+    gate = box.gate()
+    box.file("a.jobs", "one: cat gate\n")
+    with box.started("run", "a.jobs") as run:
+        gate.reached()
+        run.signal(signal.SIGKILL)
+        run.process.wait()
+
+    done = box.pexen("diff", "--by", "kernel")
+
+    assert (done.code, done.lines) == (
+        0,
+        ["no run of this suite has come to its end by itself: nothing can be compared by kernel"],
+    )
+
+
+def test_facts_of_a_run_are_those_with_which_it_began(kernels: Box):
+    found = kernels.json("facts", "1")
+
+    assert (found["run"], found["facts"]["kernel"]) == (1, "6.1")
+    assert isinstance(found["facts"]["root"], bool)
+    assert isinstance(found["facts"]["network.interfaces"], list)
+    assert kernels.json("facts", "latest")["facts"]["kernel"] == "6.13"
+    assert any(line.startswith("kernel ") and line.endswith(" 6.1") for line in kernels.pexen("facts", "3").lines)
+    assert kernels.pexen("facts", "9").code == 2
+
+
 def test_history_tells_every_run_and_since_when(nights: Box):
     lines = timeless(nights.pexen("history", "sync").lines)
 
@@ -196,6 +283,13 @@ def test_slowest_by_what_tasks_usually_take_or_took_in_one_run(nights: Box):
         (["diff"], "two runs are compared, and 0 named. Write for example: pexen diff latest-1 latest"),
         (["diff", "1"], "two runs are compared, and 1 named."),
         (["diff", "1", "2", "3"], "two runs are compared, and 3 named."),
+        (["diff", "1", "2", "3", "--by", "kernel"], "two runs are compared, and 3 named."),
+        (
+            ["diff", "--by", "kernle"],
+            "--by: there is no fact 'kernle'. Did you mean 'kernel'? `pexen facts` lists them",
+        ),
+        (["diff", "--by", "kernel", "9"], "the journal has no run 9."),
+        (["facts", "9"], "the journal has no run 9."),
         (["diff", "1", "9"], "the journal has no run 9. `pexen runs` lists them."),
         (["diff", "1", "nightlie"], "no run is named 'nightlie'. The journal has: nightly, weekly.jobs."),
         (["history"], "Missing argument 'TASK'"),
@@ -250,6 +344,8 @@ def test_an_empty_journal_is_told(box: Box):
     "words",
     [
         ["diff", "1", "2"],
+        ["diff", "--by", "host"],
+        ["facts", "1"],
         ["history", "dns"],
         ["flaky"],
         ["slowest"],

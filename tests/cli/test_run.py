@@ -153,6 +153,6 @@ def test_help_has_its_options_under_headings(box: Box):
 
     headings = [line for line in said if line.endswith(":") and not line.startswith(" ")]
     assert headings == [
-        "Which tasks:", "How:", "Limits:", "Reboots:", "Environment:", "What is shown:", "Reports, while it runs:",
-        "Journal:", "Other:"
+        "Which tasks:", "How:", "Limits:", "Reboots:", "At the end:", "Environment:", "What is shown:",
+        "Reports, while it runs:", "Journal:", "Other:",
     ]  # fmt: skip

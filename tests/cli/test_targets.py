@@ -14,7 +14,6 @@ from pexen_state.cli.running.options import Options
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.running.watching import Watch
-from pexen_state.cli.suite.targets import Commands, Target, load, parse, root_of, suite_name, told_where
 from pexen_state.core.inputs import Ending, Finished, PoolHasRoom, RunOpened, Started
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
@@ -25,6 +24,7 @@ from pexen_state.sched.common import DepcheckError
 from pexen_state.sched.executable import Executable
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.planner import Sched
+from pexen_state.suite.targets import Commands, Target, load, parse, root_of, suite_name, told_where
 
 
 @pytest.fixture

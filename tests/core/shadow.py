@@ -244,6 +244,8 @@ class Shadow:
             assert not self._holds(task), f"{key} applies, and was skipped"
             assert task.fresh or not task.ran, f"{key} had begun, and was skipped"
             task.applies = False
+        if told.cause is Cause.PASSED_BEFORE:
+            assert task.fresh or not task.ran, f"{key} had begun, and was skipped"
         if told.new is State.SUBMITTED:
             assert task.applies or task.spec.when is None, f"{key} was submitted, but does not apply"
             assert task.spec.group == self.group, f"{key} was submitted among tasks of another group"
@@ -284,7 +286,7 @@ class Shadow:
             assert told.verdict, key
             task.ended_at, task.verdict, task.provided = len(self.log), told.verdict, told.provided
             if told.old not in OWN_ENDING:
-                assert not told.provided, key
+                assert told.provided == (told.cause is Cause.PASSED_BEFORE), key
         if not told.locks.kept:
             task.holds = []
         if task.spec.recovers and task.has_passed:

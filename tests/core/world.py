@@ -21,6 +21,7 @@ from pexen_state.core.inputs import (
     Lost,
     NewBoot,
     NotRebooted,
+    PassedBefore,
     PauseAsked,
     PoolHasRoom,
     RunOpened,
@@ -136,6 +137,9 @@ class Run:
         self.shadow.again = self.tape.below(4) == 3
         self.turn([ConditionsKnown(lambda spec: condition(spec, known), self.shadow.again)])
         self.shadow.again = False
+        if not self.tape.below(3):
+            passed = {number: "passed in run 7" for number in range(1, len(self.specs) + 1) if self.tape.below(4) == 3}
+            self.turn([PassedBefore(passed)])
 
     def _one_thing(self) -> Iterator[Input]:
         running = sorted(self.plan.in_flight)

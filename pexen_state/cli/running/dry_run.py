@@ -14,15 +14,15 @@ from pexen_state.cli.running.introduction import why_no_tasks
 from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.suite.selection import Selection, told_why
-from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.core.catalogue import Applies, everything_applies
 from pexen_state.core.commands import Submit
-from pexen_state.core.inputs import ConditionsKnown, Ending, Finished, PoolHasRoom, RunOpened
+from pexen_state.core.inputs import ConditionsKnown, Ending, Finished, PassedBefore, PoolHasRoom, RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.report.style import count
 from pexen_state.report.text import safe
+from pexen_state.suite.targets import Suite, told_where
 
 
 def show(
@@ -33,6 +33,8 @@ def show(
     settings_file: str | None,
     here: str,
     applies: Applies,
+    passed: PassedBefore | None = None,
+    passed_in: int | None = None,
 ) -> Exit:
     """Raises what a run would raise before anything runs."""
     from pexen_state.sched.checks import check_names
@@ -66,21 +68,27 @@ def show(
     if (selected := selection.in_words()) is not None:
         app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
-    for spec in in_order(specs, applies):
+    for spec in in_order(specs, applies, passed):
         out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")
     out.flush()
     if away := sum(not applies(spec)[0] for spec in specs):
         app.console.say(f"{count(away, 'task')} would be skipped for a condition; `pexen plan` says which.")
+    if passed is not None:
+        app.console.say(
+            f"{count(len(passed.reasons), 'task')} would be skipped: they passed in run {passed_in}, or before it."
+        )
     app.console.say("Nothing was run, and nothing was written.")
     return Exit.DONE
 
 
-def in_order(specs: Sequence[TaskSpec], applies: Applies = everything_applies) -> Iterator[TaskSpec]:
+def in_order(
+    specs: Sequence[TaskSpec], applies: Applies = everything_applies, passed: PassedBefore | None = None
+) -> Iterator[TaskSpec]:
     """As one worker would start them."""
     plan = Plan(specs)
-    turn = plan.handle(ConditionsKnown(applies), RunOpened(), PoolHasRoom(1))
+    turn = plan.handle(ConditionsKnown(applies), passed or PassedBefore({}), RunOpened(), PoolHasRoom(1))
     while submitted := [command for command in turn.commands if isinstance(command, Submit)]:
         for one in submitted:
             yield plan.tasks[one.task].spec
-        passed = [Finished(one.task, one.attempt, Ending(Cause.RETURNED, Verdict.PASS)) for one in submitted]
-        turn = plan.handle(*passed, PoolHasRoom(1))
+        ended = [Finished(one.task, one.attempt, Ending(Cause.RETURNED, Verdict.PASS)) for one in submitted]
+        turn = plan.handle(*ended, PoolHasRoom(1))

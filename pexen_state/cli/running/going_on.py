@@ -16,14 +16,15 @@ from pexen_state.cli.running.introduction import targets_in_words
 from pexen_state.cli.running.options import Options, terms_of, with_defaults
 from pexen_state.cli.running.recorded import Recorded, restore, surroundings
 from pexen_state.cli.running.session import Goal, Session, warnings_as_sentences
-from pexen_state.cli.suite import earlier, targets
+from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
 from pexen_state.cli.suite.selection import Selection, Wishes, going_on_with, select
-from pexen_state.cli.suite.targets import Commands, Suite
 from pexen_state.journal.records import RunRecord, SavedTask
 from pexen_state.report.text import safe
 from pexen_state.sched.asked import OVERRIDABLE
 from pexen_state.sched.conditions import Conditions
+from pexen_state.suite import targets
+from pexen_state.suite.targets import Commands, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def run_again(app: App, path: str, record: RunRecord, anew: Anew, failed: bool, 
     keys = left.wanted(failed, not_run)
     again = load_again(app, record, anew.options)
     # What picked its tasks then has done so: the keys say the same.
-    options = replace(again.options, keyword=None, tags=None, shard=None, of_run=record.id)
+    options = replace(again.options, keyword=None, tags=None, shard=None, skip_if_passed_in=None, of_run=record.id)
     with warnings_as_sentences(app.console):
         wishes, applies = Wishes.of(options), Conditions(options.params).applies
         selection = select(

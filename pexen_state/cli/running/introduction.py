@@ -10,11 +10,11 @@ from pexen_state.cli import journals
 from pexen_state.cli.output import Console
 from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import Selection
-from pexen_state.cli.suite.targets import Suite
 from pexen_state.journal.records import HowEnded
 from pexen_state.report.display import Header, Past
 from pexen_state.report.style import count
 from pexen_state.report.text import safe
+from pexen_state.suite.targets import Suite
 
 if TYPE_CHECKING:
     from pexen_state.cli.running.options import Terms
@@ -38,13 +38,20 @@ def header(opened: Opened, terms: Terms, journal: str, sentences: Iterable[str])
 
 
 def before(
-    opened: Opened, how_left: HowLeft | None, selection: Selection, settings_file: str | None, here: str
+    opened: Opened,
+    how_left: HowLeft | None,
+    selection: Selection,
+    settings_file: str | None,
+    here: str,
+    passed_in: int | None = None,
 ) -> Iterator[str]:
     """The sentences below the header."""
     if settings_file is not None:
         yield f"settings: {journals.shown(settings_file, here)}"
     if (selected := selection.in_words()) is not None:
         yield f"{selected}."
+    if passed_in is not None:
+        yield f"what passed in run {passed_in}, and is what it was then, is skipped."
     if how_left is not None:
         yield how_left.sentence
         crashed = how_left.ended is HowEnded.CRASHED

@@ -46,12 +46,15 @@ class Options:
     resume_by_hand: bool | None = None
     reboot_command: str | None = None
     max_boots: int | None = None
+    on_finish: str | None = None  #: a command for /bin/sh; empty: none, whatever the settings say
+    on_finish_timeout: str | None = None  #: a duration, or `none`
     keyword: str | None = None
     tags: Sequence[str] | None = None  #: expressions
     no_deps: bool | None = None
     shard: str | None = None  #: I/N
     repeat: int | None = None
     catalogue: Sequence[str] | None = None  #: targets
+    skip_if_passed_in: int | None = None  #: a run: what passed there is skipped
     of_run: int | None = None  #: its tasks are some of that run's: no other task joins it later
 
     def over(self, other: Options) -> Options:
@@ -99,6 +102,7 @@ def with_defaults(options: Options, is_a_list: bool) -> Options:
             allow_reboot=False,
             resume_by_hand=False,
             max_boots=100,
+            on_finish_timeout="10m",
         )
     )
 
@@ -156,6 +160,10 @@ def terms_of(options: Options) -> Terms:
 def check(options: Options) -> None:
     """Raises UsageError for what makes no sense, before anything is read or imported."""
     terms_of(with_defaults(options, is_a_list=False))
+    if options.on_finish_timeout is not None:
+        timeout_of(options.on_finish_timeout, "--on-finish-timeout")
+    if options.on_finish is not None and "\0" in options.on_finish:
+        raise UsageError("--on-finish: a command cannot hold a NUL character")
 
 
 def workers_of(jobs: str) -> int:

@@ -20,8 +20,8 @@ from typing import Any
 from pexen_state.cli.errors import UsageError
 from pexen_state.cli.journals import current_directory
 from pexen_state.cli.running.options import Options
-from pexen_state.cli.suite.targets import Target
 from pexen_state.report.text import safe
+from pexen_state.suite.targets import Target
 from pexen_state.util import PexenWarning
 
 _NAMES = ("PATH", "LANG", "LANGUAGE", "TZ", "HOME", "VIRTUAL_ENV", "PYTHONPATH")
@@ -97,6 +97,11 @@ def surroundings() -> dict[str, Any]:
 
 def _is_kept(name: str) -> bool:
     return name in _NAMES or name.startswith("LC_")
+
+
+def environment_of(kept: Mapping[str, Any], now: Mapping[str, str]) -> dict[str, str]:
+    """An environment of now, with what was kept of that of the run in its place."""
+    return {**{name: value for name, value in now.items() if not _is_kept(name)}, **kept["environment"]}
 
 
 def restore(kept: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
+from pexen_state.cli.running import following_up
 from pexen_state.cli.running.going_on import Anew, go_on
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
@@ -40,11 +41,14 @@ def check(app: App, path: str) -> Exit:
     except JournalTooOld:
         app.console.out.line("the journal was written by an older pexen: it is upgraded first, and then looked at.")
         return Exit.DONE
+    owed = following_up.due(path)
+    for sentence in following_up.in_words(owed):
+        app.console.out.line(sentence)
     for one in ours:
         app.console.out.line(f"{safe(one.how.sentence)} Suite {safe(one.record.name)}.")
     for one in left_alone:
         app.console.say(_left_alone(one))
-    if not ours:
+    if not ours and not owed:
         app.console.say("nothing is to go on by itself.")
         return Exit.NOTHING
     return Exit.DONE
@@ -55,9 +59,10 @@ def resume_all(app: App, path: str, anew: Anew) -> int:
     ours, left_alone = _sorted(path)
     for one in left_alone:
         app.console.say(_left_alone(one))
-    if not ours:
+    owed = [following_up.make_up_for(app, path, record, anew.waits) for record in following_up.due(path)]
+    if not ours and not owed:
         raise NothingToDo("nothing to resume: no unfinished run of this journal is to go on by itself.")
-    codes: list[int] = [Exit.DONE]
+    codes: list[int] = [Exit.DONE, *owed]
     for one in ours:
         app.console.out.flush()
         app.console.err.flush()

@@ -80,6 +80,16 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
         ),
         "max_boots": click.option("--max-boots", metavar="N", type=_COUNT, help="Boots that the run may have [100]."),
     },
+    "At the end": {
+        "on_finish": click.option(
+            "--on-finish",
+            metavar="CMD",
+            help="Run CMD by /bin/sh when the run has come to its end; PEXEN_EXIT_CODE and others tell it how.",
+        ),
+        "on_finish_timeout": click.option(
+            "--on-finish-timeout", metavar="D", help="Time limit of that, or none [10m]."
+        ),
+    },
     "Environment": {
         "params": click.option(
             "-P",
@@ -184,6 +194,8 @@ def options_of(typed: Mapping[str, Any]) -> Options:
         resume_by_hand=typed["resume_by_hand"],
         reboot_command=typed["reboot_command"],
         max_boots=typed["max_boots"],
+        on_finish=typed["on_finish"],
+        on_finish_timeout=typed["on_finish_timeout"],
         params=params_of(typed),
         resources=amounts_of(typed.get("resources") or ()) or None,
         env=environment.typed(typed["env"]) or None,

@@ -5,7 +5,7 @@ What it says at its begin is in `introduction`, what its end means in `ending`.
 
 from __future__ import annotations
 
-import time
+import os
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -16,24 +16,24 @@ from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
-from pexen_state.cli.running import introduction, permission
-from pexen_state.cli.running.ending import ended_tasks, exit_code
+from pexen_state.cli.running import following_up, introduction, permission
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.reporter import Reporter
 from pexen_state.cli.running.signals import Signals
 from pexen_state.cli.running.watching import Watch
 from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import Selection, told_why
-from pexen_state.cli.suite.targets import Suite, told_where
 from pexen_state.report import display
 from pexen_state.report.text import safe
+from pexen_state.suite.on_finish import OnFinish
+from pexen_state.suite.session import conduct, pool_of
+from pexen_state.suite.targets import Suite, told_where
 from pexen_state.util import PexenWarning
 
 if TYPE_CHECKING:
     from pexen_state.cli.running.options import Terms
-    from pexen_state.sched.common import Opened
+    from pexen_state.sched.common import Opened, TaskRes
     from pexen_state.sched.planner import Sched
-    from pexen_state.sched.pool.base import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,13 @@ class Session:
     settings_file: str | None = None
     waits: bool = False  #: for a journal that somebody else holds
     _display: display.Display | None = field(default=None, init=False)
-    _opened: Opened | None = field(default=None, init=False)
     _reporter: Reporter | None = field(default=None, init=False)
+    _troubles: list[str] = field(default_factory=list, init=False)  # of reports
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
         if not self.selection.tasks:
             raise NothingToDo(introduction.why_no_tasks(self.suite))
-        started = time.monotonic()
         is_part = not self.selection.is_whole
         options = self.recorded.options
         permission.check(options, self.journal)
@@ -91,10 +90,16 @@ class Session:
             with Signals(sched, lambda: min(watch.in_flight, self.terms.workers)) as signals:
                 sched.announce = lambda opened: self._announce(opened, signals, watch)
                 sched.pulse = lambda: self._pulse(watch)
+                workers = min(self.terms.workers, len(self.selection.tasks))  # each of them costs a process
                 try:
-                    for result in sched.run(self._pool()):
-                        assert self._display is not None
-                        self._display.result(result)
+                    ended = conduct(
+                        sched,
+                        pool_of(self.terms.pool, workers),
+                        self._take,
+                        is_strict=self.terms.is_strict,
+                        at_end=lambda _: self._finish_reports(),
+                        after=self._after(signals),
+                    )
                 except KeyboardInterrupt:
                     raise Interrupted("interrupted before anything was started") from None
                 finally:
@@ -103,14 +108,30 @@ class Session:
         plan = sched.plan
         assert plan is not None
         assert self._display is not None
-        assert self._opened is not None
-        took = time.monotonic() - started
-        self._display.summary(display.Summary(self._opened.run_id, list(ended_tasks(plan)), took, plan.given_up))
+        self._display.summary(display.Summary(ended.run, list(ended.tasks), ended.seconds, ended.given_up))
         self._display.close()
         if (waiting := introduction.who_awaits_a_reboot(plan)) is not None:
             self.app.console.say(f"pexen: {waiting}")
-        self._finish_reports()
-        return exit_code(plan, self.terms.is_strict)
+        for trouble in self._troubles:
+            self.app.console.err.line(f"pexen: warning: {trouble}")
+        if ended.followed is not None:
+            following_up.tell(self.app, ended.followed, self.here)
+        return ended.code
+
+    def _take(self, result: TaskRes) -> None:
+        assert self._display is not None
+        self._display.result(result)
+
+    def _after(self, signals: Signals) -> OnFinish | None:
+        """What follows the end of the run, if anything does."""
+
+        def started(group: int) -> None:
+            signals.following(group)
+            assert self._display is not None
+            self._display.say(f"pexen: --on-finish: {safe(self.recorded.options.on_finish or '')}")
+
+        after = following_up.of_options(self.recorded.options, os.getcwd(), dict(os.environ))
+        return after._replace(started=started) if after is not None else None
 
     def _sched(self) -> Sched:
         from pexen_state.sched.groups import Group
@@ -144,24 +165,15 @@ class Session:
             catalogue=selection.taken,
             chosen=selection.chosen,
             no_deps=selection.no_deps,
+            skip_passed_in=options.skip_if_passed_in,
             groups=[Group(name, **said) for name, said in (options.groups or {}).items()],
         )
-
-    def _pool(self) -> Pool:
-        workers = min(self.terms.workers, len(self.selection.tasks))  # each of them costs a process
-        if self.terms.pool == "thread":
-            from pexen_state.sched.pool.thread import ThreadWorkerPool
-
-            return ThreadWorkerPool(workers=workers)
-        from pexen_state.sched.pool.process import ProcessWorkerPool
-
-        return ProcessWorkerPool(workers=workers)
 
     def _announce(self, opened: Opened, signals: Signals, watch: Watch) -> None:
         from pexen_state.journal.paths import JournalPaths
 
-        self._opened = opened
         console = self.app.console
+        passed_in = self.recorded.options.skip_if_passed_in
         command = f"pexen{journals.option_for(self.journal, self.app.journal, self.here, self.app.environ)}"
         looks = display.Looks(
             console.style, command, self.terms.show_output, console.quiet, is_verbose=self.app.common.verbose
@@ -175,7 +187,9 @@ class Session:
                 self.terms,
                 journals.shown(self.journal, self.here),
                 (
-                    *introduction.before(opened, self.goal.how_left, self.selection, self.settings_file, self.here),
+                    *introduction.before(
+                        opened, self.goal.how_left, self.selection, self.settings_file, self.here, passed_in
+                    ),
                     *introduction.beside(opened, self.journal, command),
                 ),
             )
@@ -186,8 +200,7 @@ class Session:
 
     def _finish_reports(self) -> None:
         """What cannot be written is no fault of the run, and does not change what it ended with."""
-        for trouble in self._reporter.finish() if self._reporter is not None else ():
-            self.app.console.err.line(f"pexen: warning: {trouble}")
+        self._troubles += self._reporter.finish() if self._reporter is not None else ()
 
     def _pulse(self, watch: Watch) -> None:
         if self._display is not None:

@@ -50,6 +50,7 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
         self._running = running
         self._display: Shown | None = None
         self._presses = 0
+        self._follower: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -74,9 +75,22 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
         """From now on there is a run."""
         self._display = display
 
+    def following(self, group: int) -> None:
+        """The run is over, and this process group runs what follows: from now on that is what is to be stopped."""
+        self._follower = group
+
+    def _stop_the_follower(self, display: Shown, follower: int) -> None:
+        display.say("pexen: stopping the command of --on-finish; the run itself is over.")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(follower, signal.SIGTERM)
+
     def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
         if self._display is None:
             raise KeyboardInterrupt
+        if self._follower is not None and self._presses < 2:
+            self._presses += 1
+            self._stop_the_follower(self._display, self._follower)
+            return
         self._presses += 1
         if self._presses == 1:
             running = self._running()
@@ -100,6 +114,9 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
     def _terminate(self, _number: int, _frame: FrameType | None) -> None:
         if self._display is None:
             raise KeyboardInterrupt
+        if self._follower is not None:
+            self._stop_the_follower(self._display, self._follower)
+            return
         self._presses = max(self._presses, 2)
         if self._sched.plan is not None and self._sched.plan.is_rebooting:
             self._display.say("pexen: the box goes down, as tasks have asked. `pexen resume` goes on after the boot.")

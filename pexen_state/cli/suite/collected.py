@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from pexen_state.cli.app import App
 from pexen_state.cli.running.options import Options, Terms, check, terms_of, with_defaults
 from pexen_state.cli.suite.selection import Selection, Wishes, select
-from pexen_state.cli.suite.targets import Suite
 from pexen_state.core.catalogue import Applies
 from pexen_state.core.spec import TaskSpec
+from pexen_state.suite.targets import Suite
 
 
 class Collected(NamedTuple):
@@ -36,10 +36,10 @@ def collect(app: App, typed: Sequence[str], name: str | None, said: Options) -> 
     from pexen_state.cli.running.introduction import why_no_tasks
     from pexen_state.cli.running.session import warnings_as_sentences
     from pexen_state.cli.settings import check_deeper, of_roots
-    from pexen_state.cli.suite import targets
     from pexen_state.sched.conditions import Conditions
     from pexen_state.sched.groups import check_groups
     from pexen_state.sched.specs import Defaults
+    from pexen_state.suite import targets
 
     if name is not None and not name.strip():
         raise UsageError("--name: a suite without a name could not be found again")

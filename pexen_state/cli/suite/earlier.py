@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.errors import NothingToDo
@@ -13,6 +13,8 @@ from pexen_state.cli.running.recorded import is_ours
 from pexen_state.cli.suite import left
 from pexen_state.cli.suite.left import HowLeft
 from pexen_state.cli.suite.selection import BAD, Failing, Left
+from pexen_state.core.inputs import PassedBefore
+from pexen_state.core.spec import TaskSpec
 from pexen_state.core.states import Verdict
 from pexen_state.journal import queries, restore
 from pexen_state.journal.ids import ids_of
@@ -23,6 +25,8 @@ from pexen_state.journal.records import RunRecord, RunState, SavedTask
 from pexen_state.journal.resuming import late
 from pexen_state.journal.uptodate import is_empty
 from pexen_state.sched.interrupted import Interrupted, interruption_of
+from pexen_state.sched.meta import Task
+from pexen_state.sched.passed import passed_before
 from pexen_state.sched.pool.slots import begun_marks
 from pexen_state.sched.repeat import without_round
 
@@ -73,6 +77,15 @@ def unfinished(path: str, which: str | None = None) -> Unfinished:
         return Unfinished(record, how_left(connection, record, path))
 
 
+def is_any_unfinished(path: str, which: str | None = None) -> bool:
+    """Whether `unfinished` would find one."""
+    try:
+        unfinished(path, which)
+    except NothingToDo:
+        return False
+    return True
+
+
 def all_unfinished(path: str) -> list[Unfinished]:
     """The oldest first."""
     with reader(path) as connection:
@@ -119,6 +132,12 @@ def interruption(path: str, run: int) -> Interrupted:
 def left_by(path: str, run: int) -> Left:
     """What became of a run's tasks."""
     return Left(run, {task.key: task.restored.verdict for task in saved_tasks(path, run)})
+
+
+def passed(path: str, run: int, tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> PassedBefore:
+    """Which of these tasks passed in that run, and are what they were then."""
+    with reader(path) as connection:
+        return passed_before(_fetching(connection), run, specs, [None, *tasks])
 
 
 def newest_of(path: str, suite: str) -> RunRecord | None:

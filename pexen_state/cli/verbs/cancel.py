@@ -48,6 +48,8 @@ def cancel(app: App, words: tuple[str, ...], forced: str | None) -> int:
                 raise UsageError(f"{safe(key)} has ended already ({said}): there is nothing to cancel")
     done = steer(path, Cancel(key), run)
     _wait_for_the_pool(app, run, key)
+    if done.is_over and not done.is_run:
+        _follow_up(app, path, run)
     with looking(app) as (_, connection):
         if key is None:
             about = queries.run(connection, run)
@@ -60,6 +62,14 @@ def cancel(app: App, words: tuple[str, ...], forced: str | None) -> int:
             line = f"{_of_task(connection, run, key)} {_then(run, done)}"
     app.console.out.line(line)
     return 0
+
+
+def _follow_up(app: App, path: str, run: int) -> None:
+    """Nobody ran it, and now it is over: what is to follow its end is up to us."""
+    from pexen_state.cli.running import following_up
+
+    for record in following_up.due(path, str(run)):
+        following_up.make_up_for(app, path, record)
 
 
 def _wait_for_the_pool(app: App, run: int, key: str | None) -> None:

@@ -53,7 +53,6 @@ def plan(
     from pexen_state.cli.running.options import Options
     from pexen_state.cli.suite.collected import collect
     from pexen_state.cli.suite.selection import told_why
-    from pexen_state.cli.suite.targets import told_where
     from pexen_state.core.inputs import ConditionsKnown
     from pexen_state.report import candidates
     from pexen_state.report.forecast import as_fields, forecast_lines, rehearse
@@ -63,6 +62,7 @@ def plan(
     from pexen_state.sched.checks import check_locks, check_names
     from pexen_state.sched.common import DepcheckError
     from pexen_state.sched.match import check_keys
+    from pexen_state.suite.targets import told_where
     from pexen_state.words import did_you_mean
 
     said = Options(jobs=jobs, resources=amounts_of(resources) or None, params=params_of(typed))

@@ -70,11 +70,21 @@ def resume(
             from pexen_state.cli.running.resume_all import resume_all
 
             return resume_all(app, found.path, anew)
-        unfinished = earlier.unfinished(found.path, run)
+        from pexen_state.cli.running import following_up
+
+        owed = following_up.due(found.path, run)
         if plan:
             from pexen_state.cli.running.resume_plan import show
 
-            return show(app, found.path, unfinished, anew)
+            for sentence in following_up.in_words(owed):
+                app.console.out.line(sentence)
+            if owed and not earlier.is_any_unfinished(found.path, run):
+                return Exit.DONE
+            return show(app, found.path, earlier.unfinished(found.path, run), anew)
+        codes = [following_up.make_up_for(app, found.path, record, wait) for record in owed]
+        if codes and not earlier.is_any_unfinished(found.path, run):
+            return max(codes)
+        unfinished = earlier.unfinished(found.path, run)
         return go_on(app, found.path, unfinished, anew)
     except (NothingToDo, RunOver) as nothing:
         if not unattended:

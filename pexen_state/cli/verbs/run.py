@@ -14,20 +14,27 @@ from pexen_state.cli.running.run_options import headings, options_of, session_op
 if TYPE_CHECKING:
     from pexen_state.cli.running.options import Options
     from pexen_state.cli.suite.selection import Selection
-    from pexen_state.cli.suite.targets import Suite, Target
+    from pexen_state.suite.targets import Suite, Target
 
 
 @click.command(
     short_help="Run a suite.",
     cls=Grouped,
     headings=headings(
-        Which_tasks=(*NAMES, "last_failed", "not_run", *NAMES_OF_ROUNDS, "dry_run"), Journal=("resume", "name")
+        Which_tasks=(*NAMES, "last_failed", "not_run", "passed_in", *NAMES_OF_ROUNDS, "dry_run"),
+        Journal=("resume", "name"),
     ),
 )
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @pick_options(rounds=True)
 @click.option("--lf", "--last-failed", "last_failed", is_flag=True, help="Only those that failed when they last ran.")
 @click.option("--not-run", is_flag=True, help="Only those that did not run in the last run, or were cut off.")
+@click.option(
+    "--skip-if-passed-in",
+    "passed_in",
+    metavar="RUN",
+    help="Skip what passed in RUN and is what it was then; what it provides counts as there.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="List the tasks in order; run nothing and write nothing.")
 @click.option("--name", help="What the suite is called; equal names are the same suite [by its targets].")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run of this suite, if there is one.")
@@ -38,6 +45,7 @@ def run(
     targets: tuple[str, ...],
     last_failed: bool,
     not_run: bool,
+    passed_in: str | None,
     dry_run: bool,
     name: str | None,
     resume: bool,
@@ -63,7 +71,7 @@ def run(
     from pexen_state.cli.running.options import terms_of, with_defaults
     from pexen_state.cli.running.recorded import Recorded, surroundings
     from pexen_state.cli.running.session import Session, warnings_as_sentences
-    from pexen_state.cli.suite import targets as loading
+    from pexen_state.suite import targets as loading
 
     # What is wrong is said before anything is imported.
     if name is not None and not name.strip():
@@ -74,7 +82,9 @@ def run(
         parsed = loading.parse(targets)
         said = settings.of_roots(map(loading.root_of, parsed), loading.owners_of(parsed))
         if resume and not dry_run:
-            code = _go_on(app, parsed, name or said.name, said.journal, options, wait, last_failed or not_run)
+            code = _go_on(
+                app, parsed, name or said.name, said.journal, options, wait, last_failed or not_run or passed_in
+            )
             if code is not None:
                 return code
         # Before the environment is the tasks': which journal it is must not depend on that.
@@ -87,13 +97,17 @@ def run(
             settings.check_deeper(root, loading.directories_of(suite))
         options = with_defaults(options, suite.is_a_list)
         selection, of_run = _select(suite, journal, options, last_failed, not_run, dry_run)
-    options = replace(options, of_run=of_run)
+        skip = _passed_in(journal, passed_in, dry_run) if passed_in is not None else None
+    options = replace(options, of_run=of_run, skip_if_passed_in=skip)
     terms, here = terms_of(options), around["directory"]
     if dry_run:
         from pexen_state.cli.running.dry_run import show
+        from pexen_state.cli.suite import earlier
         from pexen_state.sched.conditions import Conditions
 
-        return show(app, suite, selection, terms, said.file, here, Conditions(options.params).applies)
+        passed = earlier.passed(journal, skip, selection.tasks, selection.specs()) if skip is not None else None
+        applies = Conditions(options.params).applies
+        return show(app, suite, selection, terms, said.file, here, applies, passed, skip)
     recorded = Recorded(suite.targets, options, around)
     return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
 
@@ -131,6 +145,20 @@ def _select(
     return select(suite.tasks, wishes, keys, [how], catalogue=suite.catalogue, applies=applies), newest.id
 
 
+def _passed_in(journal: str, which: str, dry_run: bool) -> int:
+    """The number of that run. Raises NotFound, and UsageError if there is none at all."""
+    from pexen_state.cli.errors import UsageError
+    from pexen_state.cli.suite import earlier
+    from pexen_state.journal.uptodate import bring_up_to_date, is_empty
+    from pexen_state.report.text import safe
+
+    if is_empty(journal):
+        raise UsageError(f"--skip-if-passed-in: there is no run in the journal {safe(journal)} yet. Leave it out.")
+    if not dry_run:
+        bring_up_to_date(journal)
+    return earlier.run_named(journal, which).id
+
+
 def _go_on(
     app: App,
     targets: tuple[Target, ...],
@@ -145,16 +173,19 @@ def _go_on(
     from dataclasses import replace
 
     from pexen_state.cli import journals
-    from pexen_state.cli.running import going_on
+    from pexen_state.cli.running import following_up, going_on
     from pexen_state.cli.suite import earlier
-    from pexen_state.cli.suite import targets as loading
     from pexen_state.journal.uptodate import bring_up_to_date
+    from pexen_state.suite import targets as loading
     from pexen_state.util import PexenWarning
 
     root = loading.common_root(targets)
     journal = journals.for_run(app.journal, root, setting)
     bring_up_to_date(journal)
-    found = earlier.unfinished_of(journal, name or loading.suite_name(targets, root))
+    suite = name or loading.suite_name(targets, root)
+    for record in following_up.due(journal, suite):
+        following_up.make_up_for(app, journal, record, waits)
+    found = earlier.unfinished_of(journal, suite)
     if found is None:
         return None
     own = replace(options, keyword=None, tags=None, no_deps=None, shard=None, repeat=None, catalogue=None)

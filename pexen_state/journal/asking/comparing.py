@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pexen_state.core.states import BAD_WORDS
+from pexen_state.core.states import BAD_WORDS, Cause
 from pexen_state.journal import queries
+from pexen_state.journal.ids import ids_of
 
 GOOD = frozenset({"pass", "info", "warn"})
 
@@ -21,6 +22,12 @@ SLOWER_TIMES = 2.0
 SLOWER_SECONDS = 1.0
 
 RESULTS = "SELECT task, verdict, state, flaky, seconds, attempts, reason FROM tasks WHERE run = ? ORDER BY number"
+
+# Skipped because they passed before, and were what they were then. Of the tables: a run may have many transitions.
+PASSED_BEFORE = f"""
+SELECT k.key FROM task k JOIN transition e ON e.seq = k.ended
+WHERE k.id BETWEEN ? AND ? AND e.cause = {int(Cause.PASSED_BEFORE)}
+"""
 
 
 class Result(NamedTuple):
@@ -93,10 +100,14 @@ def difference(connection: sqlite3.Connection, before: int, after: int) -> Diffe
 
 
 def results(connection: sqlite3.Connection, run: int) -> dict[str, Result]:
-    return {
+    """By key. What was skipped because it had passed counts as passed: nothing is different about it."""
+    found = {
         row[0]: Result(row[0], row[1], row[2], bool(row[3]), row[4], row[5] or 0, row[6])
         for row in connection.execute(RESULTS, (run,))
     }
+    for (task,) in connection.execute(PASSED_BEFORE, ids_of(run)):
+        found[task] = found[task]._replace(verdict="pass")
+    return found
 
 
 def compare(

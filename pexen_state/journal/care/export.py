@@ -1,6 +1,7 @@
 """Some runs of a journal as a journal of their own: a copy of all of it, from which the others are deleted.
 
-Ids stay what they are, so that "run 12" is the same run in both. The output of tasks is not in it.
+Ids stay what they are, so that "run 12" is the same run in both. The output of tasks is not in it. A command that is to
+follow the end of a run, and has not yet, follows it where it ran: nobody who gets the copy is to run it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from collections.abc import Collection
 from pexen_state.journal.care.copies import fill, new_file
 from pexen_state.journal.care.prune import delete_runs
 from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
+from pexen_state.journal.event_kinds import EventKind
+from pexen_state.journal.restore import OWED
+from pexen_state.journal.statements import INSERT_EVENT, LAST_SEQ
+
+_ELSEWHERE = '{"error": "was not known when the run was exported"}'
 
 
 def export(source: sqlite3.Connection, runs: Collection[int], target: str) -> int:
@@ -28,7 +34,11 @@ def export(source: sqlite3.Connection, runs: Collection[int], target: str) -> in
                 raw = driver_of(connection)
                 with connection.begin():
                     others = {run for (run,) in raw.execute("SELECT id FROM run")} - set(runs)
-                    delete_runs(raw, others, time.time_ns() // 1000)
+                    now_us = time.time_ns() // 1000
+                    delete_runs(raw, others, now_us)
+                    for (run,) in raw.execute(f"SELECT id FROM run WHERE {OWED}").fetchall():
+                        (last_seq,) = raw.execute(LAST_SEQ).fetchone()
+                        raw.execute(INSERT_EVENT, (last_seq + 1, run, int(EventKind.FOLLOWED), _ELSEWHERE, now_us))
                 raw.execute("PRAGMA temp_store=FILE")
                 raw.execute("VACUUM")
         finally:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pexen_state.cli.errors import Exit
 from pexen_state.core.plan import Plan
 from pexen_state.core.states import Verdict
 from pexen_state.report.display import Ended
+from pexen_state.suite.exits import Exit
 
 
 def ended_tasks(plan: Plan) -> Iterator[Ended]:

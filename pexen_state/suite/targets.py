@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from pexen_state.cli.errors import UsageError
 from pexen_state.core.spec import Declared
 from pexen_state.factory.base import BaseFactory
 from pexen_state.factory.context import Context
@@ -26,6 +25,7 @@ from pexen_state.root import Root, find_root
 from pexen_state.sched.catalogue import is_on_demand
 from pexen_state.sched.identity import key_of
 from pexen_state.sched.meta import Task, read_meta
+from pexen_state.suite.errors import UsageError
 from pexen_state.words import did_you_mean
 
 _PREFIXES = ("fs", "py", "cmds")
