@@ -12,7 +12,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tests.cli.box import Box
 
-# How long an example takes says something about the machine, not about pexen. What is red stays red; EXPLORE looks further.
+# How long an example takes says something about the machine, not about pexen. What is red stays red;
+# EXPLORE looks further.
 settings.register_profile("pexen", deadline=None, derandomize="EXPLORE" not in os.environ)
 settings.load_profile("pexen")
 
