@@ -277,7 +277,7 @@ class Plan(Outages):
         if self.mood is not Mood.RUNNING or self._is_held_for_reboot():
             return
         tasks, follows = self.tasks, self._follows
-        specs, resources = tasks.specs, self.resources
+        specs, resources, locks = tasks.specs, self.resources, self.locks
         self._end_turn()
         best = self._next_suspect if self.suspects else self._ready.pop
         states, attempts, requests, withdrawn = tasks.states, tasks.attempts, tasks.requests, tasks.withdrawn
@@ -297,7 +297,8 @@ class Plan(Outages):
             if needs_locks:
                 holding = tasks.locks[number]  # kept for this attempt, or
                 if holding is FREED:
-                    if not self._may_take_locks(number):
+                    if not locks.may_take(number, needs_locks, specs[number].priority):
+                        self._take_offers()
                         if resources.next_turn == number:
                             self._end_turn(at_once=True)
                         continue
@@ -318,7 +319,7 @@ class Plan(Outages):
             if needs:
                 resources.passed((specs[number].priority, number), needs)
                 self._end_turn()
-            if needs_locks or needs:
+            if locks.offers or resources.stirred:
                 self._take_offers()
 
     def _change_group_if_due(self) -> None:
@@ -331,14 +332,6 @@ class Plan(Outages):
             self._decide(Entered(group))
             self._commands.append(Enter(group))
             self._room = 0  # other workers are asked
-
-    def _may_take_locks(self, number: int) -> bool:
-        """Whether the task can have its locks now. If not, they offer it again."""
-        locks, tasks = self.locks, self.tasks
-        if locks.may_take(number, tasks.requests[number], tasks.specs[number].priority):
-            return True
-        self._take_offers()
-        return False
 
     def _may_take_resources(self, number: int, needs: Needs) -> bool:
         """Whether there is enough of what the task needs. If not, it is offered again. A suspect runs alone."""
@@ -375,7 +368,7 @@ class Plan(Outages):
         if self.locks.offers:
             for number in self.locks.take_offers():
                 self._ready.push(self.tasks.specs[number].priority, number)
-        if self.resources.may_offer:
+        if self.resources.stirred:
             for number in self.resources.offers():
                 self._ready.push(self.tasks.specs[number].priority, number)
 

@@ -28,7 +28,7 @@ class Resources:
         self._taken: dict[str, int] = {}
         self._queues: dict[Needs, list[Order]] = {}  # heaps, of tasks that need the same; never empty
         self._of_name: dict[str, set[Needs]] = {}  # queues by the names in their needs
-        self._stirred: dict[Needs, None] = {}  # queues whose first may fit now
+        self.stirred: dict[Needs, None] = {}  #: queues whose first may fit now, for `offers`
         self._overtaken: dict[int, int] = {}
 
     # -- what happens
@@ -45,13 +45,9 @@ class Resources:
         """Does nothing for who has nothing."""
         for name, amount in self.held.pop(task, ()):
             self._taken[name] -= amount
-            self._stirred.update(dict.fromkeys(self._of_name.get(name, ())))
+            self.stirred.update(dict.fromkeys(self._of_name.get(name, ())))
 
     # -- what the plan asks
-
-    @property
-    def may_offer(self) -> bool:
-        return bool(self._stirred)
 
     def free(self, name: str) -> int:
         return self.totals.get(name, 0) - self._taken.get(name, 0)
@@ -70,11 +66,11 @@ class Resources:
 
     def offers(self) -> Iterator[int]:
         """Tasks to be tested again, the first of each queue that may fit. They wait no longer."""
-        for needs in list(self._stirred):
+        for needs in list(self.stirred):
             if needs in self._queues and self.fits(needs):
                 yield self._pop(needs)[1]
             if needs not in self._queues or not self.fits(needs):
-                del self._stirred[needs]
+                del self.stirred[needs]
 
     def passed(self, order: Order, needs: Needs) -> None:
         """The task of that order has got what it needs: who waits for some of it, and comes before, was overtaken."""

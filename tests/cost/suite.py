@@ -17,29 +17,49 @@ from scripts.benchmark.shapes import Shape, shape_of
 
 SPARE = 500
 
+#: Beside the shapes of the benchmark: locks of a hierarchy and counted resources, which no peer of it has.
+CONTENDED = "contended"
+LOCKS = ("/a", "/a/b", "/a/b/c", "/a/d", "/e", "/e/f", "/e/f/g")
+
 
 def main(shape: str, n: str, kind: str, journal: str, *how: str) -> None:
     warnings.simplefilter("ignore")
     calls = 0
     path = None if journal == "-" else journal
     if "profile" in how:
-        run(shape_of(shape, 10), kind, None if path is None else f"{path}.before")  # what is loaded once is no cost
+        run(shape, 10, kind, None if path is None else f"{path}.before")  # what is loaded once is no cost
         profile = cProfile.Profile()
         profile.enable()
-        run(shape_of(shape, int(n)), kind, path)
+        run(shape, int(n), kind, path)
         profile.disable()
         calls = sum(entry.callcount for entry in profile.getstats())
     else:
-        run(shape_of(shape, int(n)), kind, path)
+        run(shape, int(n), kind, path)
     print(calls)
 
 
-def run(shape: Shape, kind: str, journal: str | None) -> None:
+def run(shape: str, n: int, kind: str, journal: str | None) -> None:
     """Make the tasks and run them."""
-    tasks = [task_of(number, shape) for number in range(len(shape.parents))]
+    if shape == CONTENDED:
+        tasks, resources = [contender(number) for number in range(n)], {"gpu": 4, "memory": "8G"}
+    else:
+        graph = shape_of(shape, n)
+        tasks, resources = [task_of(number, graph) for number in range(n)], None
     workers = {"thread": pool.ThreadWorkerPool, "process": pool.ProcessWorkerPool}[kind](2, spare=SPARE)
-    taken = sum(1 for _ in Sched(tasks, journal=journal).run(workers))
+    taken = sum(1 for _ in Sched(tasks, journal=journal, resources=resources).run(workers))
     assert taken == len(tasks)
+
+
+def contender(number: int) -> object:
+    """Every third claims a lock of a hierarchy, the others use one; most need some of one resource or of two."""
+
+    def body() -> None:
+        pass
+
+    lock = LOCKS[number % len(LOCKS)]
+    needs = ({}, {"gpu": 1}, {"memory": "3G"}, {"gpu": 2, "memory": "1G"})[number % 4]
+    held = {"uses": [lock]} if number % 3 else {"claims": [lock]}
+    return func_meta(name=f"t{number}", needs=needs, **held)(body)
 
 
 def task_of(number: int, shape: Shape) -> object:

@@ -63,6 +63,12 @@ def test_a_task_in_memory_calls_no_more_functions_than_it_may_however_many_there
     assert many <= few * budgets.GROWTH, "calls a task, and among few with the growth that is allowed"
 
 
+def test_very_many_that_wait_for_locks_and_resources_cost_no_more_a_task_than_many():
+    many, very_many = calls_a_task("contended", MANY), calls_a_task("contended", VERY_MANY)
+
+    assert very_many <= many * budgets.GROWTH, "calls a task, and among fewer with the growth that is allowed"
+
+
 @pytest.mark.parametrize("shape", budgets.BYTES)
 def test_a_task_leaves_no_more_rows_and_bytes_than_it_may(shape, tmp_path):
     journal = tmp_path / "journal.db"
