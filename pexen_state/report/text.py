@@ -40,29 +40,42 @@ LINE_CHARS = 500
 
 def safe(text: str | bytes) -> str:
     """A name, or a sentence, on one line. What is not safe is shown as an escape, for example `\\x1b`."""
+    return _no_command(visible(text))
+
+
+def visible(text: str | bytes) -> str:
+    """As `safe`, for a document that has its own way to say what a CI system would take for a command."""
     said = _as_text(text)
     if said.isascii() and said.isprintable():
-        return _no_command(said)
-    return _no_command("".join(_shown(char) if _is_bad(char) else char for char in said))
+        return said
+    return "".join(_shown(char) if _is_bad(char) else char for char in said)
 
 
 def safe_line(text: str | bytes) -> str:
     """A line of output: colours are left out, tabs stay, everything else as `safe`."""
-    said = _as_text(text)
-    if "\x1b" in said:
-        said = _SEQUENCE.sub("", said)
-    if said.isascii() and said.isprintable():
-        return _no_command(said)
-    return _no_command("".join(_shown(char) if char != "\t" and _is_bad(char) else char for char in said))
+    return _no_command(_visible_line(text))
 
 
 def safe_lines(data: bytes) -> Iterator[str]:
     """The lines of some output, each safe. A carriage return ends a line, too: nothing is written over."""
+    return map(_no_command, visible_lines(data))
+
+
+def visible_lines(data: bytes) -> Iterator[str]:
+    """As `safe_lines`, for a document that has its own way to say what a CI system would take for a command."""
     pieces = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     if pieces and not pieces[-1]:
         pieces.pop()
-    for piece in pieces:
-        yield safe_line(piece)
+    return map(_visible_line, pieces)
+
+
+def _visible_line(text: str | bytes) -> str:
+    said = _as_text(text)
+    if "\x1b" in said:
+        said = _SEQUENCE.sub("", said)
+    if said.isascii() and said.isprintable():
+        return said
+    return "".join(_shown(char) if char != "\t" and _is_bad(char) else char for char in said)
 
 
 def tail(data: bytes, was_cut: bool = False, lines: int = TAIL_LINES) -> list[str]:

@@ -178,7 +178,7 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
     "history": [_each("history", "--", "KEY", step=11), _names("history")],
     "flaky": [_these(["flaky"], ["flaky", "--json"])],
     "slowest": [_these(["slowest"], ["slowest", "--json"])],
-    "report": [lambda box: (["report", f"--{kind}", "-"] for kind in ("junit", "tap", "jsonl", "md"))],
+    "report": [lambda box: (["report", f"--{kind}", "-"] for kind in ("junit", "tap", "jsonl", "md", "html", "trace"))],
     "facts": [_these(["facts"], ["facts", "--json"], ["facts", "1"], ["facts", SUITE, "--json"]), _names("facts")],
     "pause": [_these(["pause"], ["pause", SUITE]), _names("pause")],
     "cancel": [_these(["cancel"], ["cancel", SUITE]), _names("cancel")],

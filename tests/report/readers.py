@@ -159,8 +159,43 @@ def markdown(text: str) -> Read:
     return Read(cases, {"tasks": int(counted[0]), **told}, GOOD | NOTHING if more else frozenset())
 
 
+def html(text: str) -> Read:
+    """The tree of all tasks, and the counts above it."""
+    root = lxml.etree.fromstring(text.encode(), lxml.etree.XMLParser(huge_tree=True))
+    counts: Counter[str] = Counter()
+    for number, word in root.xpath("//ul[@class='tiles']/li"):
+        if word.text != "of them flaky":
+            counts[word.text.replace(" ", "_")] = int(number.text)
+    cases = {}
+    for row in root.xpath("//ul[@class='tree']//*[(self::div[@class='row'] or self::summary) and b]"):
+        above = row.xpath("ancestor::details/summary[not(b)]/span[@class='n']")
+        name = "".join(one.text for one in above) + "".join(row.find("*[@class='n']").itertext())
+        seconds = row.find("span[@class='s']").text
+        number = float(seconds.removesuffix("s")) if seconds != "-" else 0.0
+        cases[safe(name)] = Case(frozenset({row.find("b").text.replace(" ", "_")}), number)
+    told = {name: sum(counts[one] for one in group) for name, group in GROUPS.items()}
+    return Read(cases, {"tasks": counts.total(), **told})
+
+
+def trace(text: str) -> Read:
+    """The newest slice of each task, and those that never ran."""
+    document = json.loads(text)
+    cases = {safe(name): Case(frozenset({said}), None) for name, said in document["otherData"]["never_ran"].items()}
+    for event in document["traceEvents"]:
+        if event.get("cat") == "task":
+            cases[safe(event["name"])] = Case(frozenset({event["args"].get("verdict", "unfinished")}), None)
+    return Read(cases, {"tasks": len(cases)})
+
+
 #: By the name of the format's option.
-READERS: dict[str, Callable[[str], Read]] = {"junit": junit, "tap": tap, "jsonl": jsonl, "md": markdown}
+READERS: dict[str, Callable[[str], Read]] = {
+    "junit": junit,
+    "tap": tap,
+    "jsonl": jsonl,
+    "md": markdown,
+    "html": html,
+    "trace": trace,
+}
 
 
 def contradictions(one: Read, other: Read) -> list[str]:

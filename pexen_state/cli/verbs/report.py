@@ -21,14 +21,14 @@ def only_option(help_: str) -> Callable[[click.decorators.FC], click.decorators.
     return click.option("--only", "alone", is_flag=True, help=help_)
 
 
-@click.command(short_help="Write a run in the formats of other tools.")
+@click.command(short_help="Write a run as a page, or in the formats of other tools.")
 @click.argument("words", metavar="[RUN]", nargs=-1)
 @click.option("-r", "--run", "forced", metavar="RUN", help="Which run, whatever it looks like.")
 @kind_options
 @only_option("A rerun by itself, and not together with the run whose tasks it runs again.")
 @verb
 def report(app: App, words: tuple[str, ...], forced: str | None, alone: bool, **files: str | None) -> int:
-    """Write RUN, finished or not, into files for other tools; - is standard output. Several may be asked for at once.
+    """Write RUN, finished or not, as a page or for other tools; - is standard output. Several may be asked for at once.
 
     A file is complete or not there: it is written beside its place, and put there at the end. A rerun is told together
     with the runs whose tasks it runs again: of each task the newest verdict.

@@ -55,12 +55,12 @@ class Reports:
             self.troubles.clear()
             for kind, file in self._files.items():
                 try:
-                    write_file(file, kinds.lines(kind, found), durable=True)
+                    write_file(file, kinds.lines(kind, found, file), durable=True)
                 except OSError as error:
                     self._trouble(file, error)
             for kind, file in self._summaries.items() if is_last else ():
                 try:
-                    append_summary(file, kinds.lines(kind, found))
+                    append_summary(file, kinds.lines(kind, found, file))
                 except OSError as error:
                     self._trouble(file, error)
             self._reached = reached if not self.troubles else -1

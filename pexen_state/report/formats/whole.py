@@ -30,6 +30,7 @@ class Task:
     attempts: list[Found] = field(default_factory=list)
     parts: list[Found] = field(default_factory=list)
     earlier: list[Earlier] = field(default_factory=list)  #: how it ended in runs that are merged, the oldest first
+    place: int = 0  #: among the tasks of the whole, from 1: its number is that in its own run
 
     @property
     def key(self) -> str:
@@ -84,22 +85,30 @@ class Whole:
     def directory(self) -> str:
         return os.path.dirname(self.journal)
 
+    def __post_init__(self) -> None:
+        for place, task in enumerate(self.tasks, 1):
+            task.place = place
+
     def output(self, task: Task) -> bytes:
         """The end of what the last attempt printed; empty if it printed nothing, or if that is gone."""
+        end, size = self.end_of_output(task, OUTPUT_BYTES)
+        return end if size <= OUTPUT_BYTES else b"... (%d more bytes)\n" % (size - OUTPUT_BYTES) + end
+
+    def end_of_output(self, task: Task, most: int) -> tuple[bytes, int]:
+        """So many of the last bytes that the last attempt printed, and how many it printed in all."""
         path = task.attempts[-1]["output"] if task.attempts else None
         if path is None:
-            return b""
+            return b"", 0
         try:
             descriptor = os.open(
                 os.path.join(self.directory, path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             )
             with open(descriptor, "rb") as file:
                 size = file.seek(0, os.SEEK_END)
-                file.seek(max(0, size - OUTPUT_BYTES))
-                end = file.read(OUTPUT_BYTES)
+                file.seek(max(0, size - most))
+                return file.read(most), size
         except OSError:
-            return b""
-        return end if size <= OUTPUT_BYTES else b"... (%d more bytes)\n" % (size - OUTPUT_BYTES) + end
+            return b"", 0
 
 
 def whole(connection: sqlite3.Connection, run_id: int, path: str, alone: bool = False) -> Whole:

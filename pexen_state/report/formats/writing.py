@@ -25,11 +25,14 @@ _CUT = "\n\nThe rest does not fit into the summary of a step.\n"
 
 
 def lines_of(
-    connection: sqlite3.Connection, run: int, path: str, formats: Iterable[str], alone: bool = False
+    connection: sqlite3.Connection, run: int, path: str, files: Mapping[str, str], alone: bool = False
 ) -> dict[str, Iterable[str]]:
-    """A run in each of these formats. `path` is that of the journal. Raises NotFound."""
+    """A run in each of these formats, each with the file that it is for. `path` is that of the journal.
+
+    Raises NotFound.
+    """
     found = whole(connection, run, path, alone)
-    return {name: kinds.lines(name, found) for name in formats}
+    return {name: kinds.lines(name, found, file) for name, file in files.items()}
 
 
 def write_file(file: str, lines: Iterable[str], durable: bool = False) -> None:
