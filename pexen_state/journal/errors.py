@@ -31,6 +31,10 @@ class JournalTooOld(JournalError):
     """An older pexen wrote it, and it has to be upgraded before it is looked at."""
 
 
+class JournalUnsafe(JournalError):
+    """Somebody else could put something in its place. Nothing was opened or made there."""
+
+
 class JournalReadOnly(JournalError):
     """The file, or its directory, cannot be written to."""
 

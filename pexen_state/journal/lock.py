@@ -31,6 +31,7 @@ from pexen_state.journal.errors import (
 from pexen_state.journal.identity import ProcessIdentity, descendants, is_alive, kill, process_identity
 from pexen_state.journal.lock_file import died, put, said_in
 from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.place import refuse_unsafe
 
 _PATIENCE_S = 2.0  # with a live holder: a child forked a moment ago may hold the lock until it execs
 _KEEPERS_TIME_S = 1.0  # for the keeper of a dead runner, to end everything by itself
@@ -63,9 +64,10 @@ class RunLock:
         """Take the lock of the journal at `path`, which need not exist yet.
 
         Waits up to `wait_s` seconds, but only `patience_s` for a holder that lives; both may be `math.inf`. Raises
-        JournalBusy, and JournalMissing or JournalReadOnly if there can be no lock.
+        JournalBusy, JournalUnsafe, and JournalMissing or JournalReadOnly if there can be no lock.
         """
         paths = JournalPaths.of(path)
+        refuse_unsafe(paths)
         fd = _Taker(paths, wait_s, patience_s).take()
         try:
             left = _read(fd)

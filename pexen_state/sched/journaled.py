@@ -28,6 +28,7 @@ from pexen_state.journal.errors import JournalError, JournalWriteError
 from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.place import warning_about
 from pexen_state.journal.records import (
     Checkpoint,
     HowEnded,
@@ -254,6 +255,8 @@ def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
 
 
 def _lock(asked: RunAsked) -> RunLock:
+    if (warning := warning_about(JournalPaths.of(asked.path))) is not None:
+        warnings.warn(warning, PexenWarning, stacklevel=2)
     if asked.wait_for_journal:
         return RunLock.acquire(asked.path, wait_s=math.inf, patience_s=math.inf)
     return RunLock.acquire(asked.path, wait_s=LOCK_WAIT)
