@@ -105,14 +105,14 @@ def test_a_journal_with_a_log_that_cannot_be_read_is_not_read_without_it(read_on
 
 
 def test_a_journal_that_is_held_is_not_taken_for_a_quiet_one(read_only: Path) -> None:
-    lock = RunLock.acquire(read_only)
+    os.chown(read_only, 0, 0)  # whoever holds it takes no journal of somebody else
 
     def look() -> None:
         with pytest.raises(JournalError, match=r"journal\.db"):
             open_reader(read_only)
 
-    in_a_child(look)
-    lock.release()
+    with RunLock.acquire(read_only):
+        in_a_child(look)
 
 
 def test_nothing_is_run_with_a_read_only_journal(read_only: Path) -> None:
