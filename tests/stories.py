@@ -8,7 +8,7 @@ assert plan.story("second") == [...]
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -167,8 +167,9 @@ class Plan(core.Plan):
         max_fail: int | None = None,
         record: bool = True,
         resources: Mapping[str, int] | None = None,
+        order: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(specs, max_fail=max_fail, record=record, resources=resources)
+        super().__init__(specs, max_fail=max_fail, record=record, resources=resources, order=order)
         self.decided: list[Decision] = []
 
     def handle(self, *inputs: Input | Said) -> core.Turn:

@@ -269,6 +269,16 @@ def _jobs(value: object, _: str) -> str:
     raise ValueError(f'write a number of tasks to run at once, or "auto", not {_kind(value)}')
 
 
+def _order(value: object, _: str) -> str:
+    from pexen_state.sched.common import SchedulerError
+    from pexen_state.sched.order import checked_order
+
+    try:
+        return checked_order(_text(value))
+    except SchedulerError as error:
+        raise ValueError(str(error)) from None
+
+
 def _workers(value: object, _: str) -> int:
     if type(value) is int and 0 < value <= 10_000:
         return value
@@ -388,6 +398,7 @@ def _resources(value: object, _: str) -> dict[str, int]:
 _KEYS: dict[str, Callable[[Any, str], object]] = {
     "name": _name,
     "jobs": _jobs,
+    "order": _order,
     "pool": _one_of(*options.POOLS),
     "timeout": _timeout,
     "run_timeout": _timeout,

@@ -189,11 +189,11 @@ def _why_ready(plan: Plan, task: Task) -> Why:
     if want is None and (short := _short(plan, task)) is not None:
         return short
     if want is None:
-        mine = (task.spec.priority, task.number)
+        mine = plan.order_of(task.number)
         before = sum(
             other.state is State.READY
             and other.spec.group == task.spec.group
-            and (other.spec.priority, other.number) < mine
+            and plan.order_of(other.number) < mine
             and not plan.locks.is_waiting(other.number)
             for other in plan.tasks.values()
         )

@@ -88,12 +88,14 @@ def forecast(
     before: Sequence[Input] = (),
     resources: Mapping[str, int] | None = None,
     groups: Mapping[str, int] | None = None,
+    order: Sequence[int] | None = None,
 ) -> Forecast:
     """Run the tasks in thought. `seconds` of each; `workers` None: as many as there are tasks. `before` is what is
     known of them already, such as that some do not apply here. `groups` have other numbers of workers.
+    `order` is that of `Plan`.
     """
     room = usual = workers or max(len(specs), 1)
-    told = Forecast(Plan(specs, resources=resources))
+    told = Forecast(Plan(specs, resources=resources, order=order))
     plan = told.plan
     ends: list[tuple[float, int, int, int]] = []  # (when, order of the begin, task, attempt)
     turn, now = plan.handle(*before, RunOpened(), PoolHasRoom(room)), 0.0

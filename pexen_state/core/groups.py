@@ -23,12 +23,19 @@ class ReadyByGroup(Ready):
     def __init__(self, tasks: Tasks, others: Ready) -> None:
         super().__init__()
         self._tasks = tasks
+        self._others = others
         self._of_group: dict[Group, Ready] = {None: others}
         self._here = others
 
     def __bool__(self) -> bool:
         states = self._tasks.states
         return any(ready.first(states) is not None for ready in self._of_group.values())
+
+    def place(self, number: int) -> int:
+        return self._others.place(number)
+
+    def at(self, place: int) -> int:
+        return self._others.at(place)
 
     def enter(self, group: Group) -> None:
         self._here = self._ready_of(group)
@@ -45,7 +52,7 @@ class ReadyByGroup(Ready):
     def elsewhere(self) -> int:
         states = self._tasks.states
         found = [ready.first(states) for ready in self._of_group.values() if ready is not self._here]
-        return min((one for one in found if one is not None), default=(0.0, 0))[1]
+        return self.at(min((one for one in found if one is not None), default=(0.0, 0))[1])
 
     def sweep(self, states: Sequence[State]) -> None:
         for ready in self._of_group.values():
@@ -54,5 +61,5 @@ class ReadyByGroup(Ready):
     def _ready_of(self, group: Group) -> Ready:
         ready = self._of_group.get(group)
         if ready is None:
-            ready = self._of_group[group] = Ready()
+            ready = self._of_group[group] = self._others.another()
         return ready

@@ -53,6 +53,7 @@ from pexen_state.core.inputs import (
     UnlockAsked,
 )
 from pexen_state.core.outages import Outages
+from pexen_state.core.ready import Order, ReadyInOrder
 from pexen_state.core.resources import Needs, Resources
 from pexen_state.core.sending_back import GONE, exclude_each_other
 from pexen_state.core.spec import TaskSpec
@@ -86,6 +87,8 @@ class Turn(NamedTuple):
 class Plan(Outages):
     """All tasks of a run. `max_fail`: the run is given up when so many of its tasks have ended badly. `resources`: how
     much the box has of each; a task that needs more of one than there is would never run, so nobody brings one.
+    `order`: numbers of all tasks, as those of one priority are to come, if not as they were declared; it is no part of
+    the run's state.
 
     `record=True` keeps every task's story, for tests.
     """
@@ -97,8 +100,11 @@ class Plan(Outages):
         max_fail: int | None = None,
         record: bool = False,
         resources: Mapping[str, int] | None = None,
+        order: Sequence[int] | None = None,
     ) -> None:
         super().__init__(max_fail=max_fail, record=record)
+        if order is not None:
+            self._ready = ReadyInOrder(order)
         self.resources = Resources(resources)
         self._deferred: list[int] = []  # they would take what is kept for the one whose turn is next
         self.mood = Mood.CLOSED
@@ -389,6 +395,10 @@ class Plan(Outages):
             and (not self._ready or not self.absent.isdisjoint(self.suspects))
             and not (self.awaiting or self.is_rebooting)
         )
+
+    def order_of(self, number: int) -> Order:
+        """By which it comes among those that are ready: the least first."""
+        return self.tasks.specs[number].priority, self._ready.place(number)
 
     def parents(self, number: int) -> tuple[int, ...]:
         """Whose `shared` it gets, in the order in which they ended."""

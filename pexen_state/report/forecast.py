@@ -62,14 +62,15 @@ def rehearse(
     before: Sequence[Input] = (),
     resources: Mapping[str, int] | None = None,
     groups: Mapping[str, int] | None = None,
+    order: Sequence[int] | None = None,
 ) -> Rehearsed:
     times = times_of(specs, typical)
     # With workers for all, there is enough of everything, too.
     endless = {name: amount * len(specs) for name, amount in (resources or {}).items()}
     steps = forecast(specs, [1.0] * len(specs), before=before, resources=endless)
     free = steps if times.unit else forecast(specs, times.seconds, before=before, resources=endless)
-    order = forecast(specs, times.seconds, workers, before, resources, groups)
-    return Rehearsed(specs, times, workers, steps.waves(), order, critical_path(free), free.seconds)
+    ordered = forecast(specs, times.seconds, workers, before, resources, groups, order)
+    return Rehearsed(specs, times, workers, steps.waves(), ordered, critical_path(free), free.seconds)
 
 
 # -- as JSON

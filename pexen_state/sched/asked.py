@@ -15,6 +15,7 @@ from pexen_state.box.facts import Fact
 from pexen_state.core.plan import Plan
 from pexen_state.journal.lock import RunLock
 from pexen_state.sched.common import Opened, SchedulerError
+from pexen_state.sched.order import DECLARED
 
 #: What may be said anew about tasks when a run is resumed; all else is as the run recorded it.
 OF_TASKS = frozenset({"timeout", "retries"})
@@ -48,6 +49,8 @@ class RunAsked:
     park: bool = False
     kernel: bool = False
     facts: Mapping[str, Fact] | None = None
+    order: str = DECLARED
+    usual: Mapping[str, float] = field(default_factory=dict)
     skip_passed_in: int | None = None
     announce: Callable[[Opened], None] | None = None
     pulse: Callable[[], None] | None = None

@@ -55,6 +55,7 @@ from pexen_state.sched.joining import Earlier, Joining
 from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop
 from pexen_state.sched.match import Match, check_keys, match_tasks, some
+from pexen_state.sched.order import numbers_in
 from pexen_state.sched.owner import Owner, OwnStack
 from pexen_state.sched.parking import why_parked
 from pexen_state.sched.partners import Source
@@ -155,7 +156,8 @@ def run_journaled(
             said = asked.options.get("resources") or run.options.get("resources")
             coming = [task.spec for task in match.added]
             there = amounts.totals(said, [*match.specs, *coming], now)
-            plan = Plan(match.specs, max_fail=asked.max_fail, resources=there)
+            order = numbers_in(asked.order, match.specs, asked.usual)
+            plan = Plan(match.specs, max_fail=asked.max_fail, resources=there, order=order)
         base = codec.decode(run.shared) if run.shared is not None else {}
         if asked.planned is not None:
             asked.planned(plan)

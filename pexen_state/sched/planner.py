@@ -36,6 +36,7 @@ from pexen_state.sched.jobs import JobMaker
 from pexen_state.sched.joining import Earlier, Joining
 from pexen_state.sched.kernel_watch import watch_for
 from pexen_state.sched.loop import STOP_GRACE, Loop
+from pexen_state.sched.order import DECLARED, checked_order, numbers_in
 from pexen_state.sched.owner import OwnStack
 from pexen_state.sched.partners import NoLedger
 from pexen_state.sched.pool.base import Body, Pool
@@ -88,6 +89,9 @@ class Sched:
     chosen      keys of tasks that are there on demand, and run whether anybody requires them or not
     groups      on which workers the tasks of each group run (`sched.groups.Group`), which run with none of another
                 one. Where none is declared a task may be of any
+    order       in which order tasks of one priority come: as they were declared, those of the longest path to the end
+                first (`longest`), or `random:SEED`
+    usual       how many seconds tasks usually take, by key, for the longest path; a declared `weight` comes first
     no_deps     nobody is taken from the catalogue: names that no task provides are taken as provided
     skip_passed_in   a run of the journal: tasks that passed there, and whose code is what it was, are skipped, and what
                 they provide counts as there; what runs `always` runs all the same
@@ -116,6 +120,8 @@ class Sched:
         facts: Mapping[str, Fact] | None = None,
         resources: Mapping[str, int | str] | None = None,
         groups: Iterable[Group] = (),
+        order: str = DECLARED,
+        usual: Mapping[str, float] | None = None,
         capture: bool = False,
         max_fail: int | None = None,
         run_timeout: float | None = None,
@@ -154,6 +160,8 @@ class Sched:
         if resources is not None:
             self.options["resources"] = amounts.checked(resources)
         self.groups = by_name(groups)
+        self.order = checked_order(order)
+        self.usual = dict(usual or {})
         self.facts = None if facts is None else checked_facts(facts)
         self.capture = capture
         self.max_fail = max_fail
@@ -360,6 +368,8 @@ class Sched:
             supersedes=self.supersedes,
             target=self.target,
             options=self.options,
+            order=self.order,
+            usual=self.usual,
             shared=self.shared,
             capture=self.capture,
             max_fail=self.max_fail,
@@ -395,7 +405,8 @@ class Sched:
             if not callables.all_would_run:
                 check_names(callables.specs)
             there = amounts.totals(self.options.get("resources"), callables.specs)
-            self.plan = plan = Plan(callables.specs, max_fail=self.max_fail, resources=there)
+            order = numbers_in(self.order, callables.specs, self.usual)
+            self.plan = plan = Plan(callables.specs, max_fail=self.max_fail, resources=there, order=order)
             bodies: list[Body | None] = [None, *callables.bodies]
         joining.begin(plan, bodies, is_journaled=False, earlier=Earlier())
         shared = SharedStore(plan, self.shared)

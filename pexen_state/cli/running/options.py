@@ -37,6 +37,7 @@ class Options:
     strict: bool | None = None
     exit_codes: str | None = None  #: name of a table; None: as the kind of target has it
     shell: str | None = None  #: absolute path, of task lists
+    order: str | None = None  #: `declared`, `longest`, `random:SEED`; None: as there are workers
     params: Mapping[str, Any] | None = None
     resources: Mapping[str, int] | None = None
     groups: Mapping[str, Mapping[str, Any]] | None = None  #: name -> what `sched.groups.Group` takes
@@ -118,6 +119,7 @@ class Terms(NamedTuple):
     show_output: str
     is_strict: bool
     run_timeout: float | None = None
+    order: str = "declared"
     counts_from_now: bool = False  #: only what fails in this session counts for `max_fail`
 
     def workers_in_words(self) -> str:
@@ -131,6 +133,8 @@ class Terms(NamedTuple):
         words.append({0: "no retries", 1: "1 retry"}.get(self.retries, f"{self.retries} retries"))
         if self.run_timeout is not None:
             words.append(f"the run within {_duration(self.run_timeout)}")
+        if self.order.startswith("random"):
+            words.append(f"order {safe(self.order)}")
         if self.max_fail is not None:
             failures = count(self.max_fail, "more failure" if self.counts_from_now else "failure")
             words.append(f"given up after {failures}")
@@ -154,6 +158,8 @@ def terms_of(options: Options) -> Terms:
         options.show_output or "failed",
         bool(options.strict),
         timeout_of(options.run_timeout or "none", "--run-timeout"),
+        # Who has one worker sees the order, and has written it down.
+        options.order or ("longest" if workers_of(options.jobs) > 1 else "declared"),
     )
 
 

@@ -38,6 +38,12 @@ _OPTIONS: dict[str, dict[str, Callable[[Any], Any]]] = {
             metavar="N|auto",
             help="Tasks at once [1; for task lists auto: the processors that may be used].",
         ),
+        "order": click.option(
+            "--order",
+            metavar="ORDER",
+            help="Of one priority first: declared, longest (path to the end), or random[:SEED] "
+            "[longest; declared for one task at once].",
+        ),
         "pool": click.option("--pool", type=click.Choice(POOLS), help="Where python tasks run [process]."),
         "retries": click.option(
             "--retries", metavar="N", type=_COUNT, help="Try a task that failed again, so often [0]."
@@ -180,6 +186,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
     shell, env_file = typed.get("shell"), typed["env_file"]
     options = Options(
         jobs=typed["jobs"],
+        order=_order(typed["order"]),
         pool=typed["pool"],
         timeout=typed["timeout"],
         run_timeout=typed["run_timeout"],
@@ -240,6 +247,18 @@ def _shell(said: str) -> str:
         return shell_of(said, current_directory())
     except UsageError as error:
         raise UsageError(f"--shell: {error}") from None
+
+
+def _order(said: str | None) -> str | None:
+    if said is None:
+        return None
+    from pexen_state.sched.common import SchedulerError
+    from pexen_state.sched.order import checked_order
+
+    try:
+        return checked_order(said)
+    except SchedulerError as error:
+        raise UsageError(f"--order: {error}") from None
 
 
 def amounts_of(words: Iterable[str]) -> dict[str, int]:

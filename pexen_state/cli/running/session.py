@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
@@ -133,6 +133,13 @@ class Session:
         after = following_up.of_options(self.recorded.options, os.getcwd(), dict(os.environ))
         return after._replace(started=started) if after is not None else None
 
+    def _usual(self) -> Mapping[str, float]:
+        """Seconds by key, if anybody wants to know."""
+        if self.terms.order != "longest" or not os.path.exists(self.journal):
+            return {}
+        keys = [spec.key for spec in self.selection.specs()]
+        return introduction.past_of(self.journal, self.suite.name, keys, self.terms.workers).typical
+
     def _sched(self) -> Sched:
         from pexen_state.sched.groups import Group
         from pexen_state.sched.planner import Sched
@@ -152,6 +159,8 @@ class Session:
             capture=True,
             max_fail=self.terms.max_fail,
             run_timeout=self.terms.run_timeout,
+            order=self.terms.order,
+            usual=self._usual(),
             parent=self.goal.parent,
             supersedes=self.selection.is_whole and not self.goal.is_aside,
             overrides=self.goal.overrides,

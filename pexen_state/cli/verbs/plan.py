@@ -62,6 +62,7 @@ def plan(
     from pexen_state.sched.checks import check_locks, check_names
     from pexen_state.sched.common import DepcheckError
     from pexen_state.sched.match import check_keys
+    from pexen_state.sched.order import numbers_in
     from pexen_state.suite.targets import told_where
     from pexen_state.words import did_you_mean
 
@@ -94,9 +95,9 @@ def plan(
     except DepcheckError as error:
         refused = error
     groups = {name: said["workers"] for name, said in found.groups.items() if "workers" in said}
-    forecast = rehearse(
-        specs, _typical(app, found), found.terms.workers, [ConditionsKnown(found.applies)], there, groups
-    )
+    typical, terms = _typical(app, found), found.terms
+    order, before = numbers_in(terms.order, specs, typical), [ConditionsKnown(found.applies)]
+    forecast = rehearse(specs, typical, terms.workers, before, there, groups, order)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None
