@@ -14,7 +14,10 @@ def listed(*tasks: dict[str, object]) -> str:
 
 
 def order_of(box: Box, run: int) -> list[str]:
-    return [key for (key,) in box.sql(f"SELECT task FROM attempts WHERE run = {run} AND cause = 'returned' ORDER BY started_at")]
+    return [
+        key
+        for (key,) in box.sql(f"SELECT task FROM attempts WHERE run = {run} AND cause = 'returned' ORDER BY started_at")
+    ]
 
 
 MANY = [{"name": f"t{number:02}"} for number in range(12)]

@@ -111,9 +111,10 @@ def test_diff_says_that_a_run_is_unfinished(box: Box):
     assert done.lines[-1] == "no difference: 1 task as before"
 
 
-@pytest.fixture
-def kernels(box: Box) -> Box:
-    """Runs 1 and 3 on one kernel, 2, 4 and 5 on another one: as their journal tells it."""
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Box:
+    """Runs 1 and 3 on one kernel, 2, 4 and 5 on another one: as their journal tells it. To be looked at alone."""
+    box = Box(tmp_path_factory.mktemp("kernels"))
     box.file("a.jobs", "one: test ! -e bad\ntwo: true\n")
     for bad in (False, True, False, True):
         if bad:

@@ -23,7 +23,7 @@ ROWS = 4.01
 BYTES = {"independent": 160, "layered": 202, "locks": 180}
 
 #: System calls of the runner, its keeper and its workers, those apart that only wait.
-SYSTEM_CALLS = {"thread": 0.7, "process": 13.0}
+SYSTEM_CALLS = {"thread": 0.7, "process": 13.6}
 
 #: Flushes, of which a commit is one and a checkpoint three.
 FLUSHES = {"thread": 0.05, "process": 0.2}
