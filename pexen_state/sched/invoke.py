@@ -60,7 +60,7 @@ def failed(error: BaseException) -> Call:
             ending = Ending(Cause.SKIPPED, Verdict.SKIP, reason=_text(error) or None)
         case Reboot(mark=str(), timeout=None | float() | int()):
             ending = Ending(Cause.REBOOT_ASKED, Verdict.NONE)
-        case AssertionError():
+        case _ if isinstance(error, (AssertionError, *_of("_pytest.outcomes", "Failed"))):
             ending = Ending(Cause.ASSERTED, Verdict.FAIL, reason=words_for(error))
         case SystemExit(code=None | 0):
             # A script's usual last line; it says that all went well.
@@ -71,9 +71,13 @@ def failed(error: BaseException) -> Call:
 
 
 def _skips() -> tuple[type[BaseException], ...]:
-    # unittest is slow to import, and who raises its SkipTest has imported it.
-    unittest = sys.modules.get("unittest.case")
-    return (Skip, unittest.SkipTest) if unittest is not None else (Skip,)
+    return (Skip, *_of("unittest.case", "SkipTest"), *_of("_pytest.outcomes", "Skipped"))
+
+
+def _of(module: str, name: str) -> tuple[type[BaseException], ...]:
+    """That exception of a test framework, which is slow to import: who raises it has done so."""
+    found = getattr(sys.modules.get(module), name, None)
+    return (found,) if isinstance(found, type) and issubclass(found, BaseException) else ()
 
 
 def words_for(error: BaseException) -> str:

@@ -97,6 +97,8 @@ def test_partials_methods_objects_classes_and_builtins_are_tasks():
         (Skip("no such disk"), Cause.SKIPPED, Verdict.SKIP, "no such disk"),
         (Skip(), Cause.SKIPPED, Verdict.SKIP, None),
         (unittest.SkipTest("not here"), Cause.SKIPPED, Verdict.SKIP, "not here"),
+        (pytest.skip.Exception("nor here"), Cause.SKIPPED, Verdict.SKIP, "nor here"),
+        (pytest.fail.Exception("it is broken"), Cause.ASSERTED, Verdict.FAIL, "Failed: it is broken"),
         (AssertionError(), Cause.ASSERTED, Verdict.FAIL, "AssertionError"),
         (ValueError("two\nlines"), Cause.RAISED, Verdict.ERROR, "ValueError: two lines"),
         (SystemExit(0), Cause.RETURNED, Verdict.PASS, None),
