@@ -40,6 +40,10 @@ def test_tasks_of_a_group_run_after_the_others_on_its_own_workers(grouped: Box):
     assert '"kind": "entered", "data": {"group": "vm"}' in grouped.pexen("events", "--json", "--journal", "j.db").out
 
 
+def test_a_dry_run_goes_through_all_groups(grouped: Box):
+    assert grouped.pexen("run", "-n", "suite").lines == ["a", "b", "vm/c", "vm/d", "vm/e"]
+
+
 def test_list_and_plan_know_groups(grouped: Box):
     assert "  c  group vm" in grouped.pexen("list", "suite").lines
     assert "  groups are switched 1 time" in grouped.pexen("plan", "suite").lines

@@ -31,6 +31,7 @@ def test_one_worker_has_the_declared_order_and_a_random_one_says_its_seed(box: B
     seed = next(word for word in drawn.lines[0].split() if word.startswith("random:"))
     assert box.pexen("run", "s.jsonl", "-j1", "--order", seed).code == 0
 
+    assert box.pexen("run", "s.jsonl", "-n", "--order", seed).lines == order_of(box, 2)
     assert order_of(box, 1) == [task["name"] for task in MANY]
     assert order_of(box, 2) == order_of(box, 3) != order_of(box, 1)
 

@@ -15,7 +15,7 @@ from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.suite.selection import Selection, told_why
 from pexen_state.core.catalogue import Applies, everything_applies
-from pexen_state.core.commands import Submit
+from pexen_state.core.commands import Enter, Submit
 from pexen_state.core.inputs import ConditionsKnown, Ending, Finished, PassedBefore, PoolHasRoom, RunOpened
 from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
@@ -39,6 +39,7 @@ def show(
     """Raises what a run would raise before anything runs."""
     from pexen_state.sched.checks import check_names
     from pexen_state.sched.match import check_keys
+    from pexen_state.sched.order import numbers_in
     from pexen_state.sched.planner import Sched
     from pexen_state.sched.specs import Defaults
 
@@ -68,7 +69,7 @@ def show(
     if (selected := selection.in_words()) is not None:
         app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
-    for spec in in_order(specs, applies, passed):
+    for spec in in_order(specs, applies, passed, numbers_in(terms.order, specs, {})):
         out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")
     out.flush()
     if away := sum(not applies(spec)[0] for spec in specs):
@@ -82,12 +83,16 @@ def show(
 
 
 def in_order(
-    specs: Sequence[TaskSpec], applies: Applies = everything_applies, passed: PassedBefore | None = None
+    specs: Sequence[TaskSpec],
+    applies: Applies = everything_applies,
+    passed: PassedBefore | None = None,
+    order: Sequence[int] | None = None,
 ) -> Iterator[TaskSpec]:
     """As one worker would start them."""
-    plan = Plan(specs)
+    plan = Plan(specs, order=order)
     turn = plan.handle(ConditionsKnown(applies), passed or PassedBefore({}), RunOpened(), PoolHasRoom(1))
-    while submitted := [command for command in turn.commands if isinstance(command, Submit)]:
+    while any(isinstance(command, Submit | Enter) for command in turn.commands):
+        submitted = [command for command in turn.commands if isinstance(command, Submit)]
         for one in submitted:
             yield plan.tasks[one.task].spec
         ended = [Finished(one.task, one.attempt, Ending(Cause.RETURNED, Verdict.PASS)) for one in submitted]
