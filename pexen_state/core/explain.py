@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pexen_state.core.deps import Gate
+from pexen_state.core.groups import group_text
 from pexen_state.core.left_behind import recoverers
 from pexen_state.core.listing import listed
 from pexen_state.core.lock_names import lock_text
@@ -234,11 +235,11 @@ def sentence(why: Why) -> str:
         case Short():
             return _short_of(why)
         case OtherGroup(key, group, entered, in_flight):
-            mine, theirs = _group(group), _group(entered)
+            mine, theirs = group_text(group), group_text(entered)
             runs = (
                 f", and {_count(in_flight, 'task')} of them {'runs' if in_flight == 1 else 'run'}" if in_flight else ""
             )
-            return f"{key} is ready and waits for the turn of {mine}: now it is that of {theirs}{runs}."
+            return f"{key} is ready and waits for the turn of the {mine}: now it is that of the {theirs}{runs}."
         case Ready(key, before, tried):
             again = f"has made {_count(tried, 'attempt')}, will be tried again and " if tried else ""
             return f"{key} {again}is ready and waits for a free worker.{_before(before)}"
@@ -321,10 +322,6 @@ _HOW_ENDED = {
     State.SKIPPED: "was skipped",
     State.CANCELLED: "was cancelled",
 }
-
-
-def _group(group: str | None) -> str:
-    return "the tasks without a group" if group is None else f"the group {group}"
 
 
 def _before(count: int) -> str:

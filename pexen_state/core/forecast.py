@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pexen_state.core.commands import Enter, Submit
 from pexen_state.core.decisions import Transition
 from pexen_state.core.deps import Gate
+from pexen_state.core.groups import group_text
 from pexen_state.core.inputs import Ending, Finished, Input, PoolHasRoom, RunOpened
 from pexen_state.core.lock_queues import Request
 from pexen_state.core.locks import is_above
@@ -21,9 +22,6 @@ from pexen_state.core.plan import Plan, Turn
 from pexen_state.core.spec import Name, TaskSpec
 from pexen_state.core.standstill import Never
 from pexen_state.core.states import Cause, Verdict
-
-#: The group of tasks that have none, in words.
-NO_GROUP = "tasks without a group"
 
 _PASSED = Ending(Cause.RETURNED, Verdict.PASS)
 
@@ -101,6 +99,7 @@ def forecast(
     turn, now = plan.handle(*before, RunOpened(), PoolHasRoom(room)), 0.0
     while True:
         told.never += _never(turn)
+        has_entered = False
         for command in turn.commands:
             if isinstance(command, Submit):
                 end = now + seconds[command.task - 1]
@@ -108,12 +107,10 @@ def forecast(
                 told.begins.append(Begin(command.task, now, end))
             elif isinstance(command, Enter):
                 room = usual if command.group is None or workers is None else (groups or {}).get(command.group, usual)
-        if not ends:
-            if isinstance(turn.commands[-1] if turn.commands else None, Enter):
-                turn = plan.handle(PoolHasRoom(room))
-                continue
+                has_entered = True
+        if not ends and not has_entered:
             return told
-        now = ends[0][0]
+        now = ends[0][0] if ends else now
         ended = []
         while ends and ends[0][0] <= now:
             _, _, task, attempt = heappop(ends)
@@ -177,7 +174,7 @@ def _because(
     group = plan.tasks[begin.task].spec.group
     for other in ended_then:
         if plan.tasks[other].spec.group != group:
-            return Because(other, NO_GROUP if group is None else f"group {group}", False)
+            return Because(other, group_text(group), False)
         for request in mine:
             for theirs in plan.tasks[other].requests:
                 if _in_the_way(request, theirs) and begins[other].at < begin.at:

@@ -14,6 +14,10 @@ from pexen_state.core.tasks import Tasks
 Group = str | None
 
 
+def group_text(group: Group) -> str:
+    return "tasks without a group" if group is None else f"group {group}"
+
+
 class ReadyByGroup(Ready):
     """What may run now, where some tasks have a group: only those of the group that was entered are given.
 

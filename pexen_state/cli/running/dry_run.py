@@ -5,8 +5,6 @@ Everything is checked as for a run. Nothing runs and nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
@@ -14,12 +12,9 @@ from pexen_state.cli.running.introduction import why_no_tasks
 from pexen_state.cli.running.options import Terms
 from pexen_state.cli.running.session import warnings_as_sentences
 from pexen_state.cli.suite.selection import Selection, told_why
-from pexen_state.core.catalogue import Applies, everything_applies
-from pexen_state.core.commands import Enter, Submit
-from pexen_state.core.inputs import ConditionsKnown, Ending, Finished, PassedBefore, PoolHasRoom, RunOpened
-from pexen_state.core.plan import Plan
-from pexen_state.core.spec import TaskSpec
-from pexen_state.core.states import Cause, Verdict
+from pexen_state.core.catalogue import Applies
+from pexen_state.core.forecast import forecast
+from pexen_state.core.inputs import ConditionsKnown, Input, PassedBefore
 from pexen_state.report.style import count
 from pexen_state.report.text import safe
 from pexen_state.suite.targets import Suite, told_where
@@ -69,8 +64,11 @@ def show(
     if (selected := selection.in_words()) is not None:
         app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
-    for spec in in_order(specs, applies, passed, numbers_in(terms.order, specs, {})):
-        out.write(f"{safe(spec.key)}{'  (required)' if spec.key in selection.required else ''}\n")
+    before: list[Input] = [ConditionsKnown(applies), passed or PassedBefore({})]
+    order = numbers_in(terms.order, specs, {})
+    for begin in forecast(specs, [1.0] * len(specs), 1, before, order=order).begins:  # as one worker would start them
+        key = specs[begin.task - 1].key
+        out.write(f"{safe(key)}{'  (required)' if key in selection.required else ''}\n")
     out.flush()
     if away := sum(not applies(spec)[0] for spec in specs):
         app.console.say(f"{count(away, 'task')} would be skipped for a condition; `pexen plan` says which.")
@@ -80,20 +78,3 @@ def show(
         )
     app.console.say("Nothing was run, and nothing was written.")
     return Exit.DONE
-
-
-def in_order(
-    specs: Sequence[TaskSpec],
-    applies: Applies = everything_applies,
-    passed: PassedBefore | None = None,
-    order: Sequence[int] | None = None,
-) -> Iterator[TaskSpec]:
-    """As one worker would start them."""
-    plan = Plan(specs, order=order)
-    turn = plan.handle(ConditionsKnown(applies), passed or PassedBefore({}), RunOpened(), PoolHasRoom(1))
-    while any(isinstance(command, Submit | Enter) for command in turn.commands):
-        submitted = [command for command in turn.commands if isinstance(command, Submit)]
-        for one in submitted:
-            yield plan.tasks[one.task].spec
-        ended = [Finished(one.task, one.attempt, Ending(Cause.RETURNED, Verdict.PASS)) for one in submitted]
-        turn = plan.handle(*ended, PoolHasRoom(1))
