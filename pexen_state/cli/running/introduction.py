@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pexen_state import __version__
@@ -143,22 +143,32 @@ def why_no_tasks(suite: Suite) -> str:
     return f"no task was found in {named}: {'; '.join(hints[kind] for kind in hints if kind in kinds)}."
 
 
-def past_of(journal: str, suite: str, keys: Iterable[str], workers: int) -> Past:
-    """How long the tasks usually take. A convenience: what goes wrong here goes unsaid."""
+def typical_of(journal: str, suite: str) -> Mapping[str, float] | None:
+    """How many seconds tasks usually take, by key. A convenience: what goes wrong here goes unsaid, and is None."""
     from pexen_state.journal.asking.durations import typical_seconds
     from pexen_state.journal.errors import JournalError
     from pexen_state.journal.reader import reader
-    from pexen_state.sched.repeat import without_round
 
     try:
         with reader(journal) as connection:
-            named = list(keys)
-            typical = typical_seconds(connection, suite)
-            # A task takes as long in any round.
-            rounds = {key: typical[name] for key in named if (name := without_round(key)) in typical}
-            return Past({**rounds, **typical}, named, workers)
+            return typical_seconds(connection, suite)
     except JournalError:
+        return None
+
+
+def with_rounds(typical: Mapping[str, float], keys: Iterable[str]) -> Mapping[str, float]:
+    """A task takes as long in any round."""
+    from pexen_state.sched.repeat import without_round
+
+    rounds = {key: typical[name] for key in keys if (name := without_round(key)) in typical}
+    return {**rounds, **typical}
+
+
+def past_of(typical: Mapping[str, float] | None, keys: Iterable[str], workers: int) -> Past:
+    if typical is None:
         return Past(workers=workers)
+    named = list(keys)
+    return Past(with_rounds(typical, named), named, workers)
 
 
 def say_who_is_waited_for(journal: str, console: Console) -> None:

@@ -67,6 +67,7 @@ class Session:
     waits: bool = False  #: for a journal that somebody else holds
     _display: display.Display | None = field(default=None, init=False)
     _reporter: Reporter | None = field(default=None, init=False)
+    _typical: Mapping[str, float] | None = field(default=None, init=False)  # seconds by key, once they are known
     _troubles: list[str] = field(default_factory=list, init=False)  # of reports
 
     def run(self) -> Exit:
@@ -135,10 +136,12 @@ class Session:
 
     def _usual(self) -> Mapping[str, float]:
         """Seconds by key, if anybody wants to know."""
+        from pexen_state.sched.identity import key_of
+
         if self.terms.order != "longest" or not os.path.exists(self.journal):
             return {}
-        keys = [spec.key for spec in self.selection.specs()]
-        return introduction.past_of(self.journal, self.suite.name, keys, self.terms.workers).typical
+        self._typical = introduction.typical_of(self.journal, self.suite.name)
+        return introduction.with_rounds(self._typical or {}, map(key_of, self.selection.tasks))
 
     def _sched(self) -> Sched:
         from pexen_state.sched.groups import Group
@@ -187,7 +190,9 @@ class Session:
         looks = display.Looks(
             console.style, command, self.terms.show_output, console.quiet, is_verbose=self.app.common.verbose
         )
-        past = introduction.past_of(self.journal, self.suite.name, watch.keys(), self.terms.workers)
+        if self._typical is None:  # nobody has asked yet, or the journal had to be brought up to date first
+            self._typical = introduction.typical_of(self.journal, self.suite.name)
+        past = introduction.past_of(self._typical, watch.keys(), self.terms.workers)
         self._display = display.make(console.out, console.err, looks, watch.look, past=past)
         signals.opened(self._display)
         self._display.header(
