@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from pexen_state.box.notify import ServiceManager
 from pexen_state.cli.output import Console
 
 COLOURS = ("auto", "always", "never")
@@ -42,6 +43,7 @@ class App:
     common: Common
     console: Console
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))  #: as it was typed in
+    manager: ServiceManager = field(default_factory=lambda: ServiceManager.of(os.environ))
 
     @property
     def journal(self) -> str | None:

@@ -451,4 +451,6 @@ class Loop:
             self._requests.refuse("the journal cannot be written: nothing is kept")
             if not self._pool.owes_reports:
                 break
-            self._collect()
+            self._collect(math.inf if self._pulse is None else self._clock() + PULSE_S)
+            if self._pulse is not None:
+                self._pulse()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,19 +12,6 @@ from pexen_state.box.mounts import VOLATILE, kind_of
 from tests.cli.box import COMMAND, Box
 
 ALLOWED = ("--allow-reboot", "--resume-by-hand")
-
-
-@pytest.fixture
-def alone(box: Box, tmp_path: Path) -> tuple[str, ...]:
-    """What makes a command have the locks of a box of its own, whatever else this machine runs meanwhile."""
-    locks = tmp_path / "locks"
-    locks.mkdir()
-    words = ("unshare", "--mount", "sh", "-c", f"mount --bind '{locks}' /run/lock && exec \"$@\"", "sh")
-    if shutil.which("unshare") is None or subprocess.run([*words, "true"], capture_output=True).returncode:
-        pytest.skip("this machine lets us make no name spaces of mounts")
-    if kind_of(str(box.directory)) in VOLATILE:
-        pytest.skip("temporary files are on a file system that does not survive a reboot")
-    return words
 
 
 def test_a_journal_that_a_reboot_would_take_away_is_refused(box: Box):

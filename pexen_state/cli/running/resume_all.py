@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
-from pexen_state.cli.running import following_up
+from pexen_state.cli.running import following_up, unattended
+from pexen_state.cli.running.as_service import LOADING_S
 from pexen_state.cli.running.going_on import Anew, go_on
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
@@ -36,6 +37,9 @@ class _Ended(NamedTuple):
 
 def check(app: App, path: str) -> Exit:
     """Say what `--all` would do."""
+    if unattended.is_held():
+        app.console.say(unattended.HELD)
+        return Exit.NOTHING
     try:
         ours, left_alone = _sorted(path)
     except JournalTooOld:
@@ -54,8 +58,13 @@ def check(app: App, path: str) -> Exit:
     return Exit.DONE
 
 
-def resume_all(app: App, path: str, anew: Anew) -> int:
-    """Returns the worst exit code. Stops when it was interrupted, and when the journal fails or is somebody else's."""
+def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
+    """Returns the worst exit code. Stops when it was interrupted, and when the journal fails or is somebody else's.
+
+    After a boot, runs that may reboot the box wait for the grace.
+    """
+    if boot_grace_s and (waiting := unattended.may_reboot_after_a_boot(_sorted(path)[0])):
+        unattended.wait_out(app, waiting, boot_grace_s)
     ours, left_alone = _sorted(path)
     for one in left_alone:
         app.console.say(_left_alone(one))
@@ -66,6 +75,7 @@ def resume_all(app: App, path: str, anew: Anew) -> int:
     for one in ours:
         app.console.out.flush()
         app.console.err.flush()
+        app.manager.busy(LOADING_S)
         # From here on no signal is lost: each waits until it is asked for.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_HANDED_ON, signal.SIGCHLD))
         child = os.fork()

@@ -17,6 +17,7 @@ from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
 from pexen_state.cli.running import following_up, introduction, permission
+from pexen_state.cli.running.as_service import LOADING_S, NO_LIMIT_S, AsService
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.reporter import Reporter
 from pexen_state.cli.running.signals import Signals
@@ -69,6 +70,10 @@ class Session:
     _reporter: Reporter | None = field(default=None, init=False)
     _typical: Mapping[str, float] | None = field(default=None, init=False)  # seconds by key, once they are known
     _troubles: list[str] = field(default_factory=list, init=False)  # of reports
+    _service: AsService = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._service = AsService(self.app.manager)
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
@@ -77,6 +82,8 @@ class Session:
         is_part = not self.selection.is_whole
         options = self.recorded.options
         permission.check(options, self.journal)
+        self.app.manager.ready()
+        self.app.manager.busy(LOADING_S)
         with (
             warnings_as_sentences(self.app.console, self._say, is_part),
             told_where(self.selection.tasks),
@@ -90,7 +97,7 @@ class Session:
             watch = Watch(sched)
             with Signals(sched, lambda: min(watch.in_flight, self.terms.workers)) as signals:
                 sched.announce = lambda opened: self._announce(opened, signals, watch)
-                sched.pulse = lambda: self._pulse(watch)
+                sched.pulse = lambda: self._pulse(signals, watch)
                 workers = min(self.terms.workers, len(self.selection.tasks))  # each of them costs a process
                 try:
                     ended = conduct(
@@ -121,6 +128,7 @@ class Session:
 
     def _take(self, result: TaskRes) -> None:
         assert self._display is not None
+        self._service.result(result)
         self._display.result(result)
 
     def _after(self, signals: Signals) -> OnFinish | None:
@@ -128,11 +136,15 @@ class Session:
 
         def started(group: int) -> None:
             signals.following(group)
+            self.app.manager.busy(after_s)
             assert self._display is not None
             self._display.say(f"pexen: --on-finish: {safe(self.recorded.options.on_finish or '')}")
 
         after = following_up.of_options(self.recorded.options, os.getcwd(), dict(os.environ))
-        return after._replace(started=started) if after is not None else None
+        if after is None:
+            return None
+        after_s = after.limit_s + LOADING_S if after.limit_s is not None else NO_LIMIT_S
+        return after._replace(started=started)
 
     def _usual(self) -> Mapping[str, float]:
         """Seconds by key, if anybody wants to know."""
@@ -195,6 +207,7 @@ class Session:
         past = introduction.past_of(self._typical, watch.keys(), self.terms.workers)
         self._display = display.make(console.out, console.err, looks, watch.look, past=past)
         signals.opened(self._display)
+        self._service.opened(opened.run_id, self.suite.name)
         self._display.header(
             introduction.header(
                 opened,
@@ -214,9 +227,11 @@ class Session:
 
     def _finish_reports(self) -> None:
         """What cannot be written is no fault of the run, and does not change what it ended with."""
+        self.app.manager.busy(LOADING_S)
         self._troubles += self._reporter.finish() if self._reporter is not None else ()
 
-    def _pulse(self, watch: Watch) -> None:
+    def _pulse(self, signals: Signals, watch: Watch) -> None:
+        self._service.pulse(watch.look, signals.is_stopping)
         if self._display is not None:
             if (news := watch.news()) is not None:
                 self._display.say(news)

@@ -50,6 +50,7 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
         self._running = running
         self._display: Shown | None = None
         self._presses = 0
+        self.is_stopping = False  #: by SIGTERM, as systemd and a shutdown send it
         self._follower: int | None = None
         self._before: dict[int, Any] = {}
 
@@ -118,6 +119,7 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
             self._stop_the_follower(self._display, self._follower)
             return
         self._presses = max(self._presses, 2)
+        self.is_stopping = True
         if self._sched.plan is not None and self._sched.plan.is_rebooting:
             self._display.say("pexen: the box goes down, as tasks have asked. `pexen resume` goes on after the boot.")
         else:

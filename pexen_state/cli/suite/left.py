@@ -48,6 +48,7 @@ class HowLeft(NamedTuple):
     sentence: str  #: `run 12 was cut off at 10:22:41: the runner was killed.`
     left_alone: str | None  #: why `resume --all` does not go on with it; None: it does
     ended: HowEnded | None = None  #: None: it was never begun, or it is being run
+    is_new_boot: bool = False  #: the box was booted since
 
 
 def how_left(fetch: Fetch, run: int, path: str) -> HowLeft:
@@ -74,7 +75,7 @@ def how_left(fetch: Fetch, run: int, path: str) -> HowLeft:
     if asked and ended is not HowEnded.REBOOTED:
         who = f"{listed(asked)} {'asks' if len(asked) == 1 else 'ask'} for a reboot"
         sentence += f" {who}{'' if is_same_boot else ', which the box has had since'}."
-    return HowLeft(sentence, _why_left_alone(ended, by_interrupt), ended)
+    return HowLeft(sentence, _why_left_alone(ended, by_interrupt), ended, not is_same_boot)
 
 
 def _in_words(ended: HowEnded, at: str, asked: list[str], is_same_boot: bool) -> str:

@@ -14,7 +14,7 @@ from pexen_state.cli.running.run_options import headings, options_of, session_op
 @click.command(
     short_help="Go on with what is unfinished.",
     cls=Grouped,
-    headings=headings(Which_runs=("all_", "check", "plan", "rerun_changed", "unattended")),
+    headings=headings(Which_runs=("all_", "check", "plan", "rerun_changed", "unattended", "boot_grace")),
 )
 @click.argument("run", metavar="[RUN]", required=False)
 @click.option(
@@ -27,6 +27,12 @@ from pexen_state.cli.running.run_options import headings, options_of, session_op
 @click.option("--plan", is_flag=True, help="Show what would be done; run nothing.")
 @click.option("--rerun-changed", is_flag=True, help="Run finished tasks again whose code changed since.")
 @click.option("--unattended", is_flag=True, help="As a service: nothing to resume is no failure.")
+@click.option(
+    "--boot-grace",
+    metavar="D",
+    default="30s",
+    help="With --unattended: wait before a run that may reboot goes on after a boot; or none [30s].",
+)
 @session_options(is_new=False)
 @verb
 def resume(
@@ -37,6 +43,7 @@ def resume(
     plan: bool,
     rerun_changed: bool,
     unattended: bool,
+    boot_grace: str,
     wait: bool,
     **typed: Any,
 ) -> int:
@@ -47,16 +54,28 @@ def resume(
     """
     from pexen_state.cli import journals
     from pexen_state.cli.errors import Exit, NothingToDo, UsageError
+    from pexen_state.cli.running.as_service import LOADING_S
     from pexen_state.cli.running.going_on import Anew, go_on
+    from pexen_state.cli.running.unattended import HELD, is_held
     from pexen_state.cli.suite import earlier
     from pexen_state.journal.uptodate import bring_up_to_date
     from pexen_state.report.text import safe
     from pexen_state.sched.common import RunOver
+    from pexen_state.words import seconds_of
 
     if (all_ or check) and (run is not None or plan):
         raise UsageError("--all and --check are about every unfinished run: neither RUN nor --plan goes with them")
     anew = Anew(options_of(typed), wait, rerun_changed)
     try:
+        grace_s = seconds_of(boot_grace) if unattended and boot_grace not in ("0", "none") else 0.0
+    except ValueError as error:
+        raise UsageError(f"--boot-grace: {error}") from error
+    if not check and not plan:
+        app.manager.ready()
+        app.manager.busy(LOADING_S)
+    try:
+        if unattended and is_held():
+            raise NothingToDo(HELD)
         found = journals.find(app.journal)
         if found is None or not earlier.is_there(found):
             raise NothingToDo("nothing to resume: there is no journal here. Another one is named with --journal.")
@@ -69,7 +88,7 @@ def resume(
         if all_:
             from pexen_state.cli.running.resume_all import resume_all
 
-            return resume_all(app, found.path, anew)
+            return resume_all(app, found.path, anew, grace_s)
         from pexen_state.cli.running import following_up
 
         owed = following_up.due(found.path, run)

@@ -1,8 +1,8 @@
 """What a person sees of a run while it goes on: the values that are shown, the protocol, and the choice of a display.
 
-Three displays tell the same: `lines` for logs and pipes, `ci` for a CI system that folds and annotates, `live` for a
-terminal. None of them decides anything, knows of scheduling, or starts a thread: the runner forks. All text that comes
-from tasks is made safe by them.
+Four displays tell the same: `lines` for logs and pipes, `ci` for a CI system that folds and annotates, `journald` for
+the journal of systemd, `live` for a terminal. None of them decides anything, knows of scheduling, or starts a thread:
+the runner forks. All text that comes from tasks is made safe by them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pexen_state.box.journald import Journald
 from pexen_state.core.states import Verdict
 from pexen_state.report.style import Style
 
@@ -169,6 +170,10 @@ def make(
         from pexen_state.report.display.live import Live
 
         return Live(out, err, looks, look, pace, clock)
+    if (journald := Journald.behind(out.fileno(), environ)) is not None:
+        from pexen_state.report.display.journald import JournaldLines
+
+        return JournaldLines(journald, out, err, looks, look, pace, clock)
     from pexen_state.report.display.lines import Lines
 
     return Lines(out, err, looks, look, pace, clock)
