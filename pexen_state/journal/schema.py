@@ -113,6 +113,9 @@ task = Table(
     _text("spec"),  # JSON of what is not the default
     Column("fingerprint", LargeBinary),
     _int("reboots", default=0),  # that it asked for since it last began from its beginning; of the projection, too
+    # of what it is, again, for people to ask for:
+    _text("tags"),  # JSON; NULL for none
+    _text("group_name"),
 )
 
 transition = Table(

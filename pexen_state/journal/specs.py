@@ -6,7 +6,7 @@ The key is a column of its own. It is repeated here if SQL text cannot hold it e
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
@@ -38,7 +38,7 @@ def spec_to_json(spec: TaskSpec) -> str | None:
             continue
         where = f"{name} of {key}"
         if name in _NAMES or name in ("after", "tags"):
-            text = f"[{','.join([_text_of(one, where) for one in value])}]"
+            text = names_to_json(value, where)
         elif name == "needs":
             text = _written(value)
         elif name == "retry_on":
@@ -53,6 +53,11 @@ def specs_to_json(specs: Sequence[TaskSpec]) -> list[str]:
     """Of many tasks: most have nothing but a key, which is the empty text."""
     exact = "".join([spec.key for spec in specs]).isascii()
     return ["" if exact and spec[1:] == _DEFAULTS else spec_to_json(spec) or "" for spec in specs]
+
+
+def names_to_json(names: Iterable[Hashable], where: str = "a name") -> str:
+    """An array. Raises NotEncodable."""
+    return f"[{','.join([_text_of(one, where) for one in names])}]"
 
 
 def _text_of(name: Hashable, where: str) -> str:

@@ -27,7 +27,9 @@ def _insert(table: str, columns: str, row: str | None = None) -> Insert:
 # A row grows when its task is submitted, and when it ends. Pages that are full by then would be split, and stay half
 # empty. So rows are written as wide as they will be, and what is not known yet is taken out again.
 INSERT_TASK = _insert(
-    "task", "id, state, key, priority, spec, fingerprint, submitted, ended, verdict", "(?,?,?,?,?,?,4194304,4194304,3)"
+    "task",
+    "id, state, key, priority, spec, fingerprint, tags, group_name, submitted, ended, verdict",
+    "(?,?,?,?,?,?,?,?,4194304,4194304,3)",
 )
 CLEAR_TASKS = "UPDATE task SET submitted = NULL, ended = NULL, verdict = 0 WHERE id BETWEEN ? AND ?"
 

@@ -38,7 +38,7 @@ from pexen_state.journal.errors import JournalError
 from pexen_state.journal.event_kinds import EventKind
 from pexen_state.journal.ids import task_base
 from pexen_state.journal.records import AttemptEnd, Beginning, Left, NewTask
-from pexen_state.journal.specs import spec_to_json, sql_text
+from pexen_state.journal.specs import names_to_json, spec_to_json, sql_text
 from pexen_state.journal.values import to_json
 
 Row = tuple[Any, ...]
@@ -423,4 +423,6 @@ def _task_rows(run: int, first: int, tasks: Iterable[NewTask]) -> Iterable[Row]:
             spec.priority,
             spec_to_json(spec),
             fingerprint,
+            names_to_json(spec.tags) if spec.tags else None,
+            sql_text(spec.group) if spec.group is not None else None,
         )

@@ -76,8 +76,8 @@ SELECT r.id AS run, k.key AS task, {_word("k.state", State)} AS state, {_verdict
   CASE WHEN k.verdict IN {_GOOD} THEN k.failures + k.crashes > 0 ELSE 0 END AS flaky, k.reason AS reason,
   k.attempt - k.withdrawn AS attempts, a.took_us / 1e6 AS seconds,
   {_iso("(b.at_us + a.wait_us)")} AS started_at, {_iso("e.at_us")} AS ended_at,
-  k.priority AS priority, NULL AS tags,
-  nullif(lower(hex(k.fingerprint)), '') AS fingerprint, NULL AS group_name,
+  k.priority AS priority, k.tags AS tags,
+  nullif(lower(hex(k.fingerprint)), '') AS fingerprint, k.group_name AS group_name,
   k.id - (r.id << {TASK_BITS}) AS number
 FROM run r
 JOIN task k ON k.id {_OF_RUN}

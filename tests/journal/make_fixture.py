@@ -28,7 +28,7 @@ from tests.stories import spec
 HERE = Path(__file__).resolve().parent / "fixtures"
 
 DISKS, SUMS = 1, 2
-TASKS = (spec("disks"), spec("sums", after=("disks",)))
+TASKS = (spec("disks", tags=("slow", "raid 5"), group="vm"), spec("sums", after=("disks",), group="vm"))
 PARTS = {
     DISKS: (
         SubResult("sda", Verdict.PASS, metrics={"mb_s": 412.5}, files=("sda.log",)),
@@ -55,6 +55,7 @@ def tell(path: Path) -> int:
         plan = Plan(TASKS)
         journal.begin_session(run)
         journal.append(plan.handle(RunOpened(), PoolHasRoom(1)).decisions, (), {})
+        journal.append(plan.handle(PoolHasRoom(1)).decisions, (), {})  # in the group
         for number, cause, verdict in ((DISKS, Cause.RETURNED, Verdict.WARN), (SUMS, Cause.PART_FAILED, Verdict.FAIL)):
             journal.append(plan.handle(Started(number, 1)).decisions, (), {})
             left = AttemptEnd(0, PID + number, now_us, 0.25, results=PARTS[number])

@@ -43,6 +43,17 @@ def test_every_promised_column_is_there_in_its_place(path: Path) -> None:
     assert set(VIEWS) == set(PROMISED)
 
 
+def test_tags_and_groups_are_there_to_be_asked_for(path: Path) -> None:
+    runner = Runner(path)
+    runner.begin(spec("a", tags=("slow", 'raid "5"')), spec("b", group="vm"), spec("c", tags=("slow",)), spec("d"))
+    runner.close()
+
+    slow = "SELECT task FROM tasks, json_each(tags) WHERE value = 'slow' ORDER BY number"
+    assert sql(path, slow) == [("a",), ("c",)]
+    assert sql(path, "SELECT task, group_name FROM tasks WHERE group_name IS NOT NULL") == [("b", "vm")]
+    assert sql(path, "SELECT tags FROM tasks WHERE task = 'd'") == [(None,)]
+
+
 def test_a_run_that_saw_everything(path: Path) -> None:
     runner = Runner(path)
     runner.begin(
