@@ -67,6 +67,8 @@ def test_the_longest_path_comes_first_by_weight_and_by_what_is_usual(box: Box):
     planned = [begin["key"] for begin in box.json("plan", "s.jsonl", "-j2")["order"]]
     assert planned[:2] == ["b", "c"]
     assert [begin["key"] for begin in box.json("plan", "s.jsonl", "-j1")["order"]] == ["a", "b", "c", "d"]
+    asked = [begin["key"] for begin in box.json("plan", "s.jsonl", "-j1", "--order", "longest")["order"]]
+    assert asked == order_of(box, 2) == box.pexen("run", "s.jsonl", "-j1", "-n", "--order", "longest").lines
 
 
 def test_what_is_no_order_is_told(box: Box):

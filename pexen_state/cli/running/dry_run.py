@@ -5,6 +5,8 @@ Everything is checked as for a run. Nothing runs and nothing is written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
@@ -30,8 +32,9 @@ def show(
     applies: Applies,
     passed: PassedBefore | None = None,
     passed_in: int | None = None,
+    usual: Mapping[str, float] | None = None,
 ) -> Exit:
-    """Raises what a run would raise before anything runs."""
+    """`usual` is how many seconds tasks usually take, by key. Raises what a run would raise before anything runs."""
     from pexen_state.sched.checks import check_names
     from pexen_state.sched.match import check_keys
     from pexen_state.sched.order import numbers_in
@@ -65,7 +68,7 @@ def show(
         app.console.say(f"{selected}; {selection.left_out} left out.")
     out = app.console.out
     before: list[Input] = [ConditionsKnown(applies), passed or PassedBefore({})]
-    order = numbers_in(terms.order, specs, {})
+    order = numbers_in(terms.order, specs, usual or {})
     for begin in forecast(specs, [1.0] * len(specs), 1, before, order=order).begins:  # as one worker would start them
         key = specs[begin.task - 1].key
         out.write(f"{safe(key)}{'  (required)' if key in selection.required else ''}\n")

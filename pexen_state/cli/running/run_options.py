@@ -186,7 +186,7 @@ def options_of(typed: Mapping[str, Any]) -> Options:
     shell, env_file = typed.get("shell"), typed["env_file"]
     options = Options(
         jobs=typed["jobs"],
-        order=_order(typed["order"]),
+        order=order_of(typed["order"]),
         pool=typed["pool"],
         timeout=typed["timeout"],
         run_timeout=typed["run_timeout"],
@@ -212,10 +212,19 @@ def options_of(typed: Mapping[str, Any]) -> Options:
     return options
 
 
+def order_option(function: click.decorators.FC) -> click.decorators.FC:
+    """What comes first, for who only looks."""
+    return _with(function, "How", "order")
+
+
 def param_options(function: click.decorators.FC) -> click.decorators.FC:
     """Those that set parameters, for who only looks."""
-    for name in ("params_file", "params"):
-        function = _OPTIONS["Environment"][name](function)
+    return _with(function, "Environment", "params", "params_file")
+
+
+def _with(function: click.decorators.FC, heading: str, *names: str) -> click.decorators.FC:
+    for name in reversed(names):
+        function = _OPTIONS[heading][name](function)
     return function
 
 
@@ -249,7 +258,8 @@ def _shell(said: str) -> str:
         raise UsageError(f"--shell: {error}") from None
 
 
-def _order(said: str | None) -> str | None:
+def order_of(said: str | None) -> str | None:
+    """A random one has its seed. Raises UsageError."""
     if said is None:
         return None
     from pexen_state.sched.common import SchedulerError

@@ -10,7 +10,7 @@ import click
 
 from pexen_state.cli.app import App, verb
 from pexen_state.cli.running.pick_options import pick_options, with_picks
-from pexen_state.cli.running.run_options import amounts_of, param_options, params_of
+from pexen_state.cli.running.run_options import amounts_of, order_of, order_option, param_options, params_of
 
 if TYPE_CHECKING:
     from pexen_state.cli.suite.collected import Collected
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Show in which order a suite would run, and how long that would take.")
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
 @click.option("-j", "--jobs", metavar="N|auto", help="Tasks at once [as `pexen run` would].")
+@order_option
 @click.option("--resource", "resources", metavar="NAME=N", multiple=True, help="How much of a resource there is.")
 @pick_options()
 @param_options
@@ -36,6 +37,7 @@ def plan(
     app: App,
     targets: tuple[str, ...],
     jobs: str | None,
+    order: str | None,
     resources: tuple[str, ...],
     name: str | None,
     explain: str | None,
@@ -66,7 +68,7 @@ def plan(
     from pexen_state.suite.targets import told_where
     from pexen_state.words import did_you_mean
 
-    said = Options(jobs=jobs, resources=amounts_of(resources) or None, params=params_of(typed))
+    said = Options(jobs=jobs, order=order_of(order), resources=amounts_of(resources) or None, params=params_of(typed))
     found = collect(app, targets, name, with_picks(said, typed))
     specs, explaining = found.specs, found.selection.explaining
     out = app.console.out
@@ -96,8 +98,8 @@ def plan(
         refused = error
     groups = {name: said["workers"] for name, said in found.groups.items() if "workers" in said}
     typical, terms = _typical(app, found), found.terms
-    order, before = numbers_in(terms.order, specs, typical), [ConditionsKnown(found.applies)]
-    forecast = rehearse(specs, typical, terms.workers, before, there, groups, order)
+    first, before = numbers_in(terms.order, specs, typical), [ConditionsKnown(found.applies)]
+    forecast = rehearse(specs, typical, terms.workers, before, there, groups, first)
     taken = list(explaining.choices()) if explaining is not None else []
     if as_json:
         why = str(refused) if refused else None

@@ -12,6 +12,8 @@ from pexen_state.cli.running.pick_options import NAMES, NAMES_OF_ROUNDS, pick_op
 from pexen_state.cli.running.run_options import headings, options_of, session_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pexen_state.cli.running.options import Options
     from pexen_state.cli.suite.selection import Selection
     from pexen_state.suite.targets import Suite, Target
@@ -107,9 +109,21 @@ def run(
 
         passed = earlier.passed(journal, skip, selection.tasks, selection.specs()) if skip is not None else None
         applies = Conditions(options.params).applies
-        return show(app, suite, selection, terms, said.file, here, applies, passed, skip)
+        usual = _usual(journal, suite, selection) if terms.order == "longest" else None
+        return show(app, suite, selection, terms, said.file, here, applies, passed, skip, usual)
     recorded = Recorded(suite.targets, options, around)
     return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
+
+
+def _usual(journal: str, suite: Suite, selection: Selection) -> Mapping[str, float]:
+    """Seconds by key, as a run would know them."""
+    import os
+
+    from pexen_state.cli.running import introduction
+    from pexen_state.sched.identity import key_of
+
+    typical = introduction.typical_of(journal, suite.name) if os.path.exists(journal) else None
+    return introduction.with_rounds(typical or {}, map(key_of, selection.tasks))
 
 
 def _select(
