@@ -31,22 +31,32 @@ class Late(NamedTuple):
 
     by_caller: frozenset[int]  #: by number; the caller is to add them again
     calls: dict[int, str]  #: of those that tasks have added: how they are made again
+    adders: dict[int, int]  #: the tasks that have added them
+
+    def first_adder(self, number: int) -> int:
+        """Who is to run again, so that this one is added again; the task itself if nobody has added it."""
+        while number in self.adders:
+            number = self.adders[number]
+        return number
 
 
-NOBODY_LATE = Late(frozenset(), {})
+NOBODY_LATE = Late(frozenset(), {}, {})
 
 
 def late(fetch: Fetch, run: int) -> Late:
     by_caller: set[int] = set()
     calls: dict[int, str] = {}
+    adders: dict[int, int] = {}
     for (data,) in fetch(_LATE, (run,)):
         said = json.loads(data)
         numbers = range(said["first"], said["first"] + said["count"])
         if said.get("by") == 0:
             by_caller.update(numbers)
+        elif said.get("by") is not None:
+            adders.update(dict.fromkeys(numbers, said["by"]))
         # Whoever was taken from the catalogue for a task that joined comes after it, and has no record.
         calls.update(zip(numbers, said.get("calls", ()), strict=False))
-    return Late(frozenset(by_caller), calls)
+    return Late(frozenset(by_caller), calls, adders)
 
 
 class Resuming:

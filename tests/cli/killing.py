@@ -19,12 +19,12 @@ for result in Sched([one, two], journal="j.db").run():
 """
 
 
-def kill_in_the_middle(box: Box, *words: str, stdin: bytes = b"", **options: object) -> None:
-    """Start a run whose second task waits at the gate, and kill it there."""
+def kill_in_the_middle(box: Box, *words: str, stdin: bytes = b"", shown: str = "PASS", **options: object) -> None:
+    """Start a run that has a task that waits at the gate; kill it there, when a line with `shown` was shown, too."""
     gate = box.gate()
     with box.started(*words, stdin=stdin, **options) as run:
         gate.reached()
-        run.until("PASS")
+        run.until(shown)
         run.signal(signal.SIGKILL)
         run.process.wait()
     gate.path.unlink()  # and not opened: what the keeper has not killed yet must not go on

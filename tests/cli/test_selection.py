@@ -162,6 +162,14 @@ def test_an_earlier_run_that_left_nothing_is_told(failed: bool, not_run: bool, s
     assert str(caught.value) == said
 
 
+def test_for_what_another_task_has_added_that_one_runs_again():
+    verdicts = {"adder": Verdict.PASS, "leaf": Verdict.FAIL, "bud": Verdict.NOT_RUN, "other": Verdict.PASS}
+    left = Left(7, verdicts, {"leaf": "adder", "bud": "adder"})
+
+    assert left.wanted(True, False) == left.wanted(False, True) == left.undone() == {"adder"}
+    assert left.wanted(False, False) == {"adder", "other"}
+
+
 def test_an_expression_picks_from_what_an_earlier_run_left_and_requirements_come_after():
     selection = select(SUITE, Wishes("login or other"), LEFT.wanted(True, False), ["failed in run 11"])
 

@@ -131,7 +131,10 @@ def interruption(path: str, run: int) -> Interrupted:
 
 def left_by(path: str, run: int) -> Left:
     """What became of a run's tasks."""
-    return Left(run, {task.key: task.restored.verdict for task in saved_tasks(path, run)})
+    with reader(path) as connection:
+        saved = restore.saved_tasks(_fetching(connection), run)
+        adders = _adders(connection, run)
+    return Left(run, {task.key: task.restored.verdict for task in saved}, adders)
 
 
 def passed(path: str, run: int, tasks: Sequence[Task], specs: Sequence[TaskSpec]) -> PassedBefore:
@@ -151,8 +154,11 @@ def newest_of(path: str, suite: str) -> RunRecord | None:
 
 def failing(path: str, suite: str, among: Collection[str]) -> Failing:
     """Which of these tasks failed when they last ran, by the newest runs of the suite."""
+    adders: dict[str, str] = {}
     with reader(path) as connection:
         runs = [run for (run,) in connection.execute(_NEWEST, (suite, _RUNS_LOOKED_AT))]
+        for run in runs:
+            adders = {**_adders(connection, run), **adders}
         judged: dict[str, tuple[int, Verdict]] = {}
         for run in runs:
             for key, verdict in connection.execute(_JUDGED, ids_of(run)):
@@ -162,7 +168,8 @@ def failing(path: str, suite: str, among: Collection[str]) -> Failing:
     def is_there(key: str) -> bool:
         return key in among or without_round(key) in among
 
-    bad = {key: run for key, (run, verdict) in judged.items() if verdict in BAD and (is_there(key) or run == runs[0])}
+    failed = {adders.get(key, key): run for key, (run, verdict) in judged.items() if verdict in BAD}
+    bad = {key: run for key, run in failed.items() if is_there(key) or run == runs[0]}
     return Failing(frozenset(bad), tuple(sorted(set(bad.values()))), tuple(sorted(runs)))
 
 
@@ -171,6 +178,15 @@ def beside(path: str, run: int) -> tuple[list[int], list[int]]:
     with reader(path) as connection:
         superseded = [other for (other,) in connection.execute(_SUPERSEDED, (run,))]
         return superseded, [other for (other,) in connection.execute(_UNTOUCHED, (run,))]
+
+
+def _adders(connection: sqlite3.Connection, run: int) -> dict[str, str]:
+    """By key of a task that others have added: who is to run again, so that it is added again."""
+    joined = late(_fetching(connection), run)
+    if not joined.adders:
+        return {}
+    keys = {task.number: task.key for task in restore.saved_tasks(_fetching(connection), run)}
+    return {keys[number]: keys[joined.first_adder(number)] for number in joined.adders if number in keys}
 
 
 def how_left(connection: sqlite3.Connection, record: RunRecord, path: str) -> HowLeft:

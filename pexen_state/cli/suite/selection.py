@@ -106,24 +106,28 @@ class Left(NamedTuple):
 
     run: int
     verdicts: Mapping[str, Verdict]
+    adders: Mapping[str, str] = {}  #: of tasks that others have added: who adds them again
 
     def wanted(self, failed: bool, not_run: bool) -> frozenset[str]:
         """Keys of the tasks that ended badly, of those that were not done, or of both; of all if neither is meant.
 
-        Raises NothingToDo if there is none.
+        For a task that another one has added that one stands. Raises NothingToDo if there is none.
         """
         if not failed and not not_run:
-            return frozenset(self.verdicts)
+            return frozenset(self.verdicts).difference(self.adders)
         verdicts = (BAD if failed else frozenset()) | (UNDONE if not_run else frozenset())
         keys = frozenset(key for key, verdict in self.verdicts.items() if verdict in verdicts)
         if not keys:
             nothing = [words for is_meant, words in ((failed, "failed"), (not_run, "was left undone")) if is_meant]
             raise NothingToDo(f"nothing {' or '.join(nothing)} in run {self.run}.")
-        return keys
+        return self._in_suite(keys)
 
     def undone(self) -> frozenset[str]:
         """Keys of the tasks that were not done."""
-        return frozenset(key for key, verdict in self.verdicts.items() if verdict in UNDONE)
+        return self._in_suite(key for key, verdict in self.verdicts.items() if verdict in UNDONE)
+
+    def _in_suite(self, keys: Iterable[str]) -> frozenset[str]:
+        return frozenset(self.adders.get(key, key) for key in keys)
 
     def how(self, failed: bool, not_run: bool) -> str:
         """The same in words, for a header."""
