@@ -16,7 +16,7 @@ from tests.crash.sessions import Nursery
 
 _BOOT = """\
 if [ -e journal.db ]
-then exec {pexen} resume --all --unattended
+then exec {pexen} resume --all --unattended --boot-grace none
 else exec {pexen} run boots.jsonl -j 2 --allow-reboot --resume-by-hand
 fi
 """
