@@ -20,6 +20,9 @@ from tests.crash.witness import NAME, Record, contradictions
 
 _MOST_BOOTS = 20
 
+#: Everything is asked about the run that was begun last.
+_RUN = "run = (SELECT max(id) FROM runs)"
+
 #: An outage that a task asks for: the one that finds this file, and takes it.
 ASK = "ask"
 
@@ -116,20 +119,27 @@ class Box:
                 return codes
         raise AssertionError(f"the run does not come to its end: {codes} {self.errors[-1]}")
 
+    def forget(self) -> None:
+        """What there is to judge of the last run; its journal stays."""
+        (self.directory / NAME).unlink(missing_ok=True)
+        for asked in self.directory.glob(f"{ASK}*"):
+            asked.unlink()
+        self.errors.clear()
+
     # -- what is left
 
     def log(self) -> list[Record]:
         return list(_records((self.directory / NAME).read_text()))
 
     def ends(self) -> dict[str, tuple[object, object]]:
-        rows = ask(self.directory, "SELECT task, state, verdict FROM tasks")
+        rows = ask(self.directory, f"SELECT task, state, verdict FROM tasks WHERE {_RUN}")
         return {str(task): (state, verdict) for task, state, verdict in rows}
 
     def sessions(self) -> list[object]:
-        return [how for (how,) in ask(self.directory, "SELECT how_ended FROM sessions ORDER BY id")]
+        return [how for (how,) in ask(self.directory, f"SELECT how_ended FROM sessions WHERE {_RUN} ORDER BY id")]
 
     def causes(self, task: str) -> list[object]:
-        query = f"SELECT cause FROM attempts WHERE task = '{task}' ORDER BY attempt"
+        query = f"SELECT cause FROM attempts WHERE {_RUN} AND task = '{task}' ORDER BY attempt"
         return [cause for (cause,) in ask(self.directory, query)]
 
     def told(self, task: str) -> list[str]:
@@ -137,7 +147,7 @@ class Box:
         return [one.detail for one in self.log() if (one.what, one.key) == ("R", task)]
 
     def reason(self, task: str) -> str:
-        ((reason,),) = ask(self.directory, f"SELECT reason FROM tasks WHERE task = '{task}'")
+        ((reason,),) = ask(self.directory, f"SELECT reason FROM tasks WHERE {_RUN} AND task = '{task}'")
         return str(reason)
 
     def violations(self) -> list[str]:
@@ -156,7 +166,7 @@ class Box:
 
     def _not_alone(self, log: Sequence[Record]) -> Iterator[str]:
         """After a crash of the box those that were in flight run first, and one at a time."""
-        ids = [number for (number,) in ask(self.directory, "SELECT id FROM sessions ORDER BY id")]
+        ids = [number for (number,) in ask(self.directory, f"SELECT id FROM sessions WHERE {_RUN} ORDER BY id")]
         died = self._attempts("'box_died', 'box_died_alone'")
         cleared = self._attempts("'returned', 'reboot_asked', 'exited'")
         lives = _by_session(log)
@@ -184,7 +194,8 @@ class Box:
     def _attempts(self, causes: str) -> defaultdict[object, set[str]]:
         """Tasks whose attempts ended so, by session."""
         found = defaultdict(set)
-        for session, key in ask(self.directory, f"SELECT session, task FROM attempts WHERE cause IN ({causes})"):
+        query = f"SELECT session, task FROM attempts WHERE {_RUN} AND cause IN ({causes})"
+        for session, key in ask(self.directory, query):
             found[session].add(str(key))
         return found
 
