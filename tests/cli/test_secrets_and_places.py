@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from tests.cli.box import Box
 
 SECRET = "hunter2-and-no-other"
@@ -59,3 +63,77 @@ def test_a_link_to_a_journal_is_looked_at_but_nothing_is_run_with_it(box: Box):
     assert refused.code == 3
     assert "is a symbolic link" in refused.err
     assert box.pexen("runs", "--journal", "link.db").code == 0
+
+
+@pytest.mark.parametrize("replaced", ["$task", "$task/$PEXEN_ATTEMPT", "$PEXEN_DATA", "$task/.."])
+def test_a_link_in_the_place_of_a_directory_of_pexen_leads_nobody_astray(box: Box, replaced: str):
+    outside = box.directory / "outside"
+    outside.mkdir()
+    (box.directory / "j").mkdir()
+    body = f"""
+task=$(dirname "$(dirname "$PEXEN_ARTIFACTS")")
+rm -rf "{replaced}.old"; mv "{replaced}" "{replaced}.old" 2>/dev/null || mv "$(realpath "{replaced}")" "$HOME/old"
+ln -s '{outside}' "$(realpath -ms "{replaced}")"
+exit 1
+"""
+    box.script("t/swaps", body)
+    box.file("t/pexen.toml", "retries = 1\n")
+
+    done = box.pexen("run", "t", "--journal", "j/journal.db")
+
+    assert done.code == 1
+    assert list(outside.iterdir()) == []
+    if replaced != "$task/$PEXEN_ATTEMPT":  # the next attempt has another one
+        assert "its files cannot be made: something else stands where pexen keeps its files" in done.out
+    assert box.pexen("db", "prune", "--keep", "0", "--journal", "j/journal.db").code == 0
+    assert outside.is_dir()
+
+
+HONEST = """
+from dataclasses import dataclass
+import pexen_state
+
+@dataclass
+class Measured:
+    seconds: float
+
+@pexen_state.task
+def measures():
+    pexen_state.result("part", "pass", metrics={"mb_s": 3})
+    return Measured(1.5)
+"""
+
+#: What a journal's text may say is to be imported, or unpickled, is not: whoever looks runs no code of others.
+LOOKS = (
+    "runs",
+    "status",
+    "show",
+    "show measures",
+    "why measures",
+    "locks",
+    "logs",
+    "events",
+    "sql failed",
+    "report --junit j.xml --tap j.tap --jsonl j.jsonl --md j.md --html j.html --trace j.json",
+    "diff 1 1",
+    "history measures",
+    "flaky",
+    "slowest",
+    "db check",
+    "db backup copy.db",
+)
+
+
+def test_whoever_looks_imports_nothing_of_a_suite_and_unpickles_nothing(box: Box):
+    box.file("module.py", HONEST)
+    assert box.pexen("run", "module.py").code == 0
+    box.file("module.py", "open('ran', 'w')\n")
+    hook = "if event == 'pickle.find_class': open('unpickled', 'w')"
+    box.file("hook/sitecustomize.py", f"import sys\n\ndef hook(event, args):\n    {hook}\n\nsys.addaudithook(hook)\n")
+    path = {"PYTHONPATH": os.pathsep.join([str(box.directory / "hook"), str(box.directory), os.getcwd()])}
+
+    for words in LOOKS:
+        assert box.pexen(*words.split(), env=path).code == 0, words
+
+    assert not (box.directory / "ran").exists()
+    assert not (box.directory / "unpickled").exists()

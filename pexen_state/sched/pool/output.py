@@ -6,6 +6,7 @@ Files are 0600 and directories 0700, under any umask.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import re
@@ -29,18 +30,28 @@ class Private(contextlib.AbstractContextManager[None]):
 
 
 def make_directory(path: str) -> None:
-    """A directory, with those above it that are missing. To be called within `Private`."""
+    """A directory, with those above it that are missing. To be called within `Private`.
+
+    Raises NotADirectoryError if a task has put something else, such as a link that leads elsewhere, in the place of
+    it or of the one above it.
+    """
+    parent = os.path.dirname(path)
     try:
+        _check_directory(parent)
         os.mkdir(path, 0o700)
     except FileExistsError:
-        return
+        _check_directory(path)
     except FileNotFoundError:
-        parent = os.path.dirname(path)
         if parent in ("", path):
             raise
         make_directory(parent)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
+
+
+def _check_directory(path: str) -> None:
+    if path and not stat.S_ISDIR(os.lstat(path).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "something else stands where pexen keeps its files", path)
 
 
 def open_output(path: str) -> int:
