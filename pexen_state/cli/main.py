@@ -177,10 +177,34 @@ def _execute(arguments: list[str], asked: _Asked) -> int:
         if isinstance(error, OSError) and (words := in_words(error)) is not None:
             _tell(words, asked.common.verbose)
             return Exit.BROKEN
+        if (damage := _damage(asked.common)) is not None:
+            _tell(damage, asked.common.verbose)
+            return Exit.BROKEN
         _tell(
             f"pexen itself failed: {type(error).__name__}: {error}. This is a fault of pexen, please report it.", True
         )
         return Exit.BROKEN
+
+
+def _damage(common: Common) -> str | None:
+    """What is wrong with the journal, if it is that: SQLite gives whatever a damaged file holds, such as a number for
+    a name, and no verb looks at each value that it is given.
+    """
+    from pexen_state.cli import journals
+    from pexen_state.journal.care.check import check
+    from pexen_state.journal.errors import JournalError, corrupt
+    from pexen_state.journal.lock import is_held
+
+    try:
+        found = journals.find(common.journal)
+        if found is None or is_held(found.path):  # what is being written may look odd
+            return None
+        wrong = check(found.path)
+        return str(corrupt(found.path, wrong[0].what)) if wrong else None
+    except JournalError as error:
+        return str(error)
+    except Exception:  # noqa: BLE001 - then the first fault is told
+        return None
 
 
 def _is_of_click(error: Exception) -> bool:

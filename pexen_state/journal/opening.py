@@ -21,7 +21,7 @@ from pexen_state.journal.engine import (
 )
 from pexen_state.journal.errors import JournalMissing, JournalReadOnly, NotAJournal, corrupt
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.reader import cut_off
+from pexen_state.journal.reader import check_not_emptied, cut_off
 from pexen_state.journal.upgrade import is_due, upgrade
 from pexen_state.journal.versions import APPLICATION_ID
 
@@ -57,6 +57,7 @@ def missing(paths: JournalPaths) -> JournalMissing:
 
 def _look(paths: JournalPaths) -> None:
     """What can be said without opening it."""
+    check_not_emptied(paths)
     mode = os.stat(paths.db).st_mode
     if not stat.S_ISREG(mode):
         raise NotAJournal(f"{paths.db} is no file. Name another one with --journal.")

@@ -72,6 +72,7 @@ def reading(path: str) -> Iterator[None]:
 
 
 def _connect(paths: JournalPaths) -> sqlite3.Connection:
+    check_not_emptied(paths)
     try:
         return _open(paths, "mode=ro")
     except sqlite3.OperationalError as error:
@@ -151,6 +152,12 @@ def cut_off(connection: sqlite3.Connection, paths: JournalPaths) -> None:
     have, want = _size(paths.db), pages * page_bytes
     if have < want and not _size(paths.wal):
         raise corrupt(paths.db, f"it has {have} bytes and should have {want}")
+
+
+def check_not_emptied(paths: JournalPaths) -> None:
+    """Raises JournalCorrupt for a file that lost all of it. SQLite would take its log for an old one, and delete it."""
+    if not _size(paths.db) and _size(paths.wal):
+        raise corrupt(paths.db, "it is empty, and what is in its -wal file belongs to what it was")
 
 
 def _size(path: str) -> int:

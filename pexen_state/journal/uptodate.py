@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 
-from pexen_state.journal.reader import revision_of
+from pexen_state.journal.paths import JournalPaths
+from pexen_state.journal.reader import check_not_emptied, revision_of
 from pexen_state.journal.versions import REVISION
 
 
@@ -28,8 +29,11 @@ def bring_up_to_date(path: str | os.PathLike[str]) -> str | None:
 
 
 def is_empty(path: str | os.PathLike[str]) -> bool:
-    """Whether a run would have to make it first."""
+    """Whether a run would have to make it first. Raises JournalCorrupt if it has only lost what was in it."""
     try:
-        return os.stat(path).st_size == 0
+        is_empty = os.stat(path).st_size == 0
     except FileNotFoundError:
         return True
+    if is_empty:
+        check_not_emptied(JournalPaths.of(path))
+    return is_empty
