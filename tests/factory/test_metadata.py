@@ -123,6 +123,22 @@ def test_match_ignore_and_enabled_say_which_files_are_tasks(tree):
     assert sorted(tasks_in(suite)) == ["own/c", "test_a"]
 
 
+def test_a_slash_at_the_end_of_an_ignored_name_means_directories_alone(tree):
+    suite = tree(
+        **{
+            "pexen.toml": 'ignore = ["test_*/", "deep/er/"]\n',
+            "test_a": SH,
+            "test_pkg/__init__.py": "raise SystemExit('imported')",
+            "test_dir/b": SH,
+            "deep/er/c": SH,
+            "deep/test_er/d": SH,
+            "deep/e": SH,
+        }
+    )
+
+    assert sorted(tasks_in(suite)) == ["deep/e", "test_a"]
+
+
 def test_files_that_cannot_be_run_by_themselves_are_run_by_what_the_tree_says(tree):
     suite = tree(
         **{

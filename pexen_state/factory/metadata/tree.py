@@ -85,12 +85,19 @@ def holding(document: Document, path: str) -> Iterator[Layer]:
 
 
 def matches(path: str, document: Document, patterns: Sequence[str]) -> bool:
-    """A glob with a slash is one of paths below the file's directory, one without is one of names."""
+    """A glob with a slash is one of paths below the file's directory, one without is one of names.
+
+    With a slash at its end it is one of directories alone, and otherwise as if it had none there.
+    """
     if not patterns:
         return False
     relative = os.path.relpath(path, document.directory)
     name = os.path.basename(path)
-    return any(fnmatchcase(relative if "/" in pattern else name, pattern) for pattern in patterns)
+    for pattern in patterns:
+        glob = pattern.rstrip("/")
+        if fnmatchcase(relative if "/" in glob else name, glob) and (glob == pattern or os.path.isdir(path)):
+            return True
+    return False
 
 
 def is_trusted(file: str, also: Iterable[int] = ()) -> bool:
