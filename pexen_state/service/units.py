@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from pexen_state.box import oom
 from pexen_state.service import hardening, names
 from pexen_state.service.values import Service, Starts, check
 
@@ -146,6 +147,7 @@ def _unrestricted(service: Service) -> Iterable[str]:
     yield "IgnoreSIGPIPE=no"
     if not service.is_user:
         yield "KeyringMode=shared"
+        yield f"OOMScoreAdjust={oom.OF_A_RUNNER}"  # not restricting: workers take it back for their tasks
 
 
 def _hardened(service: Service) -> Iterable[str]:
