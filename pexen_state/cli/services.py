@@ -104,10 +104,11 @@ def take_away(installed: Installed, environ: Mapping[str, str], say: Say) -> Non
     if systemctl.is_there:
         with contextlib.suppress(SystemdError):  # there is nothing to be forgotten
             systemctl.call("reset-failed", "--", *there)
-    directory = os.path.dirname(service.journal)
-    if service.has_state_directory:
-        with contextlib.suppress(OSError):  # unless there is a journal in it
+    if service.journal == state_journal(service.name, scope, environ):
+        directory = os.path.dirname(service.journal)
+        with contextlib.suppress(OSError):  # unless there is a journal in it, or one of another service beside it
             os.rmdir(directory)
+            os.rmdir(os.path.dirname(directory))
     if os.path.lexists(service.journal):
         say(f"left where it is: the journal {safe(service.journal)}")
 

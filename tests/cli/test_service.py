@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.cli.box import Box
+from tests.cli.test_completion import offered
 from tests.cli.units import Units, units
 
 __all__ = ["units"]
@@ -137,12 +138,23 @@ def test_without_a_journal_here_the_service_has_one_of_its_own(box: Box, units: 
     done = units.pexen("service", "install", "a b/c", "--user")
 
     directory = box.directory / ".local/state/pexen/a_b_c"
+    assert offered(box, "service", "remove", "") == []  # a shell would split it
     assert done.code == 0, done.err
     assert f"made {directory}" in done.lines
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     printed = units.pexen("service", "print", "a b/c", "--system").out
     assert "--journal /var/lib/pexen/a_b_c/journal.db" in printed
     assert "\nStateDirectory=pexen/a_b_c\n" in printed
+    assert units.pexen("service", "remove", "a b/c").code == 0
+    assert not directory.parent.exists()
+
+
+def test_names_of_services_are_offered_after_the_tab_key(box: Box, units: Units):
+    units.pexen("service", "install", "nightly", "--user")
+    units.pexen("service", "install", "other", "--user", "--journal", "o.db")
+
+    assert offered(box, "service", "remove", "n") == ["nightly"]
+    assert offered(box, "service", "status", "") == ["nightly", "other"]
 
 
 @pytest.mark.parametrize(
