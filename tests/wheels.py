@@ -49,7 +49,7 @@ def borrow(libraries, site):
     """
     for library in libraries:
         for top in {file.parts[0] for file in library.files} - {"..", "__pycache__"}:
-            (site / top).symlink_to(library.locate_file(top))
+            (site / top).symlink_to(Path(library.locate_file(top)).resolve())
 
 
 def install(wheel, environment):

@@ -12,6 +12,7 @@ LINES = (
     "CapabilityBoundingSet=",
     "AmbientCapabilities=",
     "ProtectSystem=strict",
+    "ReadOnlyPaths=/run",  # which is left out otherwise; its sockets can be talked to all the same
     "ProtectHome=read-only",
     "PrivateTmp=yes",
     "PrivateDevices=yes",

@@ -78,9 +78,12 @@ def check(service: Service) -> None:
     if service.harden and service.allow_reboot:
         raise UnitError("--harden: a hardened service has no right to reboot the box. Leave --allow-reboot out.")
     starts = service.starts
+    if service.harden:
+        _check_hidden(service.journal, "the journal")
+        _check_hidden(service.python[0], "python")
+        if starts is not None:
+            _check_hidden(starts.directory, "the suite")
     if starts is None:
-        if service.harden:
-            _check_hidden(service.journal, "the journal")
         return
     checked_text(starts.calendar, "--on-calendar")
     checked_text(starts.directory, "the path of the directory")
@@ -89,9 +92,6 @@ def check(service: Service) -> None:
         checked_text(target, "TARGET")
     for name, value in starts.environment.items():
         checked_text(value, f"${name}")
-    if service.harden:
-        for path, what in ((service.journal, "the journal"), (starts.directory, "the suite")):
-            _check_hidden(path, what)
 
 
 def _check_hidden(path: str, what: str) -> None:

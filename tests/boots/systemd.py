@@ -100,6 +100,12 @@ StandardError=append:{directory}/errors
 WatchdogSec=5s
 """
 
+_DROP_IN_OF_STARTS = """\
+[Service]
+StandardOutput=append:{directory}/errors
+StandardError=append:{directory}/errors
+"""
+
 #: Of systemd's own units, those without which nothing is started in order, and nothing goes down.
 _KEPT = (
     *("basic", "sysinit", "multi-user", "shutdown", "umount", "final", "reboot", "poweroff", "timers", "local-fs"),
@@ -225,6 +231,8 @@ def _furnish(root: Path, directory: Path, boot_id: str) -> None:
     mount("sysfs", str(root / "sys"), "sysfs", _MS_RDONLY)
     mount("cgroup2", str(root / "sys/fs/cgroup"), "cgroup2")
     mount("tmpfs", str(root / "run"), "tmpfs")
+    # If it were no mount, systemd would mount all devices of this machine there.
+    mount("tmpfs", str(root / "dev"), "tmpfs")
     for name, source in {name: name for name in ("null", "zero", "full", "random", "urandom", "tty")}.items():
         (root / "dev" / name).touch()
         mount(f"/dev/{source}", str(root / "dev" / name), flags=MS_BIND)
@@ -232,6 +240,8 @@ def _furnish(root: Path, directory: Path, boot_id: str) -> None:
         (root / "dev" / name).touch()
         mount("/dev/null", str(root / "dev" / name), flags=MS_BIND)
     (root / "dev/shm").mkdir()
+    (root / "dev/pts").mkdir()
+    (root / "dev/ptmx").symlink_to("pts/ptmx")
     for name in ("passwd", "group", "nsswitch.conf", "ld.so.cache"):
         with contextlib.suppress(FileNotFoundError):
             (root / "etc" / name).write_bytes(Path("/etc", name).read_bytes())
@@ -250,8 +260,11 @@ def _put_units(root: Path, directory: Path) -> None:
     }
     for name, text in {**kept, **made}.items():
         (root / _ITS_UNITS / name).write_text(text)
-    drop_ins = root / _ITS_UNITS / "pexen@.service.d"
-    drop_ins.mkdir()
-    (drop_ins / "test.conf").write_text(_DROP_IN.format(**said))
+    for template, text in (("pexen@", _DROP_IN), ("pexen-start@", _DROP_IN_OF_STARTS)):
+        drop_ins = root / _ITS_UNITS / f"{template}.service.d"
+        drop_ins.mkdir()
+        (drop_ins / "test.conf").write_text(text.format(**said))
     (directory / "units").mkdir(exist_ok=True)
     mount(str(directory / "units"), str(root / "etc/systemd/system"), flags=MS_BIND)
+    (root / "srv").mkdir()  # the same, for who does not see what is below /tmp
+    mount(str(directory), str(root / "srv"), flags=MS_BIND)

@@ -14,6 +14,7 @@ import pytest
 from tests.boots import machine, systemd
 from tests.boots.box import Box, task
 from tests.boots.systemd import NO_BOX, POWERED_OFF, REBOOTED
+from tests.crash.aftermath import ask
 from tests.crash.sessions import Nursery
 from tests.wheels import build, install
 
@@ -29,8 +30,14 @@ def nursery() -> Iterator[Nursery]:
         yield nursery
 
 
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return Path(build("wheel", tmp_path_factory.mktemp("wheel")))
+
+
 def boot(nursery: Nursery, disk: Path, number: int) -> int:
-    ended = nursery.start("tests.boots.systemd:main", [str(disk), f"boot-{number}", "units"], disk).wait()
+    boot_id = f"{number:08}-0000-4000-8000-000000000000"  # systemd makes private directories with it
+    ended = nursery.start("tests.boots.systemd:main", [str(disk), boot_id, "units"], disk).wait()
     if ended.code == NO_BOX and not number:
         pytest.skip(f"systemd cannot be the first process of namespaces here: {ended.err.strip()}")
     assert ended.code in (REBOOTED, POWERED_OFF), (ended, printed(disk))
@@ -45,7 +52,11 @@ def printed(disk: Path) -> dict[str, str]:
 
 #: What a task of a suite needs that tests an operating system. Each says which failed.
 _POWERS = """\
-import ctypes, os
+import ctypes, json, os
+with open("{disk}/journal.db.lock") as lock:
+    runner = json.loads(lock.read())["pid"]
+scores = [int(open(f"/proc/{{who}}/oom_score_adj").read()) for who in ("self", runner)]
+assert scores[0] == 0 and scores[1] <= 0, scores  # not every box may be below
 libc = ctypes.CDLL(None, use_errno=True)
 os.makedirs("/run/powers/proc")
 assert libc.mount(b"tmpfs", b"/run/powers", b"tmpfs", 0, None) == 0, "mount"
@@ -95,8 +106,10 @@ systemctl start '{unit}'
 """
 
 
-def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(nursery: Nursery, disk: Path) -> None:
-    (disk / "powers.py").write_text(_POWERS)
+def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(
+    nursery: Nursery, disk: Path, wheel: Path
+) -> None:
+    (disk / "powers.py").write_text(_POWERS.format(disk=disk))
     unit = f"'{_UNIT}'"
     runner = f"""$(sed 's/.*"pid": *\\([0-9]*\\).*/\\1/' {shlex.quote(str(disk))}/journal.db.lock)"""
     asks = 'case $PEXEN_REBOOT_COUNT in 0|1|2) reboot_marked "m$PEXEN_REBOOT_COUNT" ;; esac'
@@ -120,7 +133,7 @@ def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(nur
         "fails": task("exit 1", claims=["/box"], priority=5),
     }
     box = Box(nursery, disk, tasks)
-    install(build("wheel", _made(disk / "wheel")), disk / "venv")
+    install(wheel, disk / "venv")
     (disk / "driver").write_text(_DRIVER.format(disk=disk, unit=_UNIT))
     (disk / "again").write_text(_AGAIN.format(disk=disk, unit=_UNIT))
 
@@ -147,9 +160,9 @@ def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(nur
     assert (disk / "left").read_text() == ""
 
 
-def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Path) -> None:
+def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Path, wheel: Path) -> None:
     """The unit as it is installed, with something else to run: what it ends with is the test's to say."""
-    install(build("wheel", _made(disk / "wheel")), disk / "venv")
+    install(wheel, disk / "venv")
     ends = {f"e{code}": f"exit {code}" for code in range(7)} | {
         "kill": "kill -KILL $$",
         "abrt": "kill -ABRT $$",
@@ -197,6 +210,48 @@ def said(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", path.read_text(), re.MULTILINE))
 
 
-def _made(directory: Path) -> Path:
-    directory.mkdir()
-    return directory
+_BY_CALENDAR = """\
+set -x
+trap 'systemctl poweroff' EXIT
+cd /srv
+pexen="/srv/venv/bin/python -P -m pexen_state"
+$pexen --journal /srv/journal.db service install n s.jobs --on-calendar '*-*-* *:*:*' --harden \\
+    --failures-fail-unit --on-finish 'touch /srv/over' || exit
+set +x
+for n in $(seq 300); do [ ! -e over ] || break; sleep 0.1; done
+set -x
+systemctl show pexen-start@n.service pexen-start@n.timer pexen@n.service -p Result -p ActiveState -p ExecMainStatus
+systemctl stop pexen-start@n.timer
+while systemctl show pexen-start@n.service pexen@n.service -p ActiveState | grep -Eq 'activating|=active'
+do sleep 0.1; done
+systemctl show pexen@n.service -p Result >after
+$pexen service remove n
+find /etc/systemd/system -mindepth 1 -not -type d >left
+[ -e /tmp/mine ] || touch private
+"""
+
+
+def test_a_hardened_service_begins_runs_by_the_calendar_and_its_tasks_can_do_no_harm(
+    nursery: Nursery, disk: Path, wheel: Path
+) -> None:
+    libraries = Path(sys.prefix).resolve()
+    if any(libraries.is_relative_to(hidden) for hidden in ("/tmp", "/var/tmp")):
+        pytest.skip(f"a hardened service does not see {libraries}")
+    install(wheel, disk / "venv")
+    listed = {
+        "writes": 'echo hello >"$PEXEN_DATA/x" && echo mine >/tmp/mine && touch /srv/beside',
+        "mounts": "! mount -t tmpfs tmpfs /run",
+        "elsewhere": "! touch /run/x && ! touch /etc/x",
+        "powers": "grep -q '^CapEff:.0*$' /proc/self/status && grep -q '^NoNewPrivs:.1$' /proc/self/status",
+        "fails": "false",
+    }
+    (disk / "s.jobs").write_text("".join(f"{name}: {command}\n" for name, command in listed.items()))
+    (disk / "driver").write_text(_BY_CALENDAR)
+
+    assert boot(nursery, disk, 0) == POWERED_OFF, printed(disk)
+
+    rows = ask(disk, "SELECT task, verdict FROM tasks WHERE run = 1 ORDER BY number")
+    assert rows == [(name, "fail" if name == "fails" else "pass") for name in listed], printed(disk)
+    assert said(disk / "after") == {"Result": "exit-code"}
+    assert (disk / "private").exists()
+    assert (disk / "left").read_text() == ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pexen_state.box.mounts import VOLATILE, kind_of
+from pexen_state.cli.running.resume_all import and_those_that_come
+from pexen_state.cli.suite import earlier
 from tests.cli.box import Box
 from tests.cli.killing import kill_in_the_middle
 from tests.cli.units import Units, units
@@ -50,6 +52,21 @@ def test_a_second_run_goes_to_the_same_service_and_a_name_that_is_taken_to_anoth
     assert box.sql("SELECT id, state FROM runs ORDER BY id") == [(1, "unfinished"), (2, "unfinished")]
     assert units.pexen(*RESUME).code == 0
     assert box.sql("SELECT state, sessions FROM runs") == [("finished", 1), ("finished", 1)]
+
+
+def test_a_service_that_runs_already_takes_up_what_is_recorded_meanwhile(box: Box, units: Units):
+    for name in ("first", "second"):
+        box.file(f"{name}.jobs", "a: true\n")
+    assert units.pexen("run", "first.jobs", "--detach").code == 0
+    path = str(box.journal)
+
+    coming = and_those_that_come(earlier.all_unfinished(path), path)
+    first = next(coming)
+    assert units.pexen("run", "second.jobs", "--detach").code == 0
+    second = next(coming)
+
+    assert (first.record.id, second.record.id) == (1, 2)
+    assert list(coming) == []
 
 
 def test_what_is_wrong_is_said_before_anything_is_written(box: Box, units: Units):

@@ -65,7 +65,7 @@ def instead(
         app.console.out.line(f"run {run} is left alone: {found.how.left_alone}. `pexen resume {run}` goes on with it.")
         return Exit.UNFINISHED
     if holder_of(journal) is not None:
-        app.console.out.line(f"{safe(found.how.sentence)} Nothing is begun beside it.")
+        app.console.out.line(f"run {run} of this suite is being run: nothing is begun beside it.")
         return Exit.DONE
     service = _service_for(app, journal, found.record.name)
     app.console.out.line(f"run {run} is unfinished, and {safe(service.unit)} goes on with it.")

@@ -76,7 +76,7 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
     if not ours and not owed:
         raise NothingToDo("nothing to resume: no unfinished run of this journal is to go on by itself.")
     codes: list[int] = [Exit.DONE, *owed]
-    for one in _and_those_that_come(ours, path):
+    for one in and_those_that_come(ours, path):
         app.console.out.flush()
         app.console.err.flush()
         app.manager.busy(LOADING_S)
@@ -97,7 +97,7 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
     return min((code for code in codes if code != Exit.NOTHING), key=_badness)
 
 
-def _and_those_that_come(ours: Sequence[Unfinished], path: str) -> Iterator[Unfinished]:
+def and_those_that_come(ours: Sequence[Unfinished], path: str) -> Iterator[Unfinished]:
     """These, and those that were recorded meanwhile: whoever did that has told a service that runs already."""
     seen = set()
     for one in ours:
