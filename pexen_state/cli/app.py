@@ -51,7 +51,11 @@ class App:
 
 
 _OPTIONS = (
-    click.option("--journal", metavar="PATH", help="The journal; $PEXEN_JOURNAL, or the nearest .pexen/journal.db."),
+    click.option(
+        "--journal",
+        metavar="PATH",
+        help="The journal, or @NAME of a service; $PEXEN_JOURNAL, or the nearest .pexen/journal.db.",
+    ),
     click.option("--color", "colour", type=click.Choice(COLOURS), help="Colours; auto: on a terminal."),
     click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error."),
     click.option("-q", "--quiet", is_flag=True, help="Say only what is wrong, and the summary."),

@@ -1,4 +1,4 @@
-"""What the shell offers after the Tab key: verbs, options, and from the journal runs, tasks and locks.
+"""What the shell offers after the Tab key: verbs, options, services, and from the journal runs, tasks and locks.
 
 What a parameter takes is read from its metavar, the word that its help shows: RUN, TASK, LOCK, TARGET, FILE. So no
 verb needs to know of completion. A name is offered only if it may stand on a command line as it is: names come from
@@ -95,6 +95,8 @@ class _Word(click.ParamType[str]):
         found: list[CompletionItem[str]] = []
         if "FACT" in self.takes:
             found += [CompletionItem(name, help=_help(meaning)) for name, meaning in MEANING.items()]
+        if param.name == "service":
+            found += _services()
         if "QUERY" in self.takes:
             found += _saved(_value(ctx, "journal"))
         if self.takes & {"RUN", "TASK", "LOCK"} or param.name in _SUITES:
@@ -159,6 +161,15 @@ def _locks(connection: sqlite3.Connection, run: str | None) -> Iterator[Completi
     if found is not None:
         for lock in held_locks(connection, found):
             yield CompletionItem(lock.shown, help=_help(f"left by {lock.key}"))
+
+
+def _services() -> Iterator[CompletionItem[str]]:
+    import os
+
+    from pexen_state.service.installed import on_this_box
+
+    for one in on_this_box(os.environ):
+        yield CompletionItem(one.service.name, help=_help(one.service.journal))
 
 
 def _saved(journal: str | None) -> Iterator[CompletionItem[str]]:

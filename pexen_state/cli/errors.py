@@ -24,6 +24,7 @@ def exit_code_of(error: PexenError) -> Exit:
     from pexen_state.journal.errors import JournalBusy, JournalError
     from pexen_state.journal.queries import NotFound
     from pexen_state.sched.common import PoolError, RunOver, RunParked
+    from pexen_state.service.errors import SystemdError
 
     match error:
         case NothingToDo() | RunOver():
@@ -34,7 +35,7 @@ def exit_code_of(error: PexenError) -> Exit:
             return Exit.USAGE
         case JournalBusy() | BoxBusy():
             return Exit.BUSY
-        case JournalError() | PoolError() | BoxError():
+        case JournalError() | PoolError() | BoxError() | SystemdError():
             return Exit.BROKEN
         case _:
             return Exit.USAGE

@@ -6,6 +6,8 @@ here or upwards; and, for a new run only, `.pexen/` in the suite's root. A run t
 has a journal of its own, in the directory that is kept for that task, unless another one is named: all others may be
 taken, by the run that the task belongs to.
 
+`@NAME`, wherever one is named, is the journal of a service.
+
 What is found upwards is only taken if it is our own: `pexen resume` runs the commands that a journal holds, and
 anybody can put one into /tmp. From below a home directory nobody looks above it.
 """
@@ -111,7 +113,7 @@ def existing(option: str | None) -> str:
     if found is None:
         raise JournalMissing(
             f"there is no journal here: neither {safe(current_directory())} nor a directory above it has "
-            f"{DIRECTORY}/{FILE}. `pexen run` makes one; another one is named with --journal."
+            f"{DIRECTORY}/{FILE}. `pexen run` makes one; another one is named with --journal.{_services_in_words()}"
         )
     if not os.path.lexists(found.path):
         raise JournalMissing(
@@ -152,12 +154,29 @@ def link_latest(path: str, run_directory: str) -> None:
 
 
 def _usable(said: str, where: str) -> str:
+    if said.startswith("@"):
+        return _of_service(said[1:])
     path = os.path.abspath(said)
     if os.path.isdir(path):
         raise UsageError(
             f"{where} names a directory: {safe(said)}. Name a file in it: {safe(os.path.join(said, FILE))}"
         )
     return path
+
+
+def _of_service(name: str) -> str:
+    """Raises UnitError if there is no service of that name."""
+    from pexen_state.service.installed import named, on_this_box
+
+    return named(name, on_this_box(os.environ)).service.journal
+
+
+def _services_in_words() -> str:
+    """Whose journals could have been meant."""
+    from pexen_state.service.installed import on_this_box
+
+    found = [f"@{safe(one.service.name)} ({safe(one.service.journal)})" for one in on_this_box(os.environ)]
+    return f" Services of this box have: {', '.join(found)}." if found else ""
 
 
 def current_directory() -> str:

@@ -54,6 +54,7 @@ VERBS = {
     "cancel": Verb("Steer", "End a run, or one of its tasks.", "cancel:cancel"),
     "unlock": Verb("Steer", "Free a lock that a failed task left held.", "unlock:unlock"),
     "db": Verb("Journal", "Look after the journal file.", "db:db"),
+    "service": Verb("Journal", "Run suites as services of systemd.", "service:service"),
     "completion": Verb("Journal", "Print the completion script of a shell.", "completion:completion"),
 }
 

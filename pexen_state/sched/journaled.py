@@ -138,7 +138,7 @@ def run_journaled(
     now = dict(asked.facts) if asked.facts is not None else facts(directory=os.path.dirname(asked.path))
     paths = JournalPaths.of(asked.path)
     with OwnStack() as stack:
-        lock = stack.enter_context(_lock(asked))
+        lock = stack.enter_context(locked(asked))
         over = _Over(asked, lock)
         stack.push(over.tell)  # before the lock is given up, when all else is closed
         marks = begun_marks(paths.slots)
@@ -152,7 +152,7 @@ def run_journaled(
         if (last := journal.last_uuid()) is not None:
             kill_strays(last, paths.slots)  # the keeper did, unless it was killed itself
         with collector_paused():
-            run, match, interrupted = _begin_or_match(asked, journal, callables, marks)
+            run, match, interrupted = begin_or_match(asked, journal, callables, marks)
             said = asked.options.get("resources") or run.options.get("resources")
             coming = [task.spec for task in match.added]
             there = amounts.totals(said, [*match.specs, *coming], now)
@@ -256,7 +256,7 @@ def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
         owner.check()  # the caller may have forked meanwhile
 
 
-def _lock(asked: RunAsked) -> RunLock:
+def locked(asked: RunAsked) -> RunLock:
     if (warning := warning_about(JournalPaths.of(asked.path))) is not None:
         warnings.warn(warning, PexenWarning, stacklevel=2)
     if asked.wait_for_journal:
@@ -286,7 +286,7 @@ def _opened(run: RunRecord, match: Match, left: CutOff, changed: list[tuple[str,
     )
 
 
-def _begin_or_match(
+def begin_or_match(
     asked: RunAsked, journal: Journal, callables: Callables, marks: BegunMarks | None
 ) -> tuple[RunRecord, Match, Interrupted]:
     """(the run, its tasks, how it was interrupted)."""

@@ -323,6 +323,17 @@ class Sched:
         weakref.finalize(results, _close_at_exit, weakref.ref(results))
         return results
 
+    def record(self) -> int:
+        """Under a journal: write a new run to it, and run nothing. Returns its number; who resumes that run runs it."""
+        from pexen_state.sched.recording import record_run
+
+        if self.journal is None:
+            raise SchedulerError("there is no journal to record a run in: Sched(..., journal=PATH)")
+        callables = self._callables()
+        amounts.totals(self.options.get("resources"), callables.specs)
+        check_groups(callables.specs, self.groups)
+        return record_run(self._asked(self.journal), callables)
+
     def _run(self, pool: Pool | None) -> Generator[TaskRes, None, None]:
         if not self._tasks and not self._catalogue:
             return

@@ -1,9 +1,13 @@
 """A box whose first process is systemd, in namespaces, without a virtual machine and without a network.
 
-    systemd:main DIRECTORY BOOT_ID
+    systemd:main DIRECTORY BOOT_ID [units]
 
 Its root is made anew for each boot: this machine's /usr, python and this project, read-only; a few files in /etc; and
 DIRECTORY, which is the disk. One service runs pexen: it begins the run, or goes on with all that is unfinished.
+
+With `units`, /etc/systemd/system is DIRECTORY/units, in which services stay installed, and there is little else: the
+targets of systemd's own that those need, and a service that runs DIRECTORY/driver, which is all that happens by itself.
+What a unit `pexen@NAME.service` prints is appended to the witness's log.
 
 It can do nothing to this machine: /proc/sys and /sys are read-only, /proc/sysrq-trigger and /dev/kmsg are /dev/null,
 it has no device, no network, may not set the clock nor load modules, and has a control group of its own.
@@ -60,6 +64,56 @@ StandardError=append:{directory}/errors
 Environment=PYTHONPATH={project} PATH={directory}/bin:/usr/bin:/usr/sbin
 """
 
+_DRIVER = """\
+[Unit]
+DefaultDependencies=no
+Conflicts=shutdown.target
+Before=shutdown.target
+[Service]
+ExecStart=/bin/sh {directory}/driver
+WorkingDirectory={directory}
+StandardOutput=append:{directory}/driver.out
+StandardError=append:{directory}/driver.out
+Environment=PATH={directory}/venv/bin:/usr/bin:/usr/sbin HOME={directory}
+"""
+
+_AGAIN = """\
+[Unit]
+DefaultDependencies=no
+[Service]
+Type=oneshot
+ExecStart=/bin/sh {directory}/again
+WorkingDirectory={directory}
+"""
+
+_WITH_UNITS = """\
+[Unit]
+DefaultDependencies=no
+Requires=multi-user.target driver.service
+"""
+
+#: For units that are installed: what they print, and a watchdog that is soon out of patience.
+_DROP_IN = """\
+[Service]
+StandardOutput=append:{directory}/{log}
+StandardError=append:{directory}/errors
+WatchdogSec=5s
+"""
+
+_DROP_IN_OF_STARTS = """\
+[Service]
+StandardOutput=append:{directory}/errors
+StandardError=append:{directory}/errors
+"""
+
+#: Of systemd's own units, those without which nothing is started in order, and nothing goes down.
+_KEPT = (
+    *("basic", "sysinit", "multi-user", "shutdown", "umount", "final", "reboot", "poweroff", "timers", "local-fs"),
+    *("remote-fs", "slices", "sockets", "paths"),
+)
+_KEPT_SERVICES = ("systemd-reboot", "systemd-poweroff")
+_ITS_UNITS = "usr/lib/systemd/system"
+
 _TARGET = """\
 [Unit]
 DefaultDependencies=no
@@ -89,6 +143,7 @@ def why_not() -> str | None:
 
 def main() -> NoReturn:
     directory, boot_id = Path(sys.argv[1]), sys.argv[2]
+    has_units = sys.argv[3:] == ["units"]
     groups = control_groups()
     assert groups is not None
     group = groups / f"pexen-boots-{os.getpid()}"
@@ -100,7 +155,7 @@ def main() -> NoReturn:
             unshare(_NAMESPACES)
             first = os.fork()
             if first == 0:
-                _be_first(directory, boot_id)
+                _be_first(directory, boot_id, has_units)
             code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
             os._exit(code if code == NO_BOX else _HOW.get(-code, DIED))
         except BaseException as error:  # noqa: BLE001 - it ends here, whatever it is
@@ -123,7 +178,7 @@ def _remove(group: Path) -> None:
                 path.rmdir()
 
 
-def _be_first(directory: Path, boot_id: str) -> NoReturn:
+def _be_first(directory: Path, boot_id: str, has_units: bool) -> NoReturn:
     root = directory / "root"
     root.mkdir(exist_ok=True)
     mount("tmpfs", str(root), "tmpfs")
@@ -138,6 +193,12 @@ def _be_first(directory: Path, boot_id: str) -> NoReturn:
             bound.append(path)
     _bind(root, str(directory))
     _furnish(root, directory, boot_id)
+    if has_units:
+        _put_units(root, directory)
+    else:
+        units = root / "etc/systemd/system"
+        units.joinpath("default.target").write_text(_TARGET)
+        units.joinpath("pexen.service").write_text(_SERVICE.format(directory=directory, log=NAME, project=ROOT))
     for capability in (_CAP_SYS_MODULE, _CAP_SYS_TIME):
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     os.chdir(root)
@@ -170,6 +231,8 @@ def _furnish(root: Path, directory: Path, boot_id: str) -> None:
     mount("sysfs", str(root / "sys"), "sysfs", _MS_RDONLY)
     mount("cgroup2", str(root / "sys/fs/cgroup"), "cgroup2")
     mount("tmpfs", str(root / "run"), "tmpfs")
+    # If it were no mount, systemd would mount all devices of this machine there.
+    mount("tmpfs", str(root / "dev"), "tmpfs")
     for name, source in {name: name for name in ("null", "zero", "full", "random", "urandom", "tty")}.items():
         (root / "dev" / name).touch()
         mount(f"/dev/{source}", str(root / "dev" / name), flags=MS_BIND)
@@ -177,10 +240,31 @@ def _furnish(root: Path, directory: Path, boot_id: str) -> None:
         (root / "dev" / name).touch()
         mount("/dev/null", str(root / "dev" / name), flags=MS_BIND)
     (root / "dev/shm").mkdir()
+    (root / "dev/pts").mkdir()
+    (root / "dev/ptmx").symlink_to("pts/ptmx")
     for name in ("passwd", "group", "nsswitch.conf", "ld.so.cache"):
         with contextlib.suppress(FileNotFoundError):
             (root / "etc" / name).write_bytes(Path("/etc", name).read_bytes())
     (root / "etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
-    units = root / "etc/systemd/system"
-    units.joinpath("default.target").write_text(_TARGET)
-    units.joinpath("pexen.service").write_text(_SERVICE.format(directory=directory, log=NAME, project=ROOT))
+
+
+def _put_units(root: Path, directory: Path) -> None:
+    names = [*(f"{name}.target" for name in _KEPT), *(f"{name}.service" for name in _KEPT_SERVICES)]
+    kept = {name: (root / _ITS_UNITS / name).read_text() for name in names if (root / _ITS_UNITS / name).exists()}
+    mount("tmpfs", str(root / _ITS_UNITS), "tmpfs")
+    said = {"directory": directory, "log": NAME}
+    made = {
+        "default.target": _WITH_UNITS,
+        "driver.service": _DRIVER.format(**said),
+        "again.service": _AGAIN.format(**said),
+    }
+    for name, text in {**kept, **made}.items():
+        (root / _ITS_UNITS / name).write_text(text)
+    for template, text in (("pexen@", _DROP_IN), ("pexen-start@", _DROP_IN_OF_STARTS)):
+        drop_ins = root / _ITS_UNITS / f"{template}.service.d"
+        drop_ins.mkdir()
+        (drop_ins / "test.conf").write_text(text.format(**said))
+    (directory / "units").mkdir(exist_ok=True)
+    mount(str(directory / "units"), str(root / "etc/systemd/system"), flags=MS_BIND)
+    (root / "srv").mkdir()  # the same, for who does not see what is below /tmp
+    mount(str(directory), str(root / "srv"), flags=MS_BIND)

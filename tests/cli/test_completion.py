@@ -56,6 +56,7 @@ def journal(box: Box) -> Box:
 def test_verbs_and_options_are_offered_with_what_they_do(box: Box):
     assert offered(box, "") == list(VERBS)
     assert offered(box, "re") == ["resume", "rerun", "report"]
+    assert offered(box, "service", "") == sorted(["install", "print", "remove", "status", "list"])
     assert offered(box, "db", "") == sorted(["upgrade", "check", "backup", "prune", "vacuum", "export"])
     assert "--older-than" in offered(box, "db", "prune", "--o")
     assert "--journal" in offered(box, "--j")

@@ -184,6 +184,14 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
     "cancel": [_these(["cancel"], ["cancel", SUITE]), _names("cancel")],
     "unlock": [_names("unlock", "-r", "1"), lambda box: (["unlock", "--", f"lock {name}"] for name in NAMES)],
     "db": [_these(["db", "check"], ["db", "check", "--json"], ["db", "export"]), _names("db"), _names("db", "check")],
+    "service": [
+        _these(["service", "list"], ["service", "status"], ["service", "print", SUITE]),
+        _names("service"),
+        _names("service", "status"),
+        _names("service", "remove"),
+        lambda box: (["service", "print", n, "--user"] for n in NAMES[::5] if n and n[0] != "-"),
+        lambda box: (["--journal", f"@{n}", "runs"] for n in NAMES[::9] if "\0" not in n),
+    ],
     "completion": [_these(["completion", "bash"]), _names("completion")],
 }
 

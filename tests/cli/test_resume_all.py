@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -99,6 +101,24 @@ def test_all_hands_a_signal_on_and_begins_nothing_after_it(box: Box):
         (2, "killed"),
         (1, "stopped"),
     ]
+
+
+def test_all_dies_of_the_signal_that_its_runner_dies_of(box: Box):
+    """By an exit code a service manager would not know that it is to be started again."""
+    box.file("a.jobs", "one: true\ntwo: test ! -e gate || cat gate\n")
+    kill_in_the_middle(box, "run", "a.jobs", "-j1")
+    gate = box.gate()
+    with box.started("resume", "--all") as run:
+        gate.reached()
+        runner = json.loads(Path(f"{box.journal}.lock").read_text())["pid"]
+        assert runner != run.process.pid
+        os.kill(runner, signal.SIGKILL)
+        done = run.ended()
+    gate.path.unlink()
+
+    assert done.code == -signal.SIGKILL
+    assert "the runner was killed by SIGKILL. `pexen resume` goes on." in done.err
+    assert box.pexen("resume", "--all").code == 0
 
 
 def test_a_suite_that_is_not_there_any_more_is_a_mistake_and_not_the_end(box: Box):

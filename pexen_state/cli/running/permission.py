@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pexen_state.box.mounts import VOLATILE, kind_of
@@ -20,8 +20,10 @@ _DIRECTORIES = ("/run/lock", "/run", "/tmp")
 _NAME = "pexen-reboot.lock"
 
 
-def check(options: Options, journal: str) -> None:
-    """Raises UsageError if the run could not go on after a reboot."""
+def check(
+    options: Options, journal: str, environ: Mapping[str, str] = os.environ, *, is_of_a_service: bool = False
+) -> None:
+    """Raises UsageError if the run could not go on after a reboot. `environ` is that of whoever typed the command."""
     if not options.allow_reboot:
         return
     directory = os.path.dirname(journal)
@@ -33,11 +35,19 @@ def check(options: Options, journal: str) -> None:
             f"--allow-reboot: the journal {safe(journal)} is on a file system ({kind}) that does not survive a reboot. "
             "Name another one with --journal."
         )
-    if not options.resume_by_hand:
+    if not (options.resume_by_hand or is_of_a_service or _has_service(journal, environ)):
         raise UsageError(
             "--allow-reboot: nothing goes on with this run after a reboot. With --resume-by-hand you do, by "
-            "`pexen resume`."
+            "`pexen resume`; a service does: `pexen run --detach`, or `pexen service install NAME`."
         )
+
+
+def _has_service(journal: str, environ: Mapping[str, str]) -> bool:
+    """Whether a service goes on with the runs of that journal after a boot."""
+    from pexen_state.service.installed import of_journal, on_this_box
+
+    service = of_journal(journal, on_this_box(environ))
+    return service is not None and service.is_of_boots
 
 
 @contextmanager

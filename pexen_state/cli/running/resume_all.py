@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pexen_state.cli.app import App
@@ -18,6 +19,7 @@ from pexen_state.cli.running.going_on import Anew, go_on
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
 from pexen_state.journal.errors import JournalTooOld
+from pexen_state.journal.lock import holder_of
 from pexen_state.report.text import safe
 
 #: The worst exit code counts. One that says nothing to resume is none: somebody else was quicker.
@@ -63,7 +65,9 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
 
     After a boot, runs that may reboot the box wait for the grace.
     """
-    if boot_grace_s and (waiting := unattended.may_reboot_after_a_boot(_sorted(path)[0])):
+    if boot_grace_s and (
+        waiting := unattended.may_reboot_after_a_boot(_sorted(path)[0], bool(anew.options.allow_reboot))
+    ):
         unattended.wait_out(app, waiting, boot_grace_s)
     ours, left_alone = _sorted(path)
     for one in left_alone:
@@ -72,7 +76,7 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
     if not ours and not owed:
         raise NothingToDo("nothing to resume: no unfinished run of this journal is to go on by itself.")
     codes: list[int] = [Exit.DONE, *owed]
-    for one in ours:
+    for one in and_those_that_come(ours, path):
         app.console.out.flush()
         app.console.err.flush()
         app.manager.busy(LOADING_S)
@@ -85,10 +89,26 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
             return go_on(app, path, earlier.unfinished(path, str(one.record.id)), anew)
         ended = _wait_for(child)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if ended.code < 0:
+            _die_of(app, -ended.code)
         codes.append(ended.code)
         if ended.was_interrupted or ended.code in _STOP_AT:
             break
     return min((code for code in codes if code != Exit.NOTHING), key=_badness)
+
+
+def and_those_that_come(ours: Sequence[Unfinished], path: str) -> Iterator[Unfinished]:
+    """These, and those that were recorded meanwhile: whoever did that has told a service that runs already."""
+    seen = set()
+    for one in ours:
+        seen.add(one.record.id)
+        yield one
+    while holder_of(path) is None:  # else somebody runs one
+        found = next((one for one in _sorted(path)[0] if one.record.id not in seen), None)
+        if found is None:
+            return
+        seen.add(found.record.id)
+        yield found
 
 
 def _badness(code: int) -> int:
@@ -104,6 +124,16 @@ def _left_alone(one: Unfinished) -> str:
     return f"run {one.record.id} ({safe(one.record.name)}) is left alone: {one.how.left_alone}."
 
 
+def _die_of(app: App, number: int) -> None:
+    """As the runner did: to a service manager a signal is a reason to start again, and an exit code is none."""
+    app.console.say(f"pexen: the runner was killed by {signal.Signals(number).name}. `pexen resume` goes on.")
+    app.console.out.flush()
+    app.console.err.flush()
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
 def _wait_for(child: int) -> _Ended:
     """Its exit code. What is sent to us is handed on to it, unless the terminal sent it to both."""
     was_interrupted = False
@@ -113,8 +143,7 @@ def _wait_for(child: int) -> _Ended:
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid:
                 code = os.waitstatus_to_exitcode(status)
-                # Killed: there is more to do, and whoever did that did not mean the next one to begin.
-                return _Ended(code, was_interrupted) if code >= 0 else _Ended(Exit.UNFINISHED, True)
+                return _Ended(code, was_interrupted)
         else:
             was_interrupted = was_interrupted or caught.si_signo != signal.SIGHUP
             if caught.si_code != _SI_KERNEL:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
@@ -81,7 +81,7 @@ class Session:
             raise NothingToDo(introduction.why_no_tasks(self.suite))
         is_part = not self.selection.is_whole
         options = self.recorded.options
-        permission.check(options, self.journal)
+        permission.check(options, self.journal, self.app.environ)
         self.app.manager.ready()
         self.app.manager.busy(LOADING_S)
         with (
@@ -125,6 +125,21 @@ class Session:
         if ended.followed is not None:
             following_up.tell(self.app, ended.followed, self.here)
         return ended.code
+
+    def record(self, ready: Callable[[], object]) -> int:
+        """Write the run to the journal, run nothing of it, and return its number. `ready`: it will be written now."""
+        if not self.selection.tasks:
+            raise NothingToDo(introduction.why_no_tasks(self.suite))
+        permission.check(self.recorded.options, self.journal, is_of_a_service=True)
+        with (
+            warnings_as_sentences(self.app.console, is_part=not self.selection.is_whole),
+            told_where(self.selection.tasks),
+            told_why(self.selection),
+        ):
+            sched = self._sched()
+            ready()
+            journals.prepare(self.journal)
+            return sched.record()
 
     def _take(self, result: TaskRes) -> None:
         assert self._display is not None

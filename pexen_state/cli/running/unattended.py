@@ -33,9 +33,11 @@ def is_held(path: str = COMMAND_LINE) -> bool:
     return bool(said) and said[-1].lower() not in _NO
 
 
-def may_reboot_after_a_boot(found: Sequence[Unfinished]) -> list[int]:
-    """Runs that may reboot the box, and whose last session was before this boot."""
-    return [one.record.id for one in found if one.how.is_new_boot and one.record.options.get("allow_reboot")]
+def may_reboot_after_a_boot(found: Sequence[Unfinished], all_may: bool = False) -> list[int]:
+    """Runs that may reboot the box, and whose last session was before this boot. `all_may`: this session lets them."""
+    return [
+        one.record.id for one in found if one.how.is_new_boot and (all_may or one.record.options.get("allow_reboot"))
+    ]
 
 
 def wait_out(app: App, runs: Sequence[int], seconds: float) -> None:

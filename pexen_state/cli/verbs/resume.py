@@ -84,7 +84,10 @@ def resume(
         if check:
             from pexen_state.cli.running.resume_all import check as check_all
 
-            return check_all(app, found.path)
+            try:
+                return check_all(app, found.path)
+            except KeyboardInterrupt:  # a condition of a unit that is answered by 4 would be true
+                raise NothingToDo("interrupted: nothing is to go on by itself") from None
         if all_:
             from pexen_state.cli.running.resume_all import resume_all
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     cls=Grouped,
     headings=headings(
         Which_tasks=(*NAMES, "last_failed", "not_run", "passed_in", *NAMES_OF_ROUNDS, "dry_run"),
-        Journal=("resume", "name"),
+        Journal=("resume", "if_unfinished", "name", "detach"),
     ),
 )
 @click.argument("targets", metavar="TARGET...", nargs=-1, required=True)
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 @click.option("-n", "--dry-run", is_flag=True, help="List the tasks in order; run nothing and write nothing.")
 @click.option("--name", help="What the suite is called; equal names are the same suite [by its targets].")
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run of this suite, if there is one.")
+@click.option("--detach", is_flag=True, help="Leave the run to the service of its journal; make one if there is none.")
+@click.option(
+    "--if-unfinished",
+    type=click.Choice(("resume", "new", "skip")),
+    help="If this suite has an unfinished run: go on with it, supersede it, or do nothing [new].",
+)
 @session_options(is_new=True)
 @verb
 def run(
@@ -51,6 +57,8 @@ def run(
     dry_run: bool,
     name: str | None,
     resume: bool,
+    detach: bool,
+    if_unfinished: str | None,
     wait: bool,
     **typed: Any,
 ) -> int:
@@ -76,6 +84,8 @@ def run(
     from pexen_state.suite import targets as loading
 
     # What is wrong is said before anything is imported.
+    if resume and if_unfinished not in (None, "resume"):
+        raise UsageError("--resume is --if-unfinished resume: say one of them")
     if name is not None and not name.strip():
         raise UsageError("--name: a suite without a name could not be found again")
     options = with_picks(options_of(typed), typed)
@@ -83,7 +93,17 @@ def run(
     with warnings_as_sentences(app.console):
         parsed = loading.parse(targets)
         said = settings.of_roots(map(loading.root_of, parsed), loading.owners_of(parsed))
-        if resume and not dry_run:
+        if_unfinished = if_unfinished or ("resume" if resume else "new")
+        if detach and not dry_run:
+            from pexen_state.cli.running import detach as detaching
+
+            detaching.require(app.environ)
+        if (detach or if_unfinished == "skip") and not dry_run:
+            from pexen_state.cli.running.detach import instead
+
+            if (done := instead(app, parsed, name or said.name, said.journal, if_unfinished)) is not None:
+                return done
+        elif if_unfinished == "resume" and not dry_run:
             code = _go_on(
                 app, parsed, name or said.name, said.journal, options, wait, last_failed or not_run or passed_in
             )
@@ -112,7 +132,8 @@ def run(
         usual = _usual(journal, suite, selection) if terms.order == "longest" else None
         return show(app, suite, selection, terms, said.file, here, applies, passed, skip, usual)
     recorded = Recorded(suite.targets, options, around)
-    return Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait).run()
+    session = Session(app, suite, selection, journal, recorded, terms, here, settings_file=said.file, waits=wait)
+    return detaching.detach(session) if detach else session.run()
 
 
 def _usual(journal: str, suite: Suite, selection: Selection) -> Mapping[str, float]:

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
+from pexen_state.box.oom import be_as_others
 from pexen_state.box.scarcity import in_words
 from pexen_state.sched.pool.answers import Answering
 from pexen_state.sched.pool.base import Body
@@ -59,6 +60,7 @@ def become_worker(setup: Setup, index: int, stacks: Stacks, own: Iterable[int], 
     try:
         signal.set_wakeup_fd(-1)
         restore_signals()
+        be_as_others()
         for fd in (*own, setup.ends.control.detach()):
             os.close(fd)
         desk.close()
