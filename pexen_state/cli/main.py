@@ -54,6 +54,9 @@ VERBS = {
     "cancel": Verb("Steer", "End a run, or one of its tasks.", "cancel:cancel"),
     "unlock": Verb("Steer", "Free a lock that a failed task left held.", "unlock:unlock"),
     "db": Verb("Journal", "Look after the journal file.", "db:db"),
+    "doctor": Verb(
+        "Journal", "Examine the box and the journal: what would hurt a run, and what mends it.", "doctor:doctor"
+    ),
     "completion": Verb("Journal", "Print the completion script of a shell.", "completion:completion"),
 }
 

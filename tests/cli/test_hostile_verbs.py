@@ -184,6 +184,7 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
     "cancel": [_these(["cancel"], ["cancel", SUITE]), _names("cancel")],
     "unlock": [_names("unlock", "-r", "1"), lambda box: (["unlock", "--", f"lock {name}"] for name in NAMES)],
     "db": [_these(["db", "check"], ["db", "check", "--json"], ["db", "export"]), _names("db"), _names("db", "check")],
+    "doctor": [_these(["doctor"], ["doctor", "--json"], ["-q", "doctor"]), _names("doctor")],
     "completion": [_these(["completion", "bash"]), _names("completion")],
 }
 
