@@ -26,7 +26,9 @@ from pexen_state.cli.doctor.seen import (
     Unit,
     Unknown,
 )
+from pexen_state.cli.running.reboot_risks import sentence
 from pexen_state.journal.versions import REVISION
+from tests.cli.hostility import is_harmless
 
 OK, NOTE, WARN, BAD = Level
 
@@ -382,7 +384,21 @@ def test_what_would_hurt_a_run_that_may_reboot():
     assert of_reboots(KERNEL, SYSTEMD) == []
     hurt = of_reboots(replace(KERNEL, panic=0), replace(SYSTEMD, watchdog="0"))
     assert [one.what for one in hurt] == ["kernel.panic", "RuntimeWatchdogSec"]
-    assert of_reboots(Kernel(container="docker"), SYSTEMD) == []
+    assert of_reboots(Kernel(container="docker"), replace(SYSTEMD, watchdog="0")) == []
+
+
+def test_it_is_one_harmless_sentence_and_none_where_nothing_would():
+    hurt = of_reboots(replace(KERNEL, panic=0), replace(SYSTEMD, log_storage="none", watchdog="0"))
+
+    assert sentence(hurt) == (
+        "pexen: warning: --allow-reboot: this box may not come back by itself, or not know why it went down "
+        "(kernel.panic: 0; RuntimeWatchdogSec: 0; log of the box: journald has Storage=none). "
+        "`pexen doctor` says what mends it."
+    )
+    assert sentence([]) is None
+    hostile = sentence([Finding("x", Level.WARN, "\x1b[31m\n::error::x")])
+    assert hostile is not None
+    assert is_harmless(hostile)
 
 
 numbers = st.none() | st.integers(-(2**63), 2**63)

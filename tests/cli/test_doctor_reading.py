@@ -331,6 +331,30 @@ def test_a_whole_journal(whole: Path):
     assert found.content.newest_us == ended
 
 
+@pytest.mark.parametrize(
+    ("recorded", "expected"),
+    [
+        ('{"options": {"allow_reboot": true}}', True),
+        ('{"options": {"allow_reboot": false}}', False),
+        ('{"options": {}}', False),
+        ('{"options": [1]}', False),
+        ('["options"]', False),
+        ("null", False),
+        ("[" * 100_000, False),
+        ("", False),
+    ],
+)
+def test_whether_a_run_may_reboot_the_box(whole: Path, tmp_path: Path, recorded: str, expected: bool):
+    copy = shutil.copyfile(whole, tmp_path / "journal.db")
+    with closing(sqlite3.connect(copy)) as connection, connection:
+        connection.execute("UPDATE run SET recorded = ?", (recorded,))
+
+    found = reading_journal.journal(str(copy), True)
+
+    assert found.content is not None
+    assert found.content.may_reboot is expected
+
+
 @pytest.mark.parametrize("fixture", sorted(FIXTURES.glob("journal-*.db")), ids=lambda path: path.stem)
 def test_a_journal_of_each_schema_is_examined_before_it_is_upgraded(tmp_path: Path, fixture: Path):
     copy = tmp_path / "journal.db"

@@ -29,7 +29,7 @@ def _findings(seen: Seen) -> Iterator[Finding]:
     yield of_service.cgroups(seen.cgroups, seen.is_root)
     yield of_box.logs(seen.systemd, returns)
     yield from of_box.kernel(seen.kernel, returns)
-    yield of_box.watchdog(seen.systemd, returns)
+    yield of_box.watchdog(seen.systemd, returns and not _is_container(seen.kernel))
     yield of_box.clock(seen.clock, content.newest_us if content is not None else None)
 
 
@@ -43,5 +43,10 @@ def goes_on_after_a_boot(seen: Seen) -> bool:
 
 def of_reboots(kernel: Kernel | Unknown, systemd: Systemd | Unknown) -> list[Finding]:
     """What would hurt a run that may reboot the box."""
-    found = [*of_box.kernel(kernel, True), of_box.watchdog(systemd, True), of_box.logs(systemd, True)]
-    return [one for one in found if one.is_trouble]
+    watchdog = of_box.watchdog(systemd, not _is_container(kernel))
+    return [one for one in (*of_box.kernel(kernel, True), watchdog, of_box.logs(systemd, True)) if one.is_trouble]
+
+
+def _is_container(kernel: Kernel | Unknown) -> bool:
+    """Its host is what hangs, and has the watchdog."""
+    return isinstance(kernel, Kernel) and kernel.container is not None

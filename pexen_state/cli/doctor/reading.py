@@ -44,8 +44,11 @@ def look(path: str | None, is_named: bool, environ: Mapping[str, str]) -> Seen:
     left: Left | Unknown = Left()
     if path is not None:
         found = journal = within(_JOURNAL_S, lambda: reading_journal.journal(path, is_named))
-        uuids = found.content.uuids if isinstance(found, Journal) and found.content is not None else ()
-        left = within(_LEFT_S, lambda: reading_journal.left(path, uuids))
+        if isinstance(found, Unknown):
+            left = Unknown("the journal does not answer")
+        else:
+            uuids = found.content.uuids if found.content is not None else ()
+            left = within(_LEFT_S, lambda: reading_journal.left(path, uuids))
     return Seen(
         sqlite3.sqlite_version_info[:3],
         journal,

@@ -135,9 +135,8 @@ def _runs(connection: sqlite3.Connection) -> tuple[bool, tuple[str, ...]]:
         for uuid, recorded in connection.execute(_RUNS):
             if isinstance(uuid, str) and len(uuid) >= 32:  # a shorter one would be that of anybody's processes
                 uuids.append(uuid)
-            with suppress(ValueError, TypeError, RecursionError):
-                said = json.loads(recorded)
-                may_reboot |= isinstance(said, dict) and said.get("allow_reboot") is True
+            with suppress(ValueError, TypeError, LookupError, RecursionError):
+                may_reboot |= json.loads(recorded)["options"]["allow_reboot"] is True
     return may_reboot, tuple(uuids)
 
 
