@@ -372,17 +372,23 @@ def test_a_journal_of_each_schema_is_examined_before_it_is_upgraded(tmp_path: Pa
 def test_what_is_no_journal(tmp_path: Path):
     (tmp_path / "text").write_text("hello, " * 1000)
     (tmp_path / "empty").write_text("")
+    (tmp_path / "lost").write_text("")
+    (tmp_path / "lost-wal").write_text("what was in it")
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("nowhere")
     with closing(sqlite3.connect(tmp_path / "other")) as connection:
         connection.execute("CREATE TABLE a (b)")
 
-    found = {one: reading_journal.journal(str(tmp_path / one), True) for one in ("text", "other", "pipe", "link")}
+    found = {
+        one: reading_journal.journal(str(tmp_path / one), True) for one in ("text", "other", "pipe", "link", "lost")
+    }
 
     assert all(one.trouble for one in found.values())
     assert "no SQLite database" in (found["text"].trouble or "")
     assert "no journal of pexen" in (found["other"].trouble or "")
     assert "is no file" in (found["pipe"].trouble or "")
+    assert "is damaged (it is empty" in (found["lost"].trouble or "")
+    assert (tmp_path / "lost-wal").read_text() == "what was in it"
     empty = reading_journal.journal(str(tmp_path / "empty"), True)
     assert (empty.trouble, empty.content) == (None, None)
     missing = reading_journal.journal(str(tmp_path / "a/b/c.db"), True)

@@ -23,7 +23,7 @@ from pexen_state.journal import place
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import is_held
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.reader import cut_off, lies_still, reading, revision_of
+from pexen_state.journal.reader import check_not_emptied, cut_off, lies_still, reading, revision_of
 
 _QUICK_CHECK_S = 20.0
 _MOST_FAULTS = 20
@@ -89,6 +89,7 @@ def _content(paths: JournalPaths) -> Content | None:
     found = os.stat(paths.db)
     if not stat.S_ISREG(found.st_mode):
         raise JournalError(f"{paths.db} is no file. Name another one with --journal.")
+    check_not_emptied(paths)
     if found.st_size == 0:
         return None
     revision = revision_of(paths.db)
