@@ -110,6 +110,11 @@ def facts(root: str | os.PathLike[str] = "/", directory: str | None = None) -> d
     return {name: found[name] for name in MEANING if name in found}
 
 
+def container(root: str | os.PathLike[str] = "/") -> str | None:
+    """That fact alone; None if this is no container."""
+    return _container(_Box(os.fspath(root)))
+
+
 class _Box:
     """Its files. What cannot be read is None, or empty."""
 

@@ -55,6 +55,9 @@ VERBS = {
     "unlock": Verb("Steer", "Free a lock that a failed task left held.", "unlock:unlock"),
     "db": Verb("Journal", "Look after the journal file.", "db:db"),
     "service": Verb("Journal", "Run suites as services of systemd.", "service:service"),
+    "doctor": Verb(
+        "Journal", "Examine the box and the journal: what would hurt a run, and what mends it.", "doctor:doctor"
+    ),
     "completion": Verb("Journal", "Print the completion script of a shell.", "completion:completion"),
 }
 

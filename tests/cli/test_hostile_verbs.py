@@ -192,6 +192,7 @@ DRIVEN: dict[str, list[Callable[[Box], Iterator[list[str]]]]] = {
         lambda box: (["service", "print", n, "--user"] for n in NAMES[::5] if n and n[0] != "-"),
         lambda box: (["--journal", f"@{n}", "runs"] for n in NAMES[::9] if "\0" not in n),
     ],
+    "doctor": [_these(["doctor"], ["doctor", "--json"], ["-q", "doctor"]), _names("doctor")],
     "completion": [_these(["completion", "bash"]), _names("completion")],
 }
 

@@ -45,6 +45,7 @@ def test_looking_verbs_use_the_standard_librarys_sqlite3_alone(box: Box):
         ["events"],
         ["sql", "select * from tasks"],
         ["db", "check"],
+        ["doctor"],
     ):
         assert not imported_by(*words, cwd=str(box.directory)) & set(HEAVY), words
 

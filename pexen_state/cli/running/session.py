@@ -16,7 +16,7 @@ from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
 from pexen_state.cli.output import Console
-from pexen_state.cli.running import following_up, introduction, permission
+from pexen_state.cli.running import following_up, introduction, permission, reboot_risks
 from pexen_state.cli.running.as_service import LOADING_S, NO_LIMIT_S, AsService
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.reporter import Reporter
@@ -82,6 +82,8 @@ class Session:
         is_part = not self.selection.is_whole
         options = self.recorded.options
         permission.check(options, self.journal, self.app.environ)
+        if options.allow_reboot and self.goal.run is None:
+            reboot_risks.tell(self.app)
         self.app.manager.ready()
         self.app.manager.busy(LOADING_S)
         with (
@@ -131,6 +133,8 @@ class Session:
         if not self.selection.tasks:
             raise NothingToDo(introduction.why_no_tasks(self.suite))
         permission.check(self.recorded.options, self.journal, is_of_a_service=True)
+        if self.recorded.options.allow_reboot:
+            reboot_risks.tell(self.app)
         with (
             warnings_as_sentences(self.app.console, is_part=not self.selection.is_whole),
             told_where(self.selection.tasks),
