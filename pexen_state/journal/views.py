@@ -44,8 +44,8 @@ _GOOD = f"({int(Verdict.INFO)}, {int(Verdict.PASS)}, {int(Verdict.WARN)})"
 # The tasks of a run lie side by side.
 _OF_RUN = f"BETWEEN r.id << {TASK_BITS} AND ((r.id + 1) << {TASK_BITS}) - 1"
 
-# What was cut off ended with its session, and the next one has only told so: `ended_us` of a session is the last that is
-# known of it. Nothing ends before it began.
+# What was cut off ended with its session, and the next one has only told so: `ended_us` of a session is the last that
+# is known of it. Nothing ends before it began.
 _CUT_OFF_US = "max(s.ended_us, b.at_us + coalesce(a.wait_us, 0))"
 
 # By how much the wall clock was set meanwhile does not count; a little is not noted.
