@@ -80,7 +80,9 @@ def test_no_two_cases_have_one_class_and_name_which_ci_systems_would_take_for_on
 
     said = "".join(kinds.lines("junit", Whole([run], [], tasks, "/nowhere/journal.db")))
 
-    cases = [(case.get("classname"), case.get("name")) for case in lxml.etree.fromstring(said.encode()).iter("testcase")]
+    cases = [
+        (case.get("classname"), case.get("name")) for case in lxml.etree.fromstring(said.encode()).iter("testcase")
+    ]
     assert len(set(cases)) == len(keys)
 
 

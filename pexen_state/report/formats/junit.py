@@ -108,8 +108,8 @@ def _suite(name: str, directory: str) -> str:
 def _classes(name: str, directories: Iterable[str]) -> dict[str, str]:
     """By directory: what its cases are said to be of.
 
-    GitLab and Jenkins take two cases of one class and name for the same. `a.b` and `a/b` would be one class, and so would
-    the top and a directory that is called as the run is: those that would be go by the names of their suites.
+    GitLab and Jenkins take two cases of one class and name for the same. `a.b` and `a/b` would be one class, and so
+    would the top and a directory that is called as the run is: those that would be go by the names of their suites.
     """
     dotted = {directory: directory.replace("/", ".") or name for directory in directories}
     uses = Counter(dotted.values())
