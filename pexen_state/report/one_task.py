@@ -83,7 +83,7 @@ def one_task(
 def _part(part: Found, artifacts: str, style: Style) -> Iterator[str]:
     """What an attempt has reported about a part: as many lines as were said of it, at most some."""
     note = list(safe_lines((part["note"] or "").encode("utf-8", "backslashreplace")))
-    metrics = "".join(f"  {safe(name)}={value}" for name, value in json.loads(part["metrics"] or "{}").items())
+    metrics = "".join(f"  {safe(name)}={value:.15g}" for name, value in json.loads(part["metrics"] or "{}").items())
     head = f"  {cut(note[0])}" if note else ""
     yield f"    {style.word(verdict_words(part['verdict']))} {cut(safe(part['name']))}{head}{cut(metrics)}"
     yield from (f"            {cut(line)}" for line in note[1:_LINES])

@@ -44,7 +44,7 @@ def timeline(whole: Whole) -> Iterator[str]:
     kinds: set[str] = set()
     for place, worker in enumerate(workers):
         top = _TOP + _LANE * place
-        inside.append(tag("text", f"worker {worker}" if worker >= 0 else "unknown", x=0, y=top + 12))
+        inside.append(tag("text", f"worker {worker}" if worker >= 0 else f"unknown {-worker}", x=0, y=top + 12))
         inside.append(tag("rect", x=_LEFT, y=top, width=_WIDE - _LEFT, height=_LANE - 3, class_="lane"))
         for one in _merged(axis, [one for one in found.slices if one.worker == worker]):
             kinds.add(one.kind)
