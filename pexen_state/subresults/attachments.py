@@ -22,6 +22,10 @@ def taken(name: str, artifacts: str, directory: str | None) -> str:
     """The name of the file below `artifacts`, in which it is afterwards. Relative names are looked for there first,
     then below `directory`, where the task has run. Raises NotTaken.
     """
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # JSON can name what no file is called
+        raise NotTaken(f"{name}: no file can be called so") from None
     inside = _inside(name, artifacts)
     if inside is not None:
         return inside
