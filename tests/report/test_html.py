@@ -222,6 +222,21 @@ def test_what_is_left_out_is_told(tmp_path: Path):
     assert "400 more parts are not listed here: pexen show 1 one" in said
 
 
+def test_what_was_said_of_a_part_has_its_lines_and_only_what_may_scroll_is_a_stop_of_the_keyboard(tmp_path: Path):
+    (tmp_path / "short").write_bytes(b"one line\n")
+    (tmp_path / "long").write_bytes(b"line\n" * 100)
+    one = task(1, "one", "fail", [attempt(1, 0, 1, output="short")])
+    one.parts = [{"verdict": "fail", "name": "p", "note": "got: 1\n\nno\x1b[31m", "metrics": {"n": 3.0}, "files": []}]
+    two = task(2, "two", "fail", [attempt(1, 0, 1, output="long")])
+
+    root = parsed(written(whole([one, two], tmp_path)))
+
+    (note,) = with_class(root, "w")
+    assert words(note) == "got: 1\n\nno"
+    assert "p got: 1\n\nno n=3" in words(with_class(root, "parts")[0])
+    assert [(pre.get("tabindex"), pre.get("role")) for pre in root.iter("pre")] == [(None, "group"), ("0", "group")]
+
+
 def test_ten_thousand_tasks_that_all_failed_and_printed_much_are_less_than_ten_megabytes(tmp_path: Path):
     (tmp_path / "log").write_bytes(b"<&>\x1b\xff" * 8000)
     tasks = []

@@ -180,6 +180,12 @@ def test_links_are_followed_neither_to_a_file_nor_to_where_it_goes(attempt: Path
     assert list(outside.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "/\ud800", "\ud800/a"])
+def test_what_no_file_can_be_called_is_refused(attempt: Path, name: str):
+    with pytest.raises(NotTaken, match="no file can be called so"):
+        taken(name, str(attempt / ARTIFACTS), str(attempt))
+
+
 def test_a_file_that_cannot_be_had_is_named_in_the_note(attempt: Path):
     assert report(attempt, {"name": "a", "verdict": "pass", "files": ["gone.log"]}) == [
         ("a", "pass", "not attached: there is no gone.log among its artifacts")
