@@ -56,9 +56,11 @@ def lanes(whole: Whole) -> Lanes:
     lengths = _lengths(whole.sessions)
     for task in whole.tasks:
         for attempt in task.attempts:
-            if attempt["started_at"] is None or attempt["session"] not in began:
+            # Of what was cut off before anybody wrote down that it had begun, only the end is known.
+            start = attempt["started_at"] or attempt["ended_at"]
+            if start is None or attempt["session"] not in began:
                 continue
-            at = max(_at(attempt["started_at"]) - began[attempt["session"]], 0.0)
+            at = max(_at(start) - began[attempt["session"]], 0.0)
             took = _took(attempt, at, began[attempt["session"]], lengths[attempt["session"]])
             begun.setdefault(attempt["session"], []).append((at, took, task, attempt))
     sessions: list[Session] = []
