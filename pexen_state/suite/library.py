@@ -101,6 +101,8 @@ def _check(asked: Asked) -> None:
         raise UsageError(f"pool is 'process' or 'thread', not {asked.pool!r}")
     if asked.jobs != "auto" and not (type(asked.jobs) is int and asked.jobs > 0):
         raise UsageError(f"jobs is a number of tasks to run at once, or 'auto', not {asked.jobs!r}")
+    if type(asked.retries) is not int or asked.retries < 0:
+        raise UsageError(f"retries is a number of times, 0 or more, not {asked.retries!r}")
     if asked.on_finish is not None and (not asked.on_finish.strip() or "\0" in asked.on_finish):
         raise UsageError("on_finish is a command for /bin/sh, and this is none")
     for said, what in ((asked.timeout, "timeout"), (asked.on_finish_timeout, "on_finish_timeout")):

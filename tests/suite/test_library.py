@@ -202,6 +202,8 @@ def test_strict_and_time_limits_are_those_of_the_command_line(box: Box) -> None:
         ({"pool": "fork"}, "pool is 'process' or 'thread', not 'fork'"),
         ({"jobs": 0}, "jobs is a number of tasks to run at once, or 'auto', not 0"),
         ({"jobs": "many"}, "not 'many'"),
+        ({"retries": "x"}, "retries is a number of times, 0 or more, not 'x'"),
+        ({"retries": -1}, "not -1"),
         ({"timeout": "soon"}, "timeout: "),
         ({"on_finish_timeout": -1}, "on_finish_timeout: "),
         ({"on_finish": " "}, "on_finish is a command for /bin/sh, and this is none"),
