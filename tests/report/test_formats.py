@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import lxml.etree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,3 +98,22 @@ def test_the_class_of_a_case_is_its_directory_with_dots():
 
     classes = [case.get("classname") for case in lxml.etree.fromstring(said.encode()).iter("testcase")]
     assert classes == ["nightly", "nightly/fs.d", "nightly/fs/d", "net.dhcp"]
+
+
+def test_markdown_mentions_nobody_and_refers_to_nothing():
+    run = {"id": 1, "uuid": "1", "name": "@all", "host": "h", "kernel": None, "params": None}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": 1.0}
+    about = {
+        "run": 1,
+        "task": "make test #2",
+        "verdict": "fail",
+        "flaky": 0,
+        "reason": r"\@team see #17, a # b",
+        "seconds": 0,
+    }
+
+    said = "".join(kinds.lines("md", Whole([run], [], [Task(about)], "/nowhere/journal.db")))
+
+    assert not re.search(r"[@#]\w", said)
+    assert r"make test \#<!-- -->2" in said
+    assert r"a \# b" in said
