@@ -52,6 +52,12 @@ def run_suite(asked: Asked, more: Mapping[str, Any]) -> Ended:
 
     _check(asked)
     journal = os.path.abspath(os.fsdecode(asked.journal))
+    files = {name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()}
+    if files:
+        from pexen_state.report.formats.writing import clash
+
+        if (wrong := clash(files, journal)) is not None:
+            raise UsageError(f"reports: {wrong}")
     tasks = _tasks(asked, more.get("params"))
     limit_s = limit_of(asked.on_finish_timeout)
     recorded = {
@@ -84,7 +90,6 @@ def run_suite(asked: Asked, more: Mapping[str, Any]) -> Ended:
     if asked.on_finish is not None:
         after = OnFinish(asked.on_finish, os.getcwd(), dict(os.environ), limit_s, asked.strict)
     workers = max(1, min(workers_of(asked.jobs), len(tasks.ordinary) + len(tasks.catalogue)))
-    files = {name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()}
     return conduct(
         sched,
         pool_of(asked.pool, workers),

@@ -196,6 +196,15 @@ def test_strict_and_time_limits_are_those_of_the_command_line(box: Box) -> None:
     assert suite.run("tests/warns", journal="k.db").code == Exit.DONE
 
 
+def test_a_report_does_not_take_the_place_of_the_journal(here: Path):
+    suite.run([named("a")], journal="j.db")
+
+    with pytest.raises(UsageError, match="belongs to the journal"):
+        suite.run([named("a")], journal="j.db", reports={"html": "j.db"})
+
+    assert sql(here / "j.db", "SELECT count(*) FROM runs") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [

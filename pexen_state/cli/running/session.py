@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
-from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
+from pexen_state.cli.errors import Exit, Interrupted, NothingToDo, UsageError
 from pexen_state.cli.output import Console
 from pexen_state.cli.running import following_up, introduction, permission
 from pexen_state.cli.running.as_service import LOADING_S, NO_LIMIT_S, AsService
@@ -82,6 +82,11 @@ class Session:
         is_part = not self.selection.is_whole
         options = self.recorded.options
         permission.check(options, self.journal)
+        if options.reports is not None:
+            from pexen_state.report.formats.writing import clash
+
+            if (wrong := clash(options.reports, self.journal)) is not None:
+                raise UsageError(wrong)
         self.app.manager.ready()
         self.app.manager.busy(LOADING_S)
         with (
