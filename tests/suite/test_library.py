@@ -17,6 +17,7 @@ import pytest
 import pexen_state
 from pexen_state import Reboot, Sched, suite, task
 from pexen_state.journal.care.check import check
+from pexen_state.report.formats.writing import write_file
 from pexen_state.sched.pool import ThreadWorkerPool
 from pexen_state.suite.errors import NothingToDo, UsageError
 from pexen_state.suite.exits import Exit
@@ -254,3 +255,15 @@ def test_a_run_of_a_program_is_known_to_a_scheduler_of_its_own(here: Path) -> No
     run.close()
 
     assert suite.run(tasks, journal="j.db", name="mine", pool="thread").run == 1
+
+
+def test_a_report_has_the_mode_of_any_new_file_and_the_umask_is_left_alone(here: Path, monkeypatch: pytest.MonkeyPatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", lambda mask: pytest.fail("another thread would make files of this mode"))
+            write_file("report.txt", ["said\n"])
+    finally:
+        os.umask(before)
+
+    assert (here / "report.txt").stat().st_mode & 0o777 == 0o640

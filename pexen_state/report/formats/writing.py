@@ -40,22 +40,12 @@ def lines_of(
 def clash(files: Mapping[str, str], journal: str) -> str | None:
     """A sentence if one of these reports would take the place of the journal, or of another report; else None."""
     paths = JournalPaths.of(os.path.realpath(journal))
-    own = {
-        paths.db,
-        paths.wal,
-        f"{paths.db}-shm",
-        paths.lock,
-        paths.slots,
-        paths.reserve,
-        paths.consumers,
-        paths.socket,
-    }
     named: dict[str, str] = {}
     for kind, file in files.items():
         if file == "-" or _is_special(file):
             continue
         path = os.path.realpath(file)
-        if path in own or _is_same(path, paths.db):
+        if path in paths.own or _is_same(path, paths.db):
             return f"--{kind}: {safe(file)} belongs to the journal {safe(journal)}. Name another file."
         if (other := named.setdefault(path, kind)) != kind:
             return f"--{other} and --{kind} are to be the same file, {safe(file)}. Name one for each."
@@ -126,6 +116,14 @@ def _mode(file: str) -> int:
     try:
         return stat.S_IMODE(os.stat(file).st_mode)
     except FileNotFoundError:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    """Read, and not set for a moment: another thread may make a file meanwhile."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            (said,) = (line for line in status if line.startswith("Umask:"))
+        return int(said.partition(":")[2], 8)
+    except (OSError, ValueError):
+        return 0o077  # where nobody says, for the owner alone
