@@ -30,6 +30,7 @@ _NOT_ITS_OWN = frozenset(
         Cause.BOX_DIED_ALONE,
     }
 )
+_ALONE = "the box crashed or lost power while it alone ran"  # who is given up for that says so
 _CLEARING = ATTEMPT_STATE.keys() - _NOT_ITS_OWN
 
 
@@ -48,7 +49,8 @@ class Outages(Attempts):
         in_flight = [attempt for attempt in died.attempts if self._current(*attempt) is not None]
         alone = len(self.in_flight) == 1
         for number, attempt in in_flight:
-            self._on_lost(Lost(number, attempt, Cause.BOX_DIED_ALONE if alone else Cause.BOX_DIED))
+            cause, reason = (Cause.BOX_DIED_ALONE, _ALONE) if alone else (Cause.BOX_DIED, None)
+            self._on_lost(Lost(number, attempt, cause, reason=reason))
         again = [number for number, _ in in_flight if self.tasks.states[number] is State.READY]
         if alone and any(self.tasks.states[number] is State.FAILED for number, _ in in_flight):
             self._suspect(())  # that was the culprit

@@ -67,6 +67,12 @@ class JournalPaths:
             return f"{self.db}.socket"
         return os.path.join(self.parent, f"{zlib.crc32(name):08x}.socket")
 
+    @property
+    def own(self) -> tuple[str, ...]:
+        """All that stands beside the journal and belongs to it: nobody else may write there."""
+        of_sqlite = (f"{self.db}{suffix}" for suffix in ("-wal", "-shm", "-journal"))
+        return (self.db, *of_sqlite, self.lock, self.slots, self.reserve, self.consumers, self.socket, self.dir)
+
     def backup(self, revision: str) -> str:
         """The copy that is made before an upgrade from that revision."""
         return f"{self.db}.backup-{revision}"

@@ -44,6 +44,10 @@ _GOOD = f"({int(Verdict.INFO)}, {int(Verdict.PASS)}, {int(Verdict.WARN)})"
 # The tasks of a run lie side by side.
 _OF_RUN = f"BETWEEN r.id << {TASK_BITS} AND ((r.id + 1) << {TASK_BITS}) - 1"
 
+# What was cut off ended with its session, and the next one has only told so: `ended_us` of a session is the last that
+# is known of it. Nothing ends before it began.
+_CUT_OFF_US = "max(s.ended_us, b.at_us + coalesce(a.wait_us, 0))"
+
 # By how much the wall clock was set meanwhile does not count; a little is not noted.
 _TOOK_US = "max(s.ended_us - s.began_us - s.set_by_us, 0)"
 
@@ -71,11 +75,16 @@ SELECT s.id AS id, s.run AS run, s.pid AS pid, s.boot_id AS boot_id, s.host AS h
 FROM session s
 """
 
+# The attempts that have told how long they took were not cut off, and are nearly all: for these nothing is looked up.
+_TASK_ENDED_US = f"""CASE WHEN a.wait_us IS NULL OR a.took_us IS NOT NULL THEN e.at_us ELSE coalesce(
+    (SELECT {_CUT_OFF_US} FROM session s
+      WHERE s.run = r.id AND k.submitted BETWEEN s.first_seq AND s.last_seq AND k.ended > s.last_seq), e.at_us) END"""
+
 _TASKS = f"""
 SELECT r.id AS run, k.key AS task, {_word("k.state", State)} AS state, {_verdict("k.verdict")} AS verdict,
   CASE WHEN k.verdict IN {_GOOD} THEN k.failures + k.crashes > 0 ELSE 0 END AS flaky, k.reason AS reason,
   k.attempt - k.withdrawn AS attempts, a.took_us / 1e6 AS seconds,
-  {_iso("(b.at_us + a.wait_us)")} AS started_at, {_iso("e.at_us")} AS ended_at,
+  {_iso("(b.at_us + a.wait_us)")} AS started_at, {_iso(f"({_TASK_ENDED_US})")} AS ended_at,
   k.priority AS priority, k.tags AS tags,
   nullif(lower(hex(k.fingerprint)), '') AS fingerprint, k.group_name AS group_name,
   k.id - (r.id << {TASK_BITS}) AS number
@@ -89,9 +98,12 @@ LEFT JOIN transition e ON e.seq = k.ended
 # A session's range of `seq` is walked: no index on the run or the task is needed in the largest table.
 _IN_SESSION = f"BETWEEN s.first_seq AND coalesce(s.last_seq, {_FOREVER})"
 
+_ATTEMPT_ENDED_US = f"CASE WHEN e.seq > s.last_seq THEN {_CUT_OFF_US} ELSE e.at_us END"
+
 _ATTEMPTS = f"""
 SELECT s.run AS run, k.key AS task, b.attempt - b.withdrawn AS attempt, s.id AS session, a.worker AS worker,
-  a.pid AS pid, s.boot_id AS boot_id, {_iso("(b.at_us + a.wait_us)")} AS started_at, {_iso("e.at_us")} AS ended_at,
+  a.pid AS pid, s.boot_id AS boot_id, {_iso("(b.at_us + a.wait_us)")} AS started_at,
+  {_iso(f"({_ATTEMPT_ENDED_US})")} AS ended_at,
   a.took_us / 1e6 AS seconds,
   CASE WHEN e.seq IS NULL THEN {_word("k.state", State)} ELSE {_attempt_state("e.cause")} END AS state,
   a.exit_code AS exit_code, a.signal AS signal, {_word("e.cause", Cause)} AS cause,

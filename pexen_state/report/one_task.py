@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pexen_state.core.deps import Gate
@@ -10,11 +11,12 @@ from pexen_state.core.lock_names import lock_text
 from pexen_state.core.plan import Plan
 from pexen_state.report.endings import attempt_in_words
 from pexen_state.report.style import Style, count, took, verdict_words, when
-from pexen_state.report.text import cut, safe
+from pexen_state.report.text import cut, safe, safe_lines
 
 Found = dict[str, Any]
 
 _NAMED = 10
+_LINES = 20  #: of what was said of a part
 
 
 def needs_of(plan: Plan, number: int) -> dict[str, Any]:
@@ -46,9 +48,12 @@ def one_task(
     story: Iterable[Found],
     is_running: bool,
     style: Style,
+    artifacts: Callable[[int], str],
     suspicion: str | None = None,
 ) -> Iterator[str]:
-    """`is_running`: somebody runs the run. `suspicion`: a sentence, if it may have crashed the box."""
+    """`is_running`: somebody runs the run. `artifacts`: where the files of an attempt are, seen from the journal.
+    `suspicion`: a sentence, if it may have crashed the box.
+    """
     verdict = f", verdict {verdict_words(task['verdict'])}" if task["verdict"] else ""
     yield style.strong(f"{safe(task['task'])}  {_state(task, is_running)}{verdict}{', flaky' if task['flaky'] else ''}")
     if task["reason"]:
@@ -56,6 +61,9 @@ def one_task(
     yield from _needs(task, needs)
     if suspicion is not None:
         yield f"  suspect   {safe(suspicion)}"
+    parts: dict[int, list[Found]] = {}
+    for result in results:
+        parts.setdefault(result["attempt"], []).append(result)
     for attempt in attempts:
         took_ = f"  [{took(attempt['seconds']).strip()}]" if attempt["seconds"] is not None else ""
         yield f"  attempt {attempt['attempt']}: {safe(attempt_in_words(attempt, is_running))}{took_}"
@@ -65,12 +73,24 @@ def one_task(
             yield f"    started {when(attempt['started_at'])}  worker {attempt['worker']}  pid {attempt['pid']}"
         if attempt["output"]:
             yield f"    output  {safe(attempt['output'])}"
-    for result in results:
-        note = f"  {cut(safe(result['note']))}" if result["note"] else ""
-        yield f"  {style.word(verdict_words(result['verdict']))} {cut(safe(result['name']))}{note}"
+        for part in parts.get(attempt["attempt"], ()):
+            yield from _part(part, artifacts(attempt["attempt"]), style)
     for step in story:
         reason = f"  {safe(step['reason'])}" if step["reason"] else ""
         yield f"  {when(step['at'])}  {step['old']} -> {step['new']}: {verdict_words(step['cause'])}{reason}"
+
+
+def _part(part: Found, artifacts: str, style: Style) -> Iterator[str]:
+    """What an attempt has reported about a part: as many lines as were said of it, at most some."""
+    note = list(safe_lines((part["note"] or "").encode("utf-8", "backslashreplace")))
+    metrics = "".join(f"  {safe(name)}={value:.15g}" for name, value in json.loads(part["metrics"] or "{}").items())
+    head = f"  {cut(note[0])}" if note else ""
+    yield f"    {style.word(verdict_words(part['verdict']))} {cut(safe(part['name']))}{head}{cut(metrics)}"
+    yield from (f"            {cut(line)}" for line in note[1:_LINES])
+    if len(note) > _LINES:
+        yield f"            ... and {count(len(note) - _LINES, 'more line')}"
+    for name in json.loads(part["files"] or "[]"):
+        yield f"    file    {safe(f'{artifacts}/{name}')}"
 
 
 def _state(task: Found, is_running: bool) -> str:

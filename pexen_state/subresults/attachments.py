@@ -22,6 +22,8 @@ def taken(name: str, artifacts: str, directory: str | None) -> str:
     """The name of the file below `artifacts`, in which it is afterwards. Relative names are looked for there first,
     then below `directory`, where the task has run. Raises NotTaken.
     """
+    if not _is_name(name):
+        raise NotTaken(f"{name}: no file can be called so")
     inside = _inside(name, artifacts)
     if inside is not None:
         return inside
@@ -43,6 +45,14 @@ def taken(name: str, artifacts: str, directory: str | None) -> str:
         raise NotTaken(f"{name}: {error.strerror}") from None
     finally:
         os.close(source)
+
+
+def _is_name(name: str) -> bool:
+    """JSON, and who calls, can say what is none."""
+    try:
+        return b"\0" not in os.fsencode(name)
+    except UnicodeEncodeError:
+        return False
 
 
 def _inside(name: str, artifacts: str) -> str | None:

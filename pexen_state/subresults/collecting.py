@@ -89,7 +89,7 @@ def _with_files(result: SubResult, directory: str, cwd: str | None) -> SubResult
     note = result.note
     if missing:
         sentence = f"not attached: {'; '.join(missing)}"
-        note = f"{note}\n{sentence}" if note else sentence
+        note = lines.cut(f"{note}\n{sentence}" if note else sentence, lines.LONGEST_NOTE)
     return result._replace(files=tuple(names), note=note)
 
 

@@ -117,6 +117,13 @@ def _metrics(said: object) -> dict[str, float] | None:
     if type(said) is not dict or len(said) > _MOST_METRICS:
         raise ValueError(f"metrics is an object of names and numbers, at most {_MOST_METRICS}")
     for name, value in said.items():
-        if type(value) not in (int, float) or not math.isfinite(value):
-            raise ValueError(f"the metric {name!r} is no number")
+        if type(value) not in (int, float) or not _is_finite(value):
+            raise ValueError(f"the metric {name!r} is no number, or one that is too large")
     return dict(said) or None
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float holds
+        return False

@@ -50,7 +50,8 @@ class _Level:
     name: str | None = None  #: if it was announced
     plan: int | None = None
     points: int = 0
-    is_skipped: bool = False
+    ids: set[int] = field(default_factory=set)  #: numbers that points had
+    twice: int | None = None  #: a number that two points had
 
 
 @dataclass(slots=True)
@@ -116,13 +117,9 @@ def _take(reading: _Reading, line: str) -> None:
     elif plan is not None and len(plan[1]) < 10:
         level.plan = int(plan[1])
         reason = plan[2] or ""
-        if level.plan == 0:
-            level.is_skipped = True
-            if level.indent == 0:
-                skipped = _DIRECTIVE.match(f"#{reason}")
-                reading.found.append(
-                    SubResult("all", Verdict.SKIP, _cut_note(skipped[2] if skipped else reason) or None)
-                )
+        if level.plan == 0 and level.indent == 0:
+            skipped = _DIRECTIVE.match(f"#{reason}")
+            reading.found.append(SubResult("all", Verdict.SKIP, _cut_note(skipped[2] if skipped else reason) or None))
 
 
 def _level_at(reading: _Reading, indent: int) -> _Level | None:
@@ -154,6 +151,11 @@ def _open(reading: _Reading, indent: int) -> _Level:
 
 def _point(reading: _Reading, level: _Level, point: re.Match[str]) -> None:
     level.points += 1
+    if point[2] is not None:
+        number = int(point[2][:10])
+        if number in level.ids and level.twice is None:
+            level.twice = number
+        level.ids.add(number)
     description, verdict, note = _described(point[3], is_ok=point[1] is None)
     name = description or f"test {point[2] or level.points}"
     while reading.levels[-1] is not level:
@@ -183,16 +185,29 @@ def _described(text: str, is_ok: bool) -> tuple[str, Verdict, str | None]:
 def _end(reading: _Reading, level: _Level, name: str | None, is_last: bool = False) -> None:
     """No more points come: the results of a subtest get its name in front."""
     found = reading.found
-    missing = None
-    if level.plan is not None and level.plan != level.points and not (reading.bailed_out and is_last):
-        missing = f"{level.plan} planned, {level.points} run"
-    elif level.plan is None and is_last and not reading.bailed_out:
-        missing = "there was no plan" if level.points else "no test was run, and none was planned"
-    if missing is not None and not level.is_skipped:
-        found.append(SubResult("plan", Verdict.FAIL, missing))
+    if not (reading.bailed_out and is_last) and (wrong := _not_as_planned(reading, level, is_last)) is not None:
+        found.append(SubResult("plan", Verdict.FAIL, wrong))
     if name:
         for at in range(level.first, len(found)):
             found[at] = found[at]._replace(name=cut(f"{name}/{found[at].name}", LONGEST_NAME))
+
+
+def _not_as_planned(reading: _Reading, level: _Level, is_last: bool) -> str | None:
+    """Points may come in any order, but each once, and none that was not planned. The kernel's tests count as they
+    like.
+    """
+    if level.plan is None:
+        if not is_last:
+            return None
+        return "there was no plan" if level.points else "no test was run, and none was planned"
+    if level.plan != level.points:
+        return f"{level.plan} planned, {level.points} run"
+    if reading.is_kernel:
+        return None
+    if level.twice is not None:
+        return f"two tests have the number {level.twice}"
+    beyond = [number for number in level.ids if not 1 <= number <= level.plan]
+    return f"{level.plan} planned, and there is a test {min(beyond)}" if beyond else None
 
 
 def _note(reading: _Reading, line: str) -> None:

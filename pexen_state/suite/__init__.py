@@ -45,8 +45,9 @@ def run(
     jobs        how many tasks at once; "auto" for the processors that there are
     pool        "process" or "thread"
     timeout     time limit of one attempt: seconds, or "5m"; None for none
+    retries     how often a task is tried again after a failure
     strict      a warning counts as a failure for the exit code
-    reports     files by format: {"junit": "report.xml", "tap": ..., "jsonl": ..., "md": ...}
+    reports     files by format: {"junit": "report.xml"}; also tap, jsonl, md, html and trace
     on_finish   a command for /bin/sh that follows the end of the run; what it finds in its environment is documented
     on_result   is given each result, as `Sched.run` yields it; those of earlier sessions again (`replayed`)
     more        anything else that `Sched` takes: params, max_fail, skip_passed_in, may_reboot, ...

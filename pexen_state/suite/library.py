@@ -52,6 +52,12 @@ def run_suite(asked: Asked, more: Mapping[str, Any]) -> Ended:
 
     _check(asked)
     journal = os.path.abspath(os.fsdecode(asked.journal))
+    files = {name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()}
+    if files:
+        from pexen_state.report.formats.writing import clash
+
+        if (wrong := clash(files, journal)) is not None:
+            raise UsageError(f"reports: {wrong}")
     tasks = _tasks(asked, more.get("params"))
     limit_s = limit_of(asked.on_finish_timeout)
     recorded = {
@@ -84,7 +90,6 @@ def run_suite(asked: Asked, more: Mapping[str, Any]) -> Ended:
     if asked.on_finish is not None:
         after = OnFinish(asked.on_finish, os.getcwd(), dict(os.environ), limit_s, asked.strict)
     workers = max(1, min(workers_of(asked.jobs), len(tasks.ordinary) + len(tasks.catalogue)))
-    files = {name: os.path.abspath(os.fsdecode(file)) for name, file in (asked.reports or {}).items()}
     return conduct(
         sched,
         pool_of(asked.pool, workers),
@@ -101,6 +106,8 @@ def _check(asked: Asked) -> None:
         raise UsageError(f"pool is 'process' or 'thread', not {asked.pool!r}")
     if asked.jobs != "auto" and not (type(asked.jobs) is int and asked.jobs > 0):
         raise UsageError(f"jobs is a number of tasks to run at once, or 'auto', not {asked.jobs!r}")
+    if type(asked.retries) is not int or asked.retries < 0:
+        raise UsageError(f"retries is a number of times, 0 or more, not {asked.retries!r}")
     if asked.on_finish is not None and (not asked.on_finish.strip() or "\0" in asked.on_finish):
         raise UsageError("on_finish is a command for /bin/sh, and this is none")
     for said, what in ((asked.timeout, "timeout"), (asked.on_finish_timeout, "on_finish_timeout")):

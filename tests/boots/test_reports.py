@@ -42,5 +42,8 @@ def test_reports_of_a_run_with_everything_in_it_agree(nursery: Nursery, disk: Pa
     verdicts = {verdict for _, verdict, _ in rows}
     assert verdicts == {"pass", "info", "warn", "fail", "error", "skip", "timeout", "crash", "not_run"}
     assert [task for task, _, flaky in rows if flaky] == ["flaky"]
+    assert terminal.sql("SELECT reason FROM tasks WHERE task = 'panics'", disk / "journal.db") == [
+        ("the box crashed or lost power while it alone ran",)
+    ]
     agree(reports)
     agree_with_the_journal(reports, rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
@@ -13,11 +12,11 @@ from urllib.parse import unquote
 import pytest
 
 from tests.cli.box import Box
+from tests.cli.browser import OPTIONS, PROGRAM, browser
 from tests.cli.hostility import STRINGS
 from tests.cli.killing import kill_in_the_middle
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_a_browser = pytest.mark.skipif(BROWSER is None, reason="this machine has no Chromium to look at the page with")
+in_a_browser = pytest.mark.skipif(PROGRAM is None, reason="this machine has no Chromium to look at the page with")
 
 SCRIPTS = {
     "net/pass": "echo fine",
@@ -35,10 +34,10 @@ SCRIPTS = {
 
 def seen(page: Path, directory: Path) -> tuple[str, list[str]]:
     """The document as the browser has it in the end, and what it said on its console."""
-    assert BROWSER is not None
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--enable-logging=stderr"]
+    assert PROGRAM is not None
+    options = [*OPTIONS, "--enable-logging=stderr"]
     done = subprocess.run(
-        [BROWSER, *options, f"--user-data-dir={directory}", "--dump-dom", page.as_uri()],
+        [PROGRAM, *options, f"--user-data-dir={directory}", "--dump-dom", page.as_uri()],
         capture_output=True,
         env={**os.environ, "HOME": str(directory)},
         timeout=120,
@@ -148,3 +147,64 @@ def test_in_a_browser_hostile_names_and_outputs_stay_text(box: Box, tmp_path: Pa
     assert "<script" not in document
     assert "<img" not in document
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in document
+
+
+_FOCUSED = """(() => {
+  const one = document.activeElement, place = one.getBoundingClientRect(), look = getComputedStyle(one);
+  const all = [...document.querySelectorAll("*")];
+  return {tag: one.tagName, nth: all.indexOf(one), outline: look.outlineStyle,
+    seen: place.width > 0 && place.bottom > 0 && place.top < innerHeight && place.right > 0};
+})()"""
+
+
+@in_a_browser
+def test_whoever_has_a_keyboard_alone_gets_everywhere_and_sees_where_they_are(run: Box, tmp_path: Path):
+    run.pexen("report", "--html", "page.html")
+    with browser(tmp_path / "profile") as page:
+        page.open(run.directory / "page.html")
+        order = []
+        for _ in range(1000):
+            page.press("Tab")
+            focused = page.ask(_FOCUSED)
+            if focused["tag"] == "BODY":
+                break
+            assert focused["outline"] == "solid", focused
+            assert focused["seen"], focused
+            order.append(focused["nth"])
+        assert order == sorted(set(order)), "in the order of the page, each once"
+        links = page.ask(
+            "[...document.querySelectorAll('a:not([tabindex]),summary')].filter(e => e.checkVisibility()).length"
+        )
+        assert len(order) >= links
+
+        page.open(run.directory / "page.html")
+        page.press("Tab")
+        page.press("Enter")
+        assert page.ask("location.hash") == "#tasks"
+        page.press("Tab")
+        assert page.ask("document.activeElement.closest('.tree') !== null"), "the link at the top skips to the tasks"
+
+        while page.ask("document.activeElement.tagName") != "SUMMARY":
+            page.press("Tab")
+        states = []
+        for key in ("Enter", " ", "Enter"):
+            page.press(key)
+            states.append(page.ask("document.activeElement.parentElement.open"))
+        assert states in ([True, False, True], [False, True, False])
+        assert page.complaints == []
+
+
+@in_a_browser
+def test_on_paper_nothing_is_folded_away_and_nothing_runs_over_the_edge(run: Box, tmp_path: Path):
+    run.pexen("report", "--html", "page.html")
+    with browser(tmp_path / "profile") as page:
+        page.open(run.directory / "page.html")
+        page.do("Emulation.setDeviceMetricsOverride", width=720, height=1000, deviceScaleFactor=1, mobile=False)
+        page.do("Emulation.setEmulatedMedia", media="print")
+
+        rows = "[...document.querySelectorAll('.tree .body, .tree .row')]"
+        hidden = f"{rows}.filter(e => e.getBoundingClientRect().height == 0)"
+        assert page.ask("document.querySelectorAll('details:not([open])').length") > 0
+        assert page.ask(f"{hidden}.length") == 0
+        assert page.ask("document.documentElement.scrollWidth <= innerWidth")
+        assert page.ask("getComputedStyle(document.querySelector('nav')).display") == "none"

@@ -116,6 +116,33 @@ def test_show_a_task_tells_its_attempts_and_its_story(two_runs: Box):
     assert "ready -> submitted: dispatch" in out
 
 
+def test_show_a_task_tells_what_each_attempt_reported_with_numbers_files_and_every_line(box: Box):
+    box.script(
+        "suite/disks",
+        """
+        echo "$PEXEN_ATTEMPT" > sda.log
+        pexen result sda pass --metric mb_s=412.5 --metric retries=3 --file sda.log
+        pexen result sdb fail --note "$(printf 'too slow\n  got: 3\n::error::no')"
+        """,
+    )
+    assert box.pexen("run", "suite", "--retries=1").code == 1
+
+    lines = box.pexen("show", "disks").lines
+
+    first, second = (place for place, line in enumerate(lines) if line.startswith("  attempt "))
+    for number, begin in ((1, first), (2, second)):
+        said = lines[begin : begin + 9]
+        place = said.index("    PASS    sda  mb_s=412.5  retries=3")
+        assert said[place + 1] == f"    file    journal.d/run-1/suite%2Fdisks-1/{number}/artifacts/sda.log"
+        assert said[place + 2 : place + 5] == [
+            "    FAIL    sdb  too slow",
+            "              got: 3",
+            r"            \::error::no",
+        ]
+        file = box.directory / ".pexen" / said[place + 1].split()[1]
+        assert file.read_text() == f"{number}\n"
+
+
 def test_logs_show_what_a_task_printed(two_runs: Box):
     assert two_runs.pexen("logs", "dhcp/renew").out == "attempt 2\n"
     assert two_runs.pexen("logs", "dhcp/renew", "--attempt", "1").out == "attempt 1\n"

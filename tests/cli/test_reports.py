@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -126,6 +127,34 @@ def test_several_are_written_at_once_and_a_file_is_complete_or_not_there(run: Bo
     assert [one.code for one in (nowhere, nothing, twice, a_task)] == [2, 2, 2, 2]
     assert "none/a.md cannot be written: No such file or directory" in nowhere.err
     assert "as what? --junit FILE" in nothing.err
+
+
+def test_no_report_takes_the_place_of_the_journal_or_of_another_one(box: Box):
+    box.script("suite/a")
+    assert box.pexen("run", "suite").code == 0
+    journal = box.directory / ".pexen/journal.db"
+    os.link(journal, box.directory / "linked.db")
+    (box.directory / "link.xml").symlink_to(".pexen/journal.db")
+    (box.directory / "other.xml").symlink_to("a.xml")
+
+    for file in (
+        ".pexen/journal.db",
+        ".pexen/../.pexen/journal.db-wal",
+        ".pexen/journal.db.lock",
+        "linked.db",
+        "link.xml",
+    ):
+        for verb in (["report"], ["run", "suite"], ["rerun"]):
+            done = box.pexen(*verb, "--tap", "/dev/null", "--junit", file)
+            assert done.code == 2, (verb, file)
+            assert f"{file} belongs to the journal" in done.err
+            assert done.err.rstrip().endswith("Name another file.")
+    same = box.pexen("report", "--junit", "a.xml", "--tap", "other.xml")
+
+    assert same.code == 2
+    assert "--junit and --tap are to be the same file, other.xml. Name one for each." in same.err
+    assert box.sql("SELECT count(*) FROM runs") == [(1,)]
+    assert box.pexen("report", "--junit", "/dev/null", "--tap", "/dev/null", "--md", "-").code == 0
 
 
 def test_hostile_text_stays_text_in_every_format(box: Box, tmp_path: Path):

@@ -77,7 +77,7 @@ def test_the_views_show_after_the_upgrade_what_they_showed_before(old: Path) -> 
     assert backup == f"{old}.backup-{old_revision(Path(backup))}"
     assert sql(old, "SELECT version_num FROM alembic_version") == [(REVISION,)]
     assert rows(Path(backup), before) == shown
-    assert rows(old, before) == {**shown, "attempts": with_reboots_counted(shown["attempts"], before["attempts"])}
+    assert rows(old, before) == {**shown, "attempts": as_told_today(old, shown["attempts"], before["attempts"])}
     now = columns(old)
     assert set(now) == set(VIEWS)
     for view, names in before.items():
@@ -86,10 +86,19 @@ def test_the_views_show_after_the_upgrade_what_they_showed_before(old: Path) -> 
     assert bring_up_to_date(old) is None
 
 
-def with_reboots_counted(attempts: list[tuple[Any, ...]], names: list[str]) -> list[tuple[Any, ...]]:
-    """Nobody counted the reboots that tasks ask for before they could: there were none."""
-    at = names.index("reboot_count")
-    return [(*attempt[:at], attempt[at] or 0, *attempt[at + 1 :]) for attempt in attempts]
+def as_told_today(path: Path, attempts: list[tuple[Any, ...]], names: list[str]) -> list[tuple[Any, ...]]:
+    """Nobody counted the reboots that tasks ask for before they could: there were none. What was cut off with its
+    session was said to have ended when somebody went on.
+    """
+    ended = dict(sql(path, "SELECT id, ended_at FROM sessions"))
+    told = []
+    for attempt in attempts:
+        row = dict(zip(names, attempt, strict=True))
+        row["reboot_count"] = row["reboot_count"] or 0
+        if row["state"] == "lost" and row["seconds"] is None and row["ended_at"] is not None:
+            row["ended_at"] = max(ended[row["session"]], row["started_at"] or "")
+        told.append(tuple(row.values()))
+    return told
 
 
 def test_a_journal_of_this_revision_has_the_views_of_this_code() -> None:

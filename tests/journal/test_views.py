@@ -10,10 +10,10 @@ import pytest
 
 from pexen_state.core.inputs import PoolHasRoom
 from pexen_state.core.states import Cause, State, Verdict
-from pexen_state.journal.records import AttemptEnd
+from pexen_state.journal.records import AttemptBegan, AttemptEnd
 from pexen_state.journal.views import VIEWS
 from tests.journal.telling import Runner, change, sql
-from tests.stories import raised, returned, skipped, spec, timed_out
+from tests.stories import raised, returned, runner_died, skipped, spec, started, timed_out, withdrawn, worker_died
 
 PROMISED = {
     "runs": "id uuid name target params host kernel state verdict started_at ended_at seconds tasks passed warned "
@@ -95,6 +95,36 @@ def test_a_run_that_saw_everything(path: Path) -> None:
     assert (target, params, state, verdict) == ("a target", '{"disk": "vda"}', "finished", "timeout")
     assert (started, ended, seconds) == ("2023-11-14T22:13:20.000000Z", "2023-11-14T22:14:20.000001Z", 60.000001)
     assert counts == [4, 1, 0, 1, 1, 1, 1, 0]
+
+
+def test_what_was_cut_off_ended_with_its_session_however_late_somebody_went_on(path: Path) -> None:
+    runner = Runner(path)
+    runner.begin(spec("tried again"), spec("given up", max_crashes=0), spec("never begun"), room=3)
+    runner.clock.go_on(5)
+    now = runner.clock.now_us
+    turn = runner.plan.handle(started("tried again"), started("given up"))
+    runner.journal.append(turn.decisions, [AttemptBegan(1, 1, 0, 4711, now), AttemptBegan(2, 1, 1, 4712, now)])
+    runner.close(how=None)
+    runner.clock.go_on(3600)
+
+    after = Runner(path)
+    after.clock.now_us = runner.clock.now_us
+    after.go_on(room=0)
+    after.turn(worker_died("given up"), runner_died("tried again"), withdrawn("never begun"), PoolHasRoom(2))
+    after.clock.go_on(60)
+    after.turn(returned("tried again"), left={"tried again": AttemptEnd(began_us=after.clock.now_us, seconds=60)})
+    after.turn(returned("never begun"))
+    after.close("finished")
+
+    began, ended = "2023-11-14T22:13:25.000000Z", "2023-11-14T23:14:25.000000Z"
+    assert sql(path, "SELECT how_ended, ended_at FROM sessions")[0] == ("killed", began)
+    cut_off = "SELECT task, started_at, ended_at, seconds FROM attempts WHERE session = 1 ORDER BY task"
+    assert sql(path, cut_off) == [("given up", began, began, None), ("tried again", began, began, None)]
+    assert sql(path, "SELECT task, ended_at FROM tasks ORDER BY number") == [
+        ("tried again", ended),
+        ("given up", began),
+        ("never begun", ended),
+    ]
 
 
 def test_results_and_facts_are_told_by_run_and_task(path: Path) -> None:

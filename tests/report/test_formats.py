@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import lxml.etree
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +69,51 @@ def test_a_reader_of_xml_has_what_was_said_if_xml_can_hold_it(text: str):
     wanted = text or "fail"
     if all(char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff") for char in wanted):
         assert failure.get("message") == failure.text == wanted
+
+
+parts = st.sampled_from(["a", "b", "a.b", "n", "n.a", "."])
+
+
+@given(st.lists(st.lists(parts, min_size=1, max_size=4).map("/".join), unique=True, max_size=12), st.just("n"))
+def test_no_two_cases_have_one_class_and_name_which_ci_systems_would_take_for_one(keys: list[str], name: str):
+    run = {"id": 1, "uuid": "1", "name": name, "host": "h", "kernel": None, "params": None}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": 1.0}
+    tasks = [Task({"run": 1, "task": key, "verdict": "pass", "reason": None, "seconds": 0.25}) for key in keys]
+
+    said = "".join(kinds.lines("junit", Whole([run], [], tasks, "/nowhere/journal.db")))
+
+    cases = [
+        (case.get("classname"), case.get("name")) for case in lxml.etree.fromstring(said.encode()).iter("testcase")
+    ]
+    assert len(set(cases)) == len(keys)
+
+
+def test_the_class_of_a_case_is_its_directory_with_dots():
+    run = {"id": 1, "uuid": "1", "name": "nightly", "host": "h", "kernel": None, "params": None}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": 1.0}
+    keys = ["net/dhcp/renew", "alone", "fs.d/x", "fs/d/x"]
+    tasks = [Task({"run": 1, "task": key, "verdict": "pass", "reason": None, "seconds": 0.25}) for key in keys]
+
+    said = "".join(kinds.lines("junit", Whole([run], [], tasks, "/nowhere/journal.db")))
+
+    classes = [case.get("classname") for case in lxml.etree.fromstring(said.encode()).iter("testcase")]
+    assert classes == ["nightly", "nightly/fs.d", "nightly/fs/d", "net.dhcp"]
+
+
+def test_markdown_mentions_nobody_and_refers_to_nothing():
+    run = {"id": 1, "uuid": "1", "name": "@all", "host": "h", "kernel": None, "params": None}
+    run |= {"started_at": "2026-01-02T03:04:05.678901Z", "seconds": 1.0}
+    about = {
+        "run": 1,
+        "task": "make test #2",
+        "verdict": "fail",
+        "flaky": 0,
+        "reason": r"\@team see #17, a # b",
+        "seconds": 0,
+    }
+
+    said = "".join(kinds.lines("md", Whole([run], [], [Task(about)], "/nowhere/journal.db")))
+
+    assert not re.search(r"[@#]\w", said)
+    assert r"make test \#<!-- -->2" in said
+    assert r"a \# b" in said

@@ -205,6 +205,35 @@ def test_a_clock_that_went_back_over_a_reboot_moves_nothing_before_what_was_earl
     assert words(with_class(root, "gap")[0]) == "the box crashed, 0.0s"
 
 
+def test_words_of_the_timeline_are_never_written_over_each_other(tmp_path: Path):
+    one = task(1, "one", "pass", [attempt(1, 0, 100)])
+    sessions = [session(1, 0, 100, how="crashed")]
+    sessions += [session(nth, 200 * nth, 0.01, boot=str(nth), how="crashed") for nth in range(2, 12)]
+
+    root = parsed(written(whole([one], tmp_path, sessions)))
+
+    (picture,) = with_class(root, "time")
+    told = [one for one in picture.iter("text") if "crashed" in words(one)]
+    assert 3 <= len(told) < 10
+    places = [(one.get("y"), float(one.get("x", "")), float(one.get("x", "")) + 5.5 * len(words(one))) for one in told]
+    for row, begin, end in places:
+        assert 0 <= begin < end <= 1000
+        assert not [other for other in places if other[0] == row and begin < other[1] < end]
+    assert len(with_class(root, "gap")) == 10
+
+
+def test_who_was_cut_off_before_it_was_known_to_run_is_drawn_where_its_session_ended(tmp_path: Path):
+    lost = attempt(1, 3, 0, worker=None, started_at=None, state="lost", cause="box_died_alone") | {"seconds": None}
+    tasks = [task(1, "well", "pass", [attempt(1, 0, 3)]), task(2, "panics", "crash", [lost])]
+
+    root = parsed(written(whole(tasks, tmp_path, [session(1, 0, 3, how="crashed")])))
+
+    assert [words(one) for one in with_class(root, "time")[0].iter("title")] == [
+        "well: pass, 3.00s",
+        "panics: crash, cut off as it began",
+    ]
+
+
 def test_what_is_left_out_is_told(tmp_path: Path):
     (tmp_path / "log").write_bytes(b"first\n" + b"line\n" * 100_000 + b"last\n")
     one = task(1, "one", "fail", [attempt(1, 0, 1, output="log")])
@@ -220,6 +249,21 @@ def test_what_is_left_out_is_told(tmp_path: Path):
     said = words(with_class(root, "card")[0])
     assert "The last 16.0 KiB of 488.3 KiB of output; all of it or pexen logs 1 one" in said
     assert "400 more parts are not listed here: pexen show 1 one" in said
+
+
+def test_what_was_said_of_a_part_has_its_lines_and_only_what_may_scroll_is_a_stop_of_the_keyboard(tmp_path: Path):
+    (tmp_path / "short").write_bytes(b"one line\n")
+    (tmp_path / "long").write_bytes(b"line\n" * 100)
+    one = task(1, "one", "fail", [attempt(1, 0, 1, output="short")])
+    one.parts = [{"verdict": "fail", "name": "p", "note": "got: 1\n\nno\x1b[31m", "metrics": {"n": 3.0}, "files": []}]
+    two = task(2, "two", "fail", [attempt(1, 0, 1, output="long")])
+
+    root = parsed(written(whole([one, two], tmp_path)))
+
+    (note,) = with_class(root, "w")
+    assert words(note) == "got: 1\n\nno"
+    assert "p got: 1\n\nno n=3" in words(with_class(root, "parts")[0])
+    assert [(pre.get("tabindex"), pre.get("role")) for pre in root.iter("pre")] == [(None, "group"), ("0", "group")]
 
 
 def test_ten_thousand_tasks_that_all_failed_and_printed_much_are_less_than_ten_megabytes(tmp_path: Path):

@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from pexen_state.report.formats import trace
 from pexen_state.report.formats.around import Around
 from pexen_state.report.formats.whole import Whole
@@ -44,6 +47,51 @@ def test_workers_are_threads_and_attempts_are_slices_that_do_not_overlap(tmp_pat
         ("worker 0", "one", 1_000_000, 990_000),
     ]
     assert slices[1]["args"]["reason"] == "exit 1"
+
+
+def test_what_ran_at_once_on_workers_that_nobody_knows_does_not_overlap_on_a_thread(tmp_path: Path):
+    tasks = [
+        task(1, "one", "pass", [attempt(1, 0, 2, worker=None)]),
+        task(2, "two", "pass", [attempt(1, 1, 2, worker=None)]),
+        task(3, "three", "pass", [attempt(1, 2.5, 1, worker=None)]),
+        task(4, "known", "pass", [attempt(1, 0, 4, worker=10)]),
+        task(5, "also", "pass", [attempt(1, 0, 4, worker=2)]),
+    ]
+
+    found = events(whole(tasks, tmp_path, [session(1, 0, 4)]))
+
+    threads = {event["tid"]: event["args"]["name"] for event in found if event["name"] == "thread_name"}
+    assert list(threads.values()) == ["runner", "worker 2", "worker 10", "unknown worker 1", "unknown worker 2"]
+    order = {event["tid"]: event["args"]["sort_index"] for event in found if event["name"] == "thread_sort_index"}
+    assert sorted(threads, key=order.__getitem__) == list(threads)
+    where = {event["name"]: threads[event["tid"]] for event in found if event.get("cat") == "task"}
+    assert where["one"] == where["three"] == "unknown worker 1"
+    assert where["two"] == "unknown worker 2"
+
+
+@given(
+    st.lists(st.tuples(st.none() | st.integers(0, 3), st.floats(0, 50), st.floats(0, 20), st.booleans()), max_size=12)
+)
+def test_the_trace_is_as_the_format_says_whatever_ran_when(ran: list[tuple[int | None, float, float, bool]]):
+    tasks = [
+        task(number, f"t{number}", "pass", [attempt(1, begin + 100 * second, took, 1 + second, worker=worker)])
+        for number, (worker, begin, took, second) in enumerate(ran, 1)
+    ]
+    sessions = [session(1, 0, 70, how="crashed"), session(2, 100, 70, boot="two")]
+
+    found = events(whole(tasks, Path("/nowhere"), sessions))
+
+    named = {(one["pid"], one["tid"]) for one in found if one["name"] == "thread_name"}
+    ends: dict[tuple[int, int], int] = {}
+    for one in sorted((one for one in found if one["ph"] == "X"), key=lambda one: one["ts"]):
+        thread = one["pid"], one["tid"]
+        assert thread in named
+        assert one["pid"] > 0 < one["tid"]
+        assert type(one["ts"]) is type(one["dur"]) is int
+        assert one["ts"] >= ends.get(thread, 0), "slices of a thread may not overlap"
+        ends[thread] = one["ts"] + one["dur"]
+    assert {one["ph"] for one in found} <= {"M", "X", "i"}
+    assert all(one["s"] == "g" for one in found if one["ph"] == "i")
 
 
 def test_a_reboot_is_an_instant(tmp_path: Path):

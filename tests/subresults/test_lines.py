@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -73,6 +74,10 @@ def test_lines_that_cannot_be_read_are_one_warning_that_shows_them(attempt: Path
         ({"name": "a", "verdict": "pass", "files": "a.log"}, "files is a list of their names"),
         ({"name": "a", "verdict": "pass", "metrics": {"a": "fast"}}, "the metric 'a' is no number"),
         ({"name": "a", "verdict": "pass", "metrics": {"a": True}}, "the metric 'a' is no number"),
+        (
+            {"name": "a", "verdict": "pass", "metrics": {"a": 10**400}},
+            "the metric 'a' is no number, or one that is too large",
+        ),
         ({"name": "a", "verdict": "pass", "partial": "yes"}, "partial is true or false"),
     ],
 )
@@ -85,6 +90,44 @@ def test_what_is_wrong_with_a_line_is_said(said, why):
 def test_no_line_breaks_it(line):
     with suppress(ValueError):
         assert parsed(line).result.name
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.floats()
+    | st.integers()
+    | st.just(10**400)
+    | st.text(st.characters(categories=None)),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(categories=None)), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+name = st.text(st.characters(categories=None), min_size=1) | st.sampled_from(
+    ["\ud800", "a/\ud800", "/\ud800", "a" * 5000]
+)
+reported = st.fixed_dictionaries(
+    {"name": name, "verdict": st.just("pass")},
+    optional={
+        "note": anything | name,
+        "metrics": st.dictionaries(name, st.integers() | st.just(-(10**400)), max_size=2) | anything,
+        "files": st.lists(name, max_size=3) | anything,
+        "partial": st.booleans() | anything,
+    },
+)
+
+
+@given(st.lists(reported | anything, max_size=5))
+def test_whatever_json_says_is_a_result_or_a_warning_and_never_harms_who_reads_it(said: list[object]):
+    with tempfile.TemporaryDirectory() as directory:
+        text = "".join(f"{json.dumps(one)}\n" for one in said)
+        Path(directory, FILE).write_text(text)
+
+        found = collected(directory, cwd=directory)
+
+        assert bool(found) == bool(said)
+        assert all(one.name and (one.note is None or len(one.note) < 20_000) for one in found)
 
 
 def test_what_is_no_regular_file_is_not_read(attempt: Path, tmp_path: Path):
@@ -135,6 +178,12 @@ def test_links_are_followed_neither_to_a_file_nor_to_where_it_goes(attempt: Path
     with pytest.raises(NotTaken):
         taken(str(secret), str(artifacts), None)
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "/\ud800", "\ud800/a"])
+def test_what_no_file_can_be_called_is_refused(attempt: Path, name: str):
+    with pytest.raises(NotTaken, match="no file can be called so"):
+        taken(name, str(attempt / ARTIFACTS), str(attempt))
 
 
 def test_a_file_that_cannot_be_had_is_named_in_the_note(attempt: Path):

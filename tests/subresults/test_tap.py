@@ -71,6 +71,25 @@ def test_fewer_points_than_planned_fail():
     assert read("") == [("plan", "fail", "no test was run, and none was planned")]
 
 
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("1..0 # SKIP no network\nok 1\n", "0 planned, 1 run"),
+        ("ok 1\n1..0\n", "0 planned, 1 run"),
+        ("1..2\nok 1\nok 1\n", "two tests have the number 1"),
+        ("1..2\nok 1\nok 3\n", "2 planned, and there is a test 3"),
+        ("1..1\nok 0\n", "1 planned, and there is a test 0"),
+    ],
+)
+def test_points_that_were_not_planned_fail(text: str, wrong: str):
+    assert ("plan", "fail", wrong) in read(text)
+
+
+def test_points_may_come_in_any_order_and_the_kernel_counts_as_it_likes():
+    assert names("1..3\nok 2\nok 3\nok 1\n") == [("test 2", "pass"), ("test 3", "pass"), ("test 1", "pass")]
+    assert names("KTAP version 1\n1..2\nok 1 a\nok 1 b\n") == [("a", "pass"), ("b", "pass")]
+
+
 def test_a_plan_may_come_last_and_may_say_that_all_is_skipped():
     assert names("ok 1 - a\nok 2 - b\n1..2\n") == [("a", "pass"), ("b", "pass")]
     assert read("1..0 # SKIP no network\n") == [("all", "skip", "no network")]
@@ -155,6 +174,9 @@ SCRIPTS = {
     "todo": "1..2\nok 1\nnot ok 2 # TODO some day\n",
     "skip": "1..2\nok 1\nok 2 # skip not here\n",
     "skip all": "1..0 # SKIP nothing here\n",
+    "skip all and yet a point": "1..0 # SKIP nothing here\nok 1\n",
+    "one number for two": "1..2\nok 1\nok 1\n",
+    "not planned": "1..2\nok 1\nok 7\n",
     "bail out": "1..2\nok 1\nBail out! no more\n",
     "nothing": "",
     "version 13": "TAP version 13\n1..1\nok 1 - a\n  ---\n  x: not ok 7\n  ...\n",

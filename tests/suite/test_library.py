@@ -17,6 +17,7 @@ import pytest
 import pexen_state
 from pexen_state import Reboot, Sched, suite, task
 from pexen_state.journal.care.check import check
+from pexen_state.report.formats.writing import write_file
 from pexen_state.sched.pool import ThreadWorkerPool
 from pexen_state.suite.errors import NothingToDo, UsageError
 from pexen_state.suite.exits import Exit
@@ -196,12 +197,23 @@ def test_strict_and_time_limits_are_those_of_the_command_line(box: Box) -> None:
     assert suite.run("tests/warns", journal="k.db").code == Exit.DONE
 
 
+def test_a_report_does_not_take_the_place_of_the_journal(here: Path):
+    suite.run([named("a")], journal="j.db")
+
+    with pytest.raises(UsageError, match="belongs to the journal"):
+        suite.run([named("a")], journal="j.db", reports={"html": "j.db"})
+
+    assert sql(here / "j.db", "SELECT count(*) FROM runs") == [(1,)]
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         ({"pool": "fork"}, "pool is 'process' or 'thread', not 'fork'"),
         ({"jobs": 0}, "jobs is a number of tasks to run at once, or 'auto', not 0"),
         ({"jobs": "many"}, "not 'many'"),
+        ({"retries": "x"}, "retries is a number of times, 0 or more, not 'x'"),
+        ({"retries": -1}, "not -1"),
         ({"timeout": "soon"}, "timeout: "),
         ({"on_finish_timeout": -1}, "on_finish_timeout: "),
         ({"on_finish": " "}, "on_finish is a command for /bin/sh, and this is none"),
@@ -243,3 +255,15 @@ def test_a_run_of_a_program_is_known_to_a_scheduler_of_its_own(here: Path) -> No
     run.close()
 
     assert suite.run(tasks, journal="j.db", name="mine", pool="thread").run == 1
+
+
+def test_a_report_has_the_mode_of_any_new_file_and_the_umask_is_left_alone(here: Path, monkeypatch: pytest.MonkeyPatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "umask", lambda mask: pytest.fail("another thread would make files of this mode"))
+            write_file("report.txt", ["said\n"])
+    finally:
+        os.umask(before)
+
+    assert (here / "report.txt").stat().st_mode & 0o777 == 0o640

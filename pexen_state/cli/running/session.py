@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
-from pexen_state.cli.errors import Exit, Interrupted, NothingToDo
+from pexen_state.cli.errors import Exit, Interrupted, NothingToDo, UsageError
 from pexen_state.cli.output import Console
 from pexen_state.cli.running import following_up, introduction, permission, reboot_risks
 from pexen_state.cli.running.as_service import LOADING_S, NO_LIMIT_S, AsService
@@ -77,20 +77,15 @@ class Session:
 
     def run(self) -> Exit:
         """Run it, and say what became of it."""
-        if not self.selection.tasks:
-            raise NothingToDo(introduction.why_no_tasks(self.suite))
+        self._check(is_of_a_service=False)
         is_part = not self.selection.is_whole
-        options = self.recorded.options
-        permission.check(options, self.journal, self.app.environ)
-        if options.allow_reboot and self.goal.run is None:
-            reboot_risks.tell(self.app)
         self.app.manager.ready()
         self.app.manager.busy(LOADING_S)
         with (
             warnings_as_sentences(self.app.console, self._say, is_part),
             told_where(self.selection.tasks),
             told_why(self.selection),
-            permission.held(options),
+            permission.held(self.recorded.options),
         ):
             sched = self._sched()
             journals.prepare(self.journal)
@@ -130,11 +125,7 @@ class Session:
 
     def record(self, ready: Callable[[], object]) -> int:
         """Write the run to the journal, run nothing of it, and return its number. `ready`: it will be written now."""
-        if not self.selection.tasks:
-            raise NothingToDo(introduction.why_no_tasks(self.suite))
-        permission.check(self.recorded.options, self.journal, is_of_a_service=True)
-        if self.recorded.options.allow_reboot:
-            reboot_risks.tell(self.app)
+        self._check(is_of_a_service=True)
         with (
             warnings_as_sentences(self.app.console, is_part=not self.selection.is_whole),
             told_where(self.selection.tasks),
@@ -144,6 +135,20 @@ class Session:
             ready()
             journals.prepare(self.journal)
             return sched.record()
+
+    def _check(self, *, is_of_a_service: bool) -> None:
+        """Raises NothingToDo, and UsageError for what could not go well, before anything is written."""
+        if not self.selection.tasks:
+            raise NothingToDo(introduction.why_no_tasks(self.suite))
+        options = self.recorded.options
+        permission.check(options, self.journal, self.app.environ, is_of_a_service=is_of_a_service)
+        if options.allow_reboot and self.goal.run is None:
+            reboot_risks.tell(self.app)
+        if options.reports is not None:
+            from pexen_state.report.formats.writing import clash
+
+            if (wrong := clash(options.reports, self.journal)) is not None:
+                raise UsageError(wrong)
 
     def _take(self, result: TaskRes) -> None:
         assert self._display is not None

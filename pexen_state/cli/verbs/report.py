@@ -35,7 +35,7 @@ def report(app: App, words: tuple[str, ...], forced: str | None, alone: bool, **
     """
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking, which
-    from pexen_state.report.formats.writing import lines_of
+    from pexen_state.report.formats.writing import clash, lines_of
 
     wanted = {kind: file for kind, file in files.items() if file is not None}
     if not wanted or not all(wanted.values()):
@@ -47,6 +47,8 @@ def report(app: App, words: tuple[str, ...], forced: str | None, alone: bool, **
         run, key = which(connection, words, forced)
         if key is not None:
             raise UsageError("a report is about a run: `pexen report [RUN]`")
+        if (wrong := clash(wanted, path)) is not None:
+            raise UsageError(wrong)
         lines = lines_of(connection, run, path, wanted, alone)
     for kind, file in wanted.items():
         _write(app, file, lines[kind])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def show(
         run, key = which(connection, words, forced)
         (about,) = with_doing(connection, path, [queries.run(connection, run)])
         if key is not None:
-            return _show_task(app, connection, about, key, as_json)
+            return _show_task(app, connection, path, about, key, as_json)
         found = merged(connection, run, alone)
         tasks = found.tasks
         sessions = queries.sessions(connection, run)
@@ -88,8 +89,11 @@ def _tree(tasks: Sequence[dict[str, Any]], style: Style) -> Iterator[str]:
     return tree_lines(leaves)
 
 
-def _show_task(app: App, connection: Any, about: dict[str, Any], key: str, as_json: bool) -> int:
+def _show_task(
+    app: App, connection: Any, path: str | os.PathLike[str], about: dict[str, Any], key: str, as_json: bool
+) -> int:
     from pexen_state.journal import queries
+    from pexen_state.journal.paths import JournalPaths
     from pexen_state.journal.standing import standing
     from pexen_state.report.one_task import needs_of, one_task
     from pexen_state.report.suspects import suspects_of
@@ -111,6 +115,11 @@ def _show_task(app: App, connection: Any, about: dict[str, Any], key: str, as_js
         return 0
     is_running = about["doing"] == "running"
     why = suspicion(suspects, key, is_running) if suspects is not None and key in suspects.left else None
-    for line in one_task(task, needs, attempts, results, story, is_running, app.console.style, why):
+    paths = JournalPaths.of(path)
+
+    def artifacts(attempt: int) -> str:
+        return f"{os.path.relpath(paths.attempt_dir(run, key, task['number'], attempt), paths.parent)}/artifacts"
+
+    for line in one_task(task, needs, attempts, results, story, is_running, app.console.style, artifacts, why):
         write(line)
     return 0

@@ -9,6 +9,7 @@ harm a terminal, or command a CI system, are references.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from xml.sax.saxutils import escape, quoteattr
 
@@ -31,8 +32,10 @@ def lines(whole: Whole) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     total = _counts(whole.tasks, "tests", "failures", "errors")  # more of them the schema of Jenkins refuses here
     yield f"<testsuites{_attribute('name', run['name'])}{total}{_attribute('time', _seconds(whole.seconds))}>\n"
-    for directory, tasks in _by_directory(whole.tasks):
-        name = f"{run['name']}/{directory}" if directory else str(run["name"])
+    directories = _by_directory(whole.tasks)
+    classes = _classes(str(run["name"]), directories)
+    for directory, tasks in directories.items():
+        name = _suite(str(run["name"]), directory)
         times = _attribute("time", _seconds(sum(task.seconds for task in tasks)))
         when = _attribute("timestamp", str(run["started_at"])[:19])
         yield f"  <testsuite{_attribute('name', name)}{_counts(tasks)}{times}{when}{host}>\n"
@@ -48,14 +51,13 @@ def lines(whole: Whole) -> Iterator[str]:
                 yield f"      <property{_attribute('name', key)}{_attribute('value', str(value))}/>\n"
         yield "    </properties>\n"
         for task in tasks:
-            yield from _case(whole, task, directory)
+            yield from _case(whole, task, directory, classes[directory])
         yield "  </testsuite>\n"
     yield "</testsuites>\n"
 
 
-def _case(whole: Whole, task: Task, directory: str) -> Iterator[str]:
+def _case(whole: Whole, task: Task, directory: str, classname: str) -> Iterator[str]:
     name = task.key.removeprefix(f"{directory}/") if directory else task.key
-    classname = directory.replace("/", ".") or str(whole.run["name"])
     yield (
         f"    <testcase{_attribute('name', name)}{_attribute('classname', classname)}"
         f"{_attribute('time', _seconds(task.seconds))}>\n"
@@ -92,11 +94,26 @@ def _parts_in_words(task: Task) -> Iterator[str]:
         yield f"{part['verdict']} {part['name']}{note}"
 
 
-def _by_directory(tasks: Iterable[Task]) -> Iterator[tuple[str, list[Task]]]:
+def _by_directory(tasks: Iterable[Task]) -> dict[str, list[Task]]:
     found: dict[str, list[Task]] = {}
     for task in tasks:
         found.setdefault(task.key.rpartition("/")[0], []).append(task)
-    yield from sorted(found.items())
+    return dict(sorted(found.items()))
+
+
+def _suite(name: str, directory: str) -> str:
+    return f"{name}/{directory}" if directory else name
+
+
+def _classes(name: str, directories: Iterable[str]) -> dict[str, str]:
+    """By directory: what its cases are said to be of.
+
+    GitLab and Jenkins take two cases of one class and name for the same. `a.b` and `a/b` would be one class, and so
+    would the top and a directory that is called as the run is: those that would be go by the names of their suites.
+    """
+    dotted = {directory: directory.replace("/", ".") or name for directory in directories}
+    uses = Counter(dotted.values())
+    return {one: dotted[one] if uses[dotted[one]] == 1 else _suite(name, one) for one in dotted}
 
 
 def _counts(tasks: Iterable[Task], *names: str) -> str:

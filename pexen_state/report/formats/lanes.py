@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
+from itertools import count, zip_longest
 from math import inf
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ class Slice(NamedTuple):
     task: Task
     attempt: dict[str, Any]  #: a row of the view `attempts`
     session: int  #: its place in `Lanes.sessions`
-    worker: int  #: -1: it is not known which
+    worker: int  #: below 0: it is not known which; what ran at the same time has another number
     begin: float
     end: float
 
@@ -43,7 +43,7 @@ class Session(NamedTuple):
 class Lanes:
     sessions: list[Session]
     slices: list[Slice]  #: by the time at which they began
-    workers: list[int]  #: that were there, in order
+    workers: list[int]  #: that were there, in order; those of which nothing is known come last
 
     @property
     def seconds(self) -> float:
@@ -56,9 +56,11 @@ def lanes(whole: Whole) -> Lanes:
     lengths = _lengths(whole.sessions)
     for task in whole.tasks:
         for attempt in task.attempts:
-            if attempt["started_at"] is None or attempt["session"] not in began:
+            # Of what was cut off before anybody wrote down that it had begun, only the end is known.
+            start = attempt["started_at"] or attempt["ended_at"]
+            if start is None or attempt["session"] not in began:
                 continue
-            at = max(_at(attempt["started_at"]) - began[attempt["session"]], 0.0)
+            at = max(_at(start) - began[attempt["session"]], 0.0)
             took = _took(attempt, at, began[attempt["session"]], lengths[attempt["session"]])
             begun.setdefault(attempt["session"], []).append((at, took, task, attempt))
     sessions: list[Session] = []
@@ -69,15 +71,17 @@ def lanes(whole: Whole) -> Lanes:
         offset = sessions[-1].end + gap if sessions else 0.0
         free: dict[int, float] = {}
         for at, took, task, attempt in here:
-            worker = -1 if attempt["worker"] is None else attempt["worker"]
+            worker = attempt["worker"]
+            if worker is None:
+                worker = next(one for one in count(-1, -1) if free.get(one, 0.0) <= at)
             # A worker does one thing at a time: what is known to the microsecond alone may seem to overlap.
-            start = max(at, free.get(worker, 0.0)) if worker >= 0 else at
+            start = max(at, free.get(worker, 0.0))
             end = max(at + took, start)
             free[worker] = end
             slices.append(Slice(task, attempt, place, worker, offset + start, offset + end))
         length = max(float(about["seconds"] or 0.0), max(free.values(), default=0.0), 1e-6)
         sessions.append(Session(about, offset, offset + length, gap, is_boot, why))
-    return Lanes(sessions, slices, sorted({one.worker for one in slices}))
+    return Lanes(sessions, slices, sorted({one.worker for one in slices}, key=lambda one: (one < 0, abs(one))))
 
 
 def _lengths(sessions: Sequence[dict[str, Any]]) -> dict[int, float]:

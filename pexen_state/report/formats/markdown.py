@@ -15,6 +15,9 @@ _BAD = ("crash", "timeout", "error", "fail")
 _ORDER = (*_BAD, "warn", "not_run", "skip", "pass", "info", None)
 _MEANS_SOMETHING = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&:@])")
 
+#: What GitHub and GitLab make a mention or a reference of, once the escapes are read: only another node between helps.
+_REFERS = re.compile(r"(\\[@#])(?=\w)")
+
 #: Those that are well are counted, and more than this are not listed.
 MOST_ROWS = 1000
 
@@ -64,4 +67,4 @@ def _word(verdict: str | None) -> str:
 
 def _plain(text: object) -> str:
     """Text that stays text: nothing in it is a link, a mention, a table or HTML."""
-    return _MEANS_SOMETHING.sub(r"\\\1", safe(str(text)))
+    return _REFERS.sub(r"\1<!-- -->", _MEANS_SOMETHING.sub(r"\\\1", safe(str(text))))

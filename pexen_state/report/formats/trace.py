@@ -15,8 +15,10 @@ from pexen_state.report.formats.waits import waits
 from pexen_state.report.formats.whole import Whole
 from pexen_state.report.text import safe_json
 
-_RUN, _LOCKS = 1, 2  # processes of the trace
-_RUNNER = 0  # the thread of the sessions; workers follow
+# Numbers of processes and threads, of which none is 0: that is the idle thread to those who know Linux. The thread that
+# has the number of its process is its main one.
+_RUN, _LOCKS = 1, 2
+_FIRST_WORKER = 3
 
 
 def lines(whole: Whole) -> Iterator[str]:
@@ -40,11 +42,10 @@ def drawn(whole: Whole, around: Around) -> Iterator[str]:
 
 def _events(whole: Whole, around: Around, found: Lanes) -> Iterator[dict[str, Any]]:
     yield _name("process_name", _RUN, f"run {whole.run['id']}: {whole.run['name']}")
-    yield _name("thread_name", _RUN, "runner", _RUNNER)
-    for worker in found.workers:
-        yield _name(
-            "thread_name", _RUN, f"worker {worker}" if worker >= 0 else "unknown worker", _thread(worker, found)
-        )
+    yield from _thread("runner", _RUN)
+    threads = {worker: thread for thread, worker in enumerate(found.workers, _FIRST_WORKER)}
+    for worker, thread in threads.items():
+        yield from _thread(f"worker {worker}" if worker >= 0 else f"unknown worker {-worker}", thread)
     yield from _sessions(found)
     for one in found.slices:
         attempt = one.attempt
@@ -57,7 +58,7 @@ def _events(whole: Whole, around: Around, found: Lanes) -> Iterator[dict[str, An
             "name": one.task.key,
             "cat": "task",
             "pid": _RUN,
-            "tid": _thread(one.worker, found),
+            "tid": threads[one.worker],
             "ts": _us(one.begin),
             "dur": _us(one.end) - _us(one.begin),
             "args": {name: value for name, value in said.items() if value is not None},
@@ -66,7 +67,7 @@ def _events(whole: Whole, around: Around, found: Lanes) -> Iterator[dict[str, An
         if number == 1:
             yield _name("process_name", _LOCKS, "waiting for locks")
         # Many wait at once: asynchronous slices may overlap, those of a thread may not.
-        base = {"name": f"{wait.task} waits for {wait.lock}", "cat": "lock", "pid": _LOCKS, "tid": 0, "id": number}
+        base = {"name": f"{wait.task} waits for {wait.lock}", "cat": "lock", "pid": _LOCKS, "tid": _LOCKS, "id": number}
         args = {"task": wait.task, "lock": wait.lock, "held_by": wait.holder}
         yield {"ph": "b", **base, "ts": _us(wait.begin), "args": args}
         yield {"ph": "e", **base, "ts": _us(wait.end)}
@@ -77,7 +78,7 @@ def _sessions(found: Lanes) -> Iterator[dict[str, Any]]:
         if one.gap or one.is_boot:
             name = "reboot" if one.is_boot else "interrupted"
             args = {"why": one.why, "seconds": round(one.gap, 6)}
-            where = {"pid": _RUN, "tid": _RUNNER, "ts": _us(one.begin - one.gap)}
+            where = {"pid": _RUN, "tid": _RUN, "ts": _us(one.begin - one.gap)}
             yield {"ph": "i", "s": "g", "name": name, "cat": "session", **where, "args": args}
         about = {name: one.about[name] for name in ("id", "boot_id", "kernel", "how_ended")}
         yield {
@@ -85,19 +86,25 @@ def _sessions(found: Lanes) -> Iterator[dict[str, Any]]:
             "name": f"session {one.about['id']}",
             "cat": "session",
             "pid": _RUN,
-            "tid": _RUNNER,
+            "tid": _RUN,
             "ts": _us(one.begin),
             "dur": _us(one.end) - _us(one.begin),
             "args": about,
         }
 
 
-def _thread(worker: int, found: Lanes) -> int:
-    return worker + 1 if worker >= 0 else max(found.workers) + 2
+def _thread(name: str, thread: int) -> Iterator[dict[str, Any]]:
+    """Its name, and its place: by their names, worker 10 would come before worker 2."""
+    yield _name("thread_name", _RUN, name, thread)
+    yield _metadata("thread_sort_index", _RUN, thread, sort_index=thread)
 
 
-def _name(kind: str, process: int, name: str, thread: int = 0) -> dict[str, Any]:
-    return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": {"name": name}}
+def _name(kind: str, process: int, name: str, thread: int | None = None) -> dict[str, Any]:
+    return _metadata(kind, process, process if thread is None else thread, name=name)
+
+
+def _metadata(kind: str, process: int, thread: int, **args: object) -> dict[str, Any]:
+    return {"ph": "M", "name": kind, "pid": process, "tid": thread, "args": args}
 
 
 def _us(seconds: float) -> int:

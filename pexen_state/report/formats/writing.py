@@ -12,8 +12,10 @@ import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 
+from pexen_state.journal.paths import JournalPaths
 from pexen_state.report.formats import kinds
 from pexen_state.report.formats.whole import whole
+from pexen_state.report.text import safe
 
 #: Names of the formats.
 FORMATS = tuple(kinds.KINDS)
@@ -33,6 +35,21 @@ def lines_of(
     """
     found = whole(connection, run, path, alone)
     return {name: kinds.lines(name, found, file) for name, file in files.items()}
+
+
+def clash(files: Mapping[str, str], journal: str) -> str | None:
+    """A sentence if one of these reports would take the place of the journal, or of another report; else None."""
+    paths = JournalPaths.of(os.path.realpath(journal))
+    named: dict[str, str] = {}
+    for kind, file in files.items():
+        if file == "-" or _is_special(file):
+            continue
+        path = os.path.realpath(file)
+        if path in paths.own or _is_same(path, paths.db):
+            return f"--{kind}: {safe(file)} belongs to the journal {safe(journal)}. Name another file."
+        if (other := named.setdefault(path, kind)) != kind:
+            return f"--{other} and --{kind} are to be the same file, {safe(file)}. Name one for each."
+    return None
 
 
 def write_file(file: str, lines: Iterable[str], durable: bool = False) -> None:
@@ -86,11 +103,27 @@ def _is_special(file: str) -> bool:
         return False
 
 
+def _is_same(file: str, other: str) -> bool:
+    """Whether it is the same file by another name."""
+    try:
+        return os.path.samefile(file, other)
+    except OSError:
+        return False
+
+
 def _mode(file: str) -> int:
     """That of the file which is replaced, else what a new file gets."""
     try:
         return stat.S_IMODE(os.stat(file).st_mode)
     except FileNotFoundError:
-        umask = os.umask(0o077)
-        os.umask(umask)
-        return 0o666 & ~umask
+        return 0o666 & ~_umask()
+
+
+def _umask() -> int:
+    """Read, and not set for a moment: another thread may make a file meanwhile."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            (said,) = (line for line in status if line.startswith("Umask:"))
+        return int(said.partition(":")[2], 8)
+    except (OSError, ValueError):
+        return 0o077  # where nobody says, for the owner alone

@@ -20,9 +20,7 @@ def check_target(target: str, journal: str, force: bool) -> None:
         raise UsageError(f"{named} is a directory. Name a file in it.")
     if not os.path.isdir(os.path.dirname(target)):
         raise UsageError(f"there is no directory {safe(os.path.dirname(target))}. Make it, or name another file.")
-    paths = JournalPaths.of(journal)
-    own = (paths.db, paths.socket, paths.dir, *(f"{paths.db}{suffix}" for suffix in _SUFFIXES))
-    if any(os.path.realpath(target) == os.path.realpath(one) for one in own):
+    if any(os.path.realpath(target) == os.path.realpath(one) for one in JournalPaths.of(journal).own):
         raise UsageError(f"{named} is the journal itself, or a part of it. Name another file.")
     for suffix in _SUFFIXES:
         if target.endswith(suffix) and os.path.isfile(target.removesuffix(suffix)):

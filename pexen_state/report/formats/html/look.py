@@ -43,7 +43,8 @@ th{font-weight:500;color:var(--soft);text-align:left;white-space:nowrap}
 th,td{padding:.3rem 1.2rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}
 td{overflow-wrap:anywhere}td.r,th.r{text-align:right;white-space:nowrap}
 header{padding:2.5rem 0 0}header>p{color:var(--soft);margin:.35rem 0 0}
-.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.5rem;background:var(--card);padding:.4rem .8rem}
+.skip{position:absolute;left:-99rem}.skip:focus{left:1rem;top:.25rem;z-index:1;
+background:var(--card);padding:.4rem .8rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;list-style:none;margin:1.3rem 0 0;padding:.7rem 0 0;
 border-top:1px solid var(--line);font-size:.92rem}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(11rem,1fr));gap:.7rem 1.5rem;margin:1.4rem 0 0}
@@ -60,6 +61,7 @@ min-width:5.3em;text-align:center;white-space:nowrap}
 .m{color:var(--soft);font-size:.86rem;margin:.35rem 0}.m,td,li{font-variant-numeric:tabular-nums}
 .parts,.files{list-style:none;margin:.6rem 0;padding:0;font-size:.88rem}.parts li{padding:.12rem 0;
 overflow-wrap:anywhere}
+.w{white-space:pre-line}.tree .body ul{border:0;margin-left:0;padding-left:0}
 .files li{display:inline-block;margin:0 1.1rem .1rem 0;overflow-wrap:anywhere}
 .tree,.tree ul{list-style:none;margin:0;padding:0}.tree ul{padding-left:1.15rem;border-left:1px solid var(--line);
 margin-left:.3rem}
@@ -93,7 +95,7 @@ body{padding:0 .9rem 3rem}header{padding-top:1.5rem}h1{font-size:1.4rem}.tree .h
 .tree ul{padding-left:.7rem}.tiles li{flex:1 1 4.6rem;padding:.4rem .7rem}.card{padding:.7rem .8rem}
 th,td{padding-right:.8rem}}
 @media print{html{font-size:11px;background:#fff}body{max-width:none;padding:0}nav,.skip{display:none}
-pre{max-height:none}.card,.wide,tr{break-inside:avoid}h2{break-after:avoid}.wide{overflow:visible}
+pre{max-height:none}.card,.wide,tr{break-inside:avoid}h2,h2+p{break-after:avoid}.wide{overflow:visible}
 .time{min-width:0}details::details-content{content-visibility:visible;block-size:auto}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

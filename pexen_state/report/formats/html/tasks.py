@@ -30,6 +30,7 @@ _PARTS = 100  #: of a task that are told
 _FILES = 20  #: of an attempt that are listed
 _ATTEMPTS = 50  #: of a task that are told, the newest
 _REASON = 1000  #: characters
+_SHORT_LINES, _SHORT_BYTES = 12, 360  #: output that is no longer is seen without scrolling, even on a phone
 _LETTERS = 10  #: of earlier verdicts, in the tree
 _BAD = ("crash", "timeout", "error", "fail")
 
@@ -174,9 +175,10 @@ def _parts(shown: Shown, task: Task) -> Iterator[Markup]:
     for part in parts[:_PARTS]:
         said = [badge(part["verdict"]), Markup(" "), tag("span", cut(part["name"], 300), class_="k")]
         if part["note"]:
-            said.append(text(f" {cut(part['note'], 500)}"))
+            lines = visible_lines(cut(part["note"], 500).encode("utf-8", "backslashreplace"))
+            said += [Markup(" "), tag("span", lines_of(lines), class_="w")]
         if part["metrics"]:
-            said.append(text(cut("".join(f" {name}={value}" for name, value in part["metrics"].items()), 500)))
+            said.append(text(cut("".join(f" {name}={value:.15g}" for name, value in part["metrics"].items()), 500)))
         if part["files"]:
             directory = shown.directory_of(task, task.attempts[-1])
             for name in part["files"][:_FILES]:
@@ -201,7 +203,9 @@ def _output(shown: Shown, task: Task, most: int) -> Iterator[Markup]:
         return
     if size > len(end):
         end = end.partition(b"\n")[2] or end  # it does not begin at a line's begin
-    said = tag("pre", lines_of(visible_lines(end)), tabindex=0, aria_label="Output")
+    # What may have to be scrolled is reached by the keyboard; all else would be a stop for nothing.
+    is_long = end.count(b"\n") > _SHORT_LINES or len(end) > _SHORT_BYTES
+    said = tag("pre", lines_of(visible_lines(end)), role="group", tabindex=0 if is_long else None, aria_label="Output")
     whole = joined(shown.link(task.attempts[-1]["output"], "all of it"), " or ", _command("logs", task))
     if not shown.fits(said):
         words = f"Its output of {_bytes(size)} is left out, because the page would be too large: "

@@ -15,7 +15,9 @@ from pexen_state.report.formats.whole import Whole
 from pexen_state.report.style import count, duration, took
 
 _WIDE, _LEFT, _LANE, _TOP = 1000.0, 76.0, 18.0, 22.0
-_BELOW = 28.0  #: for words below the lanes
+_ROWS = 3  #: of words below the lanes
+_BELOW = 4 + 12.0 * _ROWS
+_CHAR = 6.2  #: as wide is a letter, at most, on average
 _GAP = 26.0  #: what every gap takes
 _NARROW = 1.5  #: a slice that is narrower is drawn together with its neighbours
 _MOST_GAPS, _MOST_WORKERS = 20, 128
@@ -44,7 +46,7 @@ def timeline(whole: Whole) -> Iterator[str]:
     kinds: set[str] = set()
     for place, worker in enumerate(workers):
         top = _TOP + _LANE * place
-        inside.append(tag("text", f"worker {worker}" if worker >= 0 else "unknown", x=0, y=top + 12))
+        inside.append(tag("text", f"worker {worker}" if worker >= 0 else f"unknown {-worker}", x=0, y=top + 12))
         inside.append(tag("rect", x=_LEFT, y=top, width=_WIDE - _LEFT, height=_LANE - 3, class_="lane"))
         for one in _merged(axis, [one for one in found.slices if one.worker == worker]):
             kinds.add(one.kind)
@@ -110,11 +112,12 @@ def _merged(axis: _Axis, slices: list[Slice]) -> Iterator[_Drawn]:
         left, right = axis.place(one.begin, one.session), axis.place(one.end, one.session)
         nth = f", attempt {one.attempt['attempt']}" if one.attempt["attempt"] > 1 else ""
         kind = _kind(one)
+        long = took(one.end - one.begin).strip() if one.attempt["started_at"] else "cut off as it began"
         now = _Drawn(
             left,
             right,
             kind,
-            f"{one.task.key}{nth}: {word(None if kind == 'none' else kind)}, {took(one.end - one.begin).strip()}",
+            f"{one.task.key}{nth}: {word(None if kind == 'none' else kind)}, {long}",
             1,
             one.task.place,
         )
@@ -183,6 +186,8 @@ def _round(seconds: float) -> float:
 
 
 def _gaps(axis: _Axis, found: Lanes, high: float) -> Iterator[Markup]:
+    """Where the box was away. Words that would be written over others are left to the title."""
+    ends = [0.0] * _ROWS
     for place, session in enumerate(found.sessions):
         if session not in axis.gaps:
             continue
@@ -191,6 +196,9 @@ def _gaps(axis: _Axis, found: Lanes, high: float) -> Iterator[Markup]:
         title = tag("title", said)
         body = high - _TOP - _BELOW - 3
         yield tag("rect", title, x=f"{left + 2:.1f}", y=_TOP, width=f"{axis.gap - 4:.1f}", height=body, class_="gap")
-        anchor = "end" if left > _WIDE - 200 else "start"
-        x = left + axis.gap if anchor == "end" else left
-        yield tag("text", said, x=f"{x:.1f}", y=f"{high - _BELOW + 11 + 11 * (place % 2):.0f}", text_anchor=anchor)
+        wide = len(said) * _CHAR
+        x = max(0.0, min(left, _WIDE - wide))
+        row = next((row for row in range(_ROWS) if ends[row] <= x), None)
+        if row is not None:
+            ends[row] = x + wide
+            yield tag("text", said, x=f"{x:.1f}", y=f"{high - _BELOW + 11 + 12 * row:.0f}")
