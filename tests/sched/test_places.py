@@ -208,5 +208,5 @@ def test_files_that_cannot_be_made_are_that_tasks_error(tmp_path):
         ends = run(pool, [job(tmp_path, 1, quiet), job(tmp_path, 2, quiet)])
 
     assert said(ends[1])[1] is Verdict.ERROR
-    assert said(ends[1])[2].startswith("its files cannot be made: Not a directory: ")
+    assert said(ends[1])[2].startswith("its files cannot be made: something else stands where pexen keeps its files: ")
     assert said(ends[2])[1] is Verdict.PASS

@@ -29,15 +29,16 @@ class Private(contextlib.AbstractContextManager[None]):
         os.umask(self._umask)
 
 
-def make_directory(path: str) -> None:
+def make_directory(path: str, *, below_ours: bool = False) -> None:
     """A directory, with those above it that are missing. To be called within `Private`.
 
-    Raises NotADirectoryError if a task has put something else, such as a link that leads elsewhere, in the place of
-    it or of the one above it.
+    `below_ours`: the one above it was made or looked at just now. Raises NotADirectoryError if a task has put something
+    else, such as a link that leads elsewhere, in the place of it or of the one above it.
     """
     parent = os.path.dirname(path)
     try:
-        _check_directory(parent)
+        if not below_ours:
+            _check_directory(parent)
         os.mkdir(path, 0o700)
     except FileExistsError:
         _check_directory(path)

@@ -34,10 +34,10 @@ def take(context: Context) -> None:
     if context.directory is not None:
         # From above: what is missing is made by one call each, and nothing is tried in vain.
         make_directory(os.path.dirname(context.directory))
-        make_directory(context.directory)
-        make_directory(f"{context.directory}/{_ARTIFACTS}")
+        make_directory(context.directory, below_ours=True)
+        make_directory(f"{context.directory}/{_ARTIFACTS}", below_ours=True)
     if context.data is not None:
-        make_directory(context.data)
+        make_directory(context.data, below_ours=context.directory is not None)
 
 
 def leave(context: Context, output: str, has_output: bool) -> None:
