@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from urllib.parse import quote
 
 import sqlalchemy
 from sqlalchemy import event
@@ -45,7 +46,7 @@ def connect(path: str, *, foreign_keys: bool = True) -> Connection:
             if not foreign_keys:
                 raw.execute("PRAGMA foreign_keys=OFF")
         except BaseException:
-            raw.close()
+            leave_as_it_is(raw.close, path)
             raise
         return raw
 
@@ -122,6 +123,16 @@ def drop_views(connection: Connection) -> None:
     names = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'view'").scalars().all()
     for name in names:
         connection.exec_driver_sql(f'DROP VIEW "{name}"')
+
+
+def leave_as_it_is(close: Callable[[], None], path: str) -> None:
+    """Close a file that is refused. The last who closes it moves its log into it, but for one that may only read."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", uri=True)) as held:
+        with suppress(sqlite3.Error):
+            held.execute("PRAGMA schema_version").fetchone()  # opens the log, too
+        close()
+        return
+    close()
 
 
 def ensure_wal(connection: Connection, path: str) -> None:

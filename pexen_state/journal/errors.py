@@ -27,10 +27,6 @@ class JournalTooNew(JournalError):
     """A newer pexen wrote it."""
 
 
-class JournalTooOld(JournalError):
-    """An older pexen wrote it, and it has to be upgraded before it is looked at."""
-
-
 class JournalUnsafe(JournalError):
     """Somebody else could put something in its place. Nothing was opened or made there."""
 
@@ -100,7 +96,10 @@ def from_sqlite(error: sqlite3.Error, path: str) -> JournalError:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return JournalBusy(f"another program writes to the journal {path} ({error}). Wait until it is done.")
         case _:
-            return JournalError(f"the journal {path} could not be used: {error}.")
+            return JournalError(
+                f"the journal {path} could not be used: {error}. `pexen db check` says whether it is damaged; "
+                "another one is named with --journal."
+            )
 
 
 def corrupt(path: str, why: str) -> JournalCorrupt:
@@ -128,11 +127,4 @@ def too_new(path: str, found: str, known: str) -> JournalTooNew:
     return JournalTooNew(
         f"the journal {path} was written by a newer pexen (its schema is {found}, this one knows {known}). "
         "Upgrade pexen, or name another file with --journal."
-    )
-
-
-def too_old(path: str, found: str, known: str) -> JournalTooOld:
-    return JournalTooOld(
-        f"the journal {path} was written by an older pexen (its schema is {found}, this one reads {known}). "
-        "`pexen db upgrade` brings it up to date after a backup; every run does so by itself."
     )

@@ -15,6 +15,7 @@ from pexen_state.journal.engine import (
     disconnect,
     driver_of,
     ensure_wal,
+    leave_as_it_is,
     make_file,
     make_journal,
     sqlite_errors,
@@ -23,7 +24,7 @@ from pexen_state.journal.errors import JournalMissing, JournalReadOnly, NotAJour
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.reader import check_not_emptied, cut_off
 from pexen_state.journal.upgrade import is_due, upgrade
-from pexen_state.journal.versions import APPLICATION_ID
+from pexen_state.journal.versions import APPLICATION_ID, was_never
 
 
 def open_journal(paths: JournalPaths, *, create: bool) -> Connection:
@@ -44,7 +45,7 @@ def open_journal(paths: JournalPaths, *, create: bool) -> Connection:
             connection = connect(paths.db)
         ensure_wal(connection, paths.db)
     except BaseException:
-        disconnect(connection)
+        leave_as_it_is(lambda: disconnect(connection), paths.db)
         raise
     return connection
 
@@ -87,4 +88,6 @@ def _revision(connection: Connection, paths: JournalPaths) -> str | None:
     cut_off(driver_of(connection), paths)
     if not isinstance(revision, str):
         raise corrupt(paths.db, "it does not say which schema it has")
+    if was_never(revision):
+        raise corrupt(paths.db, f"it names the schema {revision[:32]!r}, which there never was")
     return revision

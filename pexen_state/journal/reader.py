@@ -21,17 +21,19 @@ from pexen_state.journal.errors import (
     from_sqlite,
     half_written,
     too_new,
-    too_old,
 )
 from pexen_state.journal.lock import RunLock, is_held
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.versions import APPLICATION_ID, REVISION
+from pexen_state.journal.versions import APPLICATION_ID, REVISION, was_never
 
 _BUSY_S = 10.0
 
 
 def open_reader(path: str | os.PathLike[str]) -> sqlite3.Connection:
-    """A connection for reading. The caller closes it. Raises a JournalError."""
+    """A connection for reading, of a journal of any schema up to this version's. The caller closes it.
+
+    Raises a JournalError.
+    """
     paths = JournalPaths.of(path)
     try:
         mode = os.stat(paths.db).st_mode
@@ -126,9 +128,11 @@ def _checked(connection: sqlite3.Connection, paths: JournalPaths) -> sqlite3.Con
         found = _revision(connection, paths)
         if found > REVISION:
             raise too_new(paths.db, found, REVISION)
-        if found < REVISION:
-            raise too_old(paths.db, found, REVISION)
         cut_off(connection, paths)
+        if found < REVISION:
+            from pexen_state.journal.older import read_as_new
+
+            read_as_new(connection, found)
     except BaseException:
         connection.close()
         raise
@@ -142,6 +146,8 @@ def _revision(connection: sqlite3.Connection, paths: JournalPaths) -> str:
     found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     if found is None or not isinstance(found[0], str):
         raise corrupt(paths.db, "it does not say which schema it has")
+    if was_never(found[0]):
+        raise corrupt(paths.db, f"it names the schema {found[0][:32]!r}, which there never was")
     return found[0]
 
 

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
-from pexen_state.journal.errors import JournalError, JournalFull, JournalWriteError, corrupt
+from pexen_state.core.standing import IllegalTransition
+from pexen_state.journal.engine import connect, disconnect, driver_of, leave_as_it_is, sqlite_errors
+from pexen_state.journal.errors import JournalCorrupt, JournalError, JournalFull, JournalWriteError, corrupt
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reserve import Reserve
 from pexen_state.journal.statements import ROWS, Insert
@@ -92,8 +93,9 @@ class Store:
         """Rows that no pexen has written are damage that SQLite cannot see."""
         try:
             yield
-        except (ValueError, LookupError, TypeError) as error:
-            raise corrupt(self._paths.db, f"what it holds makes no sense: {error!r}") from error
+        except (ValueError, LookupError, TypeError, AttributeError, IllegalTransition) as error:
+            self.failure = corrupt(self._paths.db, f"what it holds makes no sense: {error!r}")
+            raise self.failure from error
 
     def look_around(self, need_bytes: int) -> None:
         """Before a write: is there room for it, and are the files still where they were?"""
@@ -105,6 +107,11 @@ class Store:
         except JournalWriteError as error:
             self.failure = error
             raise
+
+    @property
+    def log_bytes(self) -> int:
+        """Of the write-ahead log, before the latest turn."""
+        return self._whereabouts.log_bytes
 
     def refresh(self) -> None:
         """Another connection, for the last words: one on which a commit failed cannot be believed."""
@@ -121,6 +128,10 @@ class Store:
 
         What cannot be moved now, because a reader stays or the disk is full, is as safe in the log.
         """
+        if isinstance(self.failure, JournalCorrupt):
+            leave_as_it_is(lambda: disconnect(self._connection), self._paths.db)
+            self._reserve.give_back()
+            return
         if self.failure is None:
             with suppress(JournalError), sqlite_errors(self._paths.db):
                 self._driver.execute("PRAGMA busy_timeout=0")

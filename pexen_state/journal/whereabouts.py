@@ -24,6 +24,7 @@ class Whereabouts:
         status = os.fstat(lock)
         self._lock = status.st_dev, status.st_ino
         self._beside: dict[str, Identity] = {}
+        self.log_bytes = 0  #: of the write-ahead log, when it was looked at last
         self.opened_anew()
 
     def opened_anew(self) -> None:
@@ -36,7 +37,10 @@ class Whereabouts:
         self.check_journal()
         self._meet_those_beside()
         for path, known in self._beside.items():
-            if _of(path) != known:
+            found = _stat(path)
+            if found is not None and path.endswith("-wal"):
+                self.log_bytes = found.st_size
+            if _identity(found) != known:
                 raise JournalGone(
                     f"{path} was deleted, moved or replaced while the journal was written to. What was committed is "
                     "written into the journal now. Leave all files beside it alone, then `pexen resume`."
@@ -63,8 +67,15 @@ class Whereabouts:
 
 
 def _of(path: str) -> Identity | None:
+    return _identity(_stat(path))
+
+
+def _identity(found: os.stat_result | None) -> Identity | None:
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+def _stat(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)
+        return os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino

@@ -132,11 +132,13 @@ class Journal:
     def unfinished_run(self, name: str | None = None) -> RunRecord | None:
         """The newest unfinished run of that suite, or of any."""
         suite = name if name is None else sql_text(name)
-        found = restore.runs(self._store.read, "state = 0 AND (? IS NULL OR name = ?)", (suite, suite))
+        with self._store.sense():
+            found = restore.runs(self._store.read, "state = 0 AND (? IS NULL OR name = ?)", (suite, suite))
         return found[0] if found else None
 
     def run(self, run_id: int) -> RunRecord | None:
-        found = restore.runs(self._store.read, "id = ?", (run_id,))
+        with self._store.sense():
+            found = restore.runs(self._store.read, "id = ?", (run_id,))
         return found[0] if found else None
 
     def last_uuid(self) -> str | None:
@@ -302,6 +304,11 @@ class Journal:
             self._store.run(statements.INSERT_CHECKPOINT, kept)
             if set_by := self._wall.set_by():
                 self._store.run(statements.CLOCK_WAS_SET, [(set_by, self._session)])
+
+    @property
+    def log_bytes(self) -> int:
+        """Of the write-ahead log, before the latest turn: it grows without end while somebody reads."""
+        return self._store.log_bytes
 
     def checkpoint(self, task: int, key: str) -> Any:
         """What a task of this run kept under that key last, None for nothing."""

@@ -25,6 +25,7 @@ from pexen_state.core.plan import Plan
 from pexen_state.core.spec import TaskSpec
 from pexen_state.journal import codec
 from pexen_state.journal.errors import JournalError, JournalWriteError
+from pexen_state.journal.growth import LogWatch, hint_about
 from pexen_state.journal.lives import Today, marks_of, time_spent, time_worked
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
@@ -84,6 +85,7 @@ class JournalLedger:
         self._pool = pool
         self._new_slots: str | None = new_slots
         self._slots = slots
+        self._log = LogWatch()
 
     def append(
         self,
@@ -107,6 +109,8 @@ class JournalLedger:
             self._pool.slots_moved(self._slots)
             self._new_slots = None
         _warn_of_text_only(ended.values())
+        if (warning := self._log.warning(self._journal.paths.wal, self._journal.log_bytes)) is not None:
+            warnings.warn(warning, PexenWarning, stacklevel=2)
 
     def add_tasks(self, first: int, tasks: Sequence[NewTask]) -> None:
         self._journal.add_tasks(first, tasks)
@@ -257,8 +261,10 @@ def _while_ours(results: Iterator[TaskRes], owner: Owner) -> Iterator[TaskRes]:
 
 
 def locked(asked: RunAsked) -> RunLock:
-    if (warning := warning_about(JournalPaths.of(asked.path))) is not None:
-        warnings.warn(warning, PexenWarning, stacklevel=2)
+    paths = JournalPaths.of(asked.path)
+    for warning in (warning_about(paths), hint_about(paths)):
+        if warning is not None:
+            warnings.warn(warning, PexenWarning, stacklevel=2)
     if asked.wait_for_journal:
         return RunLock.acquire(asked.path, wait_s=math.inf, patience_s=math.inf)
     return RunLock.acquire(asked.path, wait_s=LOCK_WAIT)

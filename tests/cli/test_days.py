@@ -101,9 +101,7 @@ def test_the_days_of_somebody_with_a_nightly_suite(box: Box):
     # The journal of an older pexen has been here all the time.
     box.journal.parent.mkdir()
     shutil.copy(OLD, box.journal)
-    refused = box.pexen("runs")
-    assert (refused.code, refused.out) == (3, "")
-    assert "pexen db upgrade" in refused.err
+    assert box.pexen("history", "setup/disk").code == 0
     upgraded = box.pexen("db", "upgrade")
     assert upgraded.lines[0].startswith(".pexen/journal.db: upgraded from schema 0001 to ")
     assert box.pexen("history", "setup/disk").code == 0

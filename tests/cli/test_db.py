@@ -143,6 +143,10 @@ def test_output_that_a_killed_prune_left_goes_with_the_next(runs: Box):
     runs.pexen("db", "prune", "--suite", "mine", "--keep", "2")
     shutil.copytree(runs.directory / "copy", left)
 
+    checked = runs.pexen("db", "check")
+    assert checked.code == 0
+    assert checked.lines[0] == "run-1: output that no run has any more; the next `pexen db prune` removes it"
+    assert runs.json("db", "check")["orphans"] == ["run-1"]
     dry = runs.pexen("db", "prune", "--suite", "mine", "--keep", "2", "-n")
     done = runs.pexen("db", "prune", "--suite", "mine", "--keep", "2")
 

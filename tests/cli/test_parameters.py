@@ -116,17 +116,17 @@ def test_a_file_of_them_comes_after_what_is_typed_and_before_the_settings(box: B
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("p.toml", "n = \n", "p.toml is no TOML"),
-        ("p.json", "{", "p.json is no JSON"),
+        ("p.toml", "n = \n", "p.toml, line 1: this is no TOML"),
+        ("p.json", "{", "p.json, line 1: this is no JSON"),
         ("p.json", "[1]", "parameters are a table of names and values"),
         ("p.json", '{"n": null}', "n is to be a text, a number, true or false, not None"),
-        ("p.toml", "n = [1]", "n is to be a text, a number, true or false, not [1]"),
+        ("p.toml", "n = [1]", "p.toml, line 1: n is to be a text, a number, true or false, not [1]"),
         ("p.toml", "n = 2026-01-01", "n is to be a text, a number, true or false, not datetime.date"),
         ("p.toml", '"a b" = 1', "'a b' is no name of a parameter"),
         ("p.toml", "a-b = 1\na_b = 2", "would both be told to tasks as PEXEN_PARAM_A_B"),
         ("p.json", '{"a": "\\ud800"}', "a is to be a text"),
-        ("p.json", "{" * 5000, "p.json is no JSON"),
-        ("p.toml", b"\xff", "p.toml is no TOML"),
+        ("p.json", "{" * 5000, "p.json, line 1: this is no JSON"),
+        ("p.toml", b"\xff", "p.toml, line 1: this is no TOML"),
         ("p.toml", 'declared = "x"', "--params: declared = 'x': declared is a number here, such as 3"),
     ],
 )

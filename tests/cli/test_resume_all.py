@@ -144,6 +144,6 @@ def test_a_journal_of_an_older_pexen_is_upgraded_on_the_way(box: Box):
     done = box.pexen("resume", "--all", "--unattended")
 
     assert check.code == 0
-    assert check.lines == ["the journal was written by an older pexen: it is upgraded first, and then looked at."]
+    assert [line.split()[:5] for line in check.lines] == [["run", "3", "was", "cut", "off"]]
     assert done.code in (0, 1), done.err  # as its runs end
     assert box.pexen("runs").code == 0

@@ -45,6 +45,7 @@ def test_what_pexen_wrote_is_sound(path: Path) -> None:
         ("UPDATE session SET first_seq = 4", "belong to no session"),
         ("UPDATE run_event SET data = '{'", "makes no sense"),
         ("DELETE FROM run_event", "cannot be applied|0 tasks were added"),
+        ("DROP VIEW sessions", "the view sessions is not what pexen makes it"),
     ],
 )
 def test_what_somebody_bent_is_found(path: Path, bent: str, found: str) -> None:

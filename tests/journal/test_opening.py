@@ -25,7 +25,8 @@ from pexen_state.journal.lock import RunLock
 from pexen_state.journal.reader import open_reader
 from pexen_state.journal.versions import REVISION
 from pexen_state.journal.writer import Journal
-from tests.journal.telling import change, sql, write_run
+from tests.journal.telling import Runner, change, sql, write_run
+from tests.stories import spec
 
 
 @pytest.fixture
@@ -165,3 +166,24 @@ def test_a_name_that_is_no_utf8_is_a_name(tmp_path: Path) -> None:
     write_run(path)
 
     assert check(path) == []
+
+
+def test_a_file_that_is_refused_keeps_its_log_apart(tmp_path: Path) -> None:
+    made = tmp_path / "made.db"
+    write_run(made)
+    runner = Runner(made)
+    runner.begin(spec("late"))
+    for suffix in ("", "-wal"):  # by another process: closing it here would take SQLite's locks away
+        subprocess.run(["cp", f"{made}{suffix}", f"{tmp_path}/journal.db{suffix}"], check=True)
+    runner.close()
+    path = tmp_path / "journal.db"
+    damaged = path.read_bytes().replace(b"CREATE VIEW attempts AS", b"CREATE VIEW attempts ((")
+    path.write_bytes(damaged)
+    log = Path(f"{path}-wal").read_bytes()
+    assert log
+
+    with pytest.raises(JournalCorrupt, match="It is left as it is"), RunLock.acquire(path) as lock:
+        Journal.open(lock)
+
+    assert path.read_bytes() == damaged
+    assert Path(f"{path}-wal").read_bytes() == log

@@ -8,6 +8,7 @@ up, the one that ran its failed tasks again, one in which a changed task was sen
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -19,14 +20,15 @@ from typing import Any
 import pytest
 
 from pexen_state.journal.care.check import check
-from pexen_state.journal.errors import JournalTooOld
+from pexen_state.journal.errors import JournalCorrupt
 from pexen_state.journal.lock import RunLock
-from pexen_state.journal.reader import reader, revision_of
+from pexen_state.journal.reader import reader
+from pexen_state.journal.schema import metadata
 from pexen_state.journal.uptodate import bring_up_to_date
 from pexen_state.journal.versions import REVISION
 from pexen_state.journal.views import VIEWS
 from pexen_state.journal.writer import Journal
-from tests.journal.telling import sql
+from tests.journal.telling import change, sql
 
 FIXTURES = sorted((Path(__file__).parent / "fixtures").glob("journal-*.db"))
 
@@ -115,16 +117,57 @@ def old_revision(backup: Path) -> str:
     return revision
 
 
-def test_readers_refuse_it_and_say_what_to_do(old: Path) -> None:
-    revision = revision_of(old)
+def test_readers_see_it_as_it_will_be_after_the_upgrade_and_leave_it_as_it_is(old: Path, tmp_path: Path) -> None:
+    upgraded = Path(shutil.copy(old, tmp_path / "upgraded.db"))
+    bring_up_to_date(upgraded)
+    raw = old.read_bytes()
 
-    with pytest.raises(JournalTooOld) as error, reader(old):
+    with reader(old) as before, reader(upgraded) as after:
+        for name in [*metadata.tables, *VIEWS]:
+            if name == "alembic_version":
+                continue
+            looked, wanted = (one.execute(f"SELECT * FROM {name} ORDER BY 1, 2, 3") for one in (before, after))
+            assert sorted(column[0] for column in looked.description) == sorted(
+                column[0] for column in wanted.description
+            ), name
+            assert by_name(looked) == by_name(wanted), name
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            before.execute("CREATE TEMP TABLE mine (a)")
+
+    assert check(old) == []
+    assert old.read_bytes() == raw
+
+
+def by_name(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    return [dict(zip([column[0] for column in cursor.description], row, strict=True)) for row in cursor]
+
+
+def test_what_is_asked_most_is_found_by_the_same_indexes_as_after_an_upgrade(old: Path, tmp_path: Path) -> None:
+    upgraded = Path(shutil.copy(old, tmp_path / "upgraded.db"))
+    bring_up_to_date(upgraded)
+
+    with reader(old) as before, reader(upgraded) as after:
+        for view in ("tasks", "attempts", "transitions"):
+            assert steps(before, view) == steps(after, view)
+
+
+def steps(connection: sqlite3.Connection, view: str) -> list[str]:
+    """How SQLite finds the rows of a run, apart from what it calls the tables."""
+    plan = connection.execute(f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE run = 1")
+    return [re.sub(r"(?<=^SEARCH )[a-z]+|(?<=^SCAN )[a-z]+|\d+$", "", row[3]) for row in plan]
+
+
+@pytest.mark.parametrize("revision", ["", "1", "0000", "000x", "\0" * 4])
+def test_a_schema_that_there_never_was_is_a_damage(written: Path, revision: str) -> None:
+    change(written, "UPDATE alembic_version SET version_num = ?", revision)
+    raw = written.read_bytes()
+
+    with pytest.raises(JournalCorrupt, match="there never was"), reader(written):
         pass
+    with pytest.raises(JournalCorrupt, match="there never was"):
+        bring_up_to_date(written)
 
-    assert str(error.value) == (
-        f"the journal {old} was written by an older pexen (its schema is {revision}, this one reads {REVISION}). "
-        "`pexen db upgrade` brings it up to date after a backup; every run does so by itself."
-    )
+    assert written.read_bytes() == raw
 
 
 def test_its_unfinished_run_can_be_restored_and_all_that_was_decided_replayed(written: Path) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pexen_state.cli.errors import UsageError
+from pexen_state.factory.metadata.toml_lines import what_is_wrong
 from pexen_state.report.text import safe
 from pexen_state.words import is_plain
 
@@ -73,32 +74,62 @@ def of_file(path: str) -> dict[str, Any]:
         raise UsageError(f"--params: cannot read {shown}: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
         raise UsageError(f"--params: {shown} is larger than a mebibyte: these are no parameters")
+    is_json = path.endswith(".json")
     try:
         text = content.decode("utf-8")
-        said: Any = json.loads(text) if path.endswith(".json") else tomllib.loads(text)
+        said: Any = json.loads(text) if is_json else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        kind = "JSON" if path.endswith(".json") else "TOML"
-        raise UsageError(f"--params: {shown} is no {kind}: {safe(str(error))}") from None
+        line, why = _wrong_at(error, content)
+        raise UsageError(f"--params: {shown}, line {line}: this is no {'JSON' if is_json else 'TOML'}: {why}") from None
     try:
         return dict(flat(said))
-    except ValueError as error:
-        raise UsageError(f"--params: {shown}: {error}") from None
+    except NoParameter as error:
+        raise UsageError(f"--params: {shown}, line {_line_with(error.name, text)}: {error}") from None
+
+
+def _wrong_at(error: ValueError | RecursionError, content: bytes) -> tuple[int, str]:
+    """The line, the last one if nobody can say, and what is wrong there."""
+    match error:
+        case UnicodeDecodeError():
+            return content.count(b"\n", 0, error.start) + 1, "it is no UTF-8"
+        case json.JSONDecodeError():
+            return error.lineno, error.msg
+        case RecursionError():
+            return max(len(content.splitlines()), 1), "it is nested too deeply"
+    said = what_is_wrong(content.decode("utf-8"), error)
+    return said.line or max(len(content.splitlines()), 1), said.why
+
+
+def _line_with(name: str, text: str) -> int:
+    """Where its last part stands first; the first line, if it stands nowhere as it is called."""
+    last = name.rpartition(".")[2]
+    return next((number for number, line in enumerate(text.splitlines(), 1) if last and last in line), 1)
+
+
+class NoParameter(ValueError):
+    """`name` is what stands in a parameter's place."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(why)
+        self.name = name
 
 
 def flat(said: object, above: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and values; what is in a table is called as that is, a point, and its own name. Raises ValueError."""
+    """Names and values; what is in a table is called as that is, a point, and its own name. Raises NoParameter."""
     if not isinstance(said, Mapping):
-        raise ValueError("parameters are a table of names and values")
+        raise NoParameter(above, "parameters are a table of names and values")
     for key, value in said.items():
         name = f"{above}{key}"
         if not isinstance(key, str) or not _KEY.fullmatch(name):
-            raise ValueError(f"{safe(str(name))!r} is no name of a parameter: letters, digits and _ . -")
+            raise NoParameter(name, f"{safe(str(name))!r} is no name of a parameter: letters, digits and _ . -")
         if isinstance(value, Mapping):
             if name.count(".") > 20:
-                raise ValueError(f"{name}: this is nested too deeply")
+                raise NoParameter(name, f"{name}: this is nested too deeply")
             yield from flat(value, f"{name}.")
         elif not _may_be(value):
-            raise ValueError(f"{name} is to be a text, a number, true or false, not {safe(repr(value)[:_SHOWN])}")
+            raise NoParameter(
+                name, f"{name} is to be a text, a number, true or false, not {safe(repr(value)[:_SHOWN])}"
+            )
         else:
             yield name, value
 

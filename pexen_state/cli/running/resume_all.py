@@ -18,7 +18,6 @@ from pexen_state.cli.running.as_service import LOADING_S
 from pexen_state.cli.running.going_on import Anew, go_on
 from pexen_state.cli.suite import earlier
 from pexen_state.cli.suite.earlier import Unfinished
-from pexen_state.journal.errors import JournalTooOld
 from pexen_state.journal.lock import holder_of
 from pexen_state.report.text import safe
 
@@ -42,11 +41,7 @@ def check(app: App, path: str) -> Exit:
     if unattended.is_held():
         app.console.say(unattended.HELD)
         return Exit.NOTHING
-    try:
-        ours, left_alone = _sorted(path)
-    except JournalTooOld:
-        app.console.out.line("the journal was written by an older pexen: it is upgraded first, and then looked at.")
-        return Exit.DONE
+    ours, left_alone = _sorted(path)
     owed = following_up.due(path)
     for sentence in following_up.in_words(owed):
         app.console.out.line(sentence)

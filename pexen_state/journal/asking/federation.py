@@ -17,8 +17,9 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from pexen_state.journal.errors import JournalError
+from pexen_state.journal.older import tables_since
 from pexen_state.journal.paths import JournalPaths
-from pexen_state.journal.reader import lies_still, open_reader, reading
+from pexen_state.journal.reader import lies_still, open_reader, reading, revision_of
 from pexen_state.journal.specs import sql_text
 from pexen_state.journal.views import VIEWS
 from pexen_state.util import PexenError
@@ -52,6 +53,10 @@ class Member(NamedTuple):
     schema: str
     name: str
     path: str
+    older: dict[str, str]  #: of one with an older schema: tables that changed since, and how they are read
+
+    def place_of(self, table: str) -> str:
+        return f"temp.{self.schema}_{table}" if table in self.older else f"{self.schema}.{table}"
 
 
 @contextmanager
@@ -59,12 +64,11 @@ def federation(paths: Sequence[str]) -> Iterator[sqlite3.Connection]:
     """A connection whose views hold the rows of all these journals. Raises BadFederation or a JournalError."""
     with closing(_connect()) as connection:
         members = [
-            Member(f"j{number}", name, path)
+            Member(f"j{number}", name, path, {})
             for number, (name, path) in enumerate(zip(names(paths), paths, strict=True), start=1)
         ]
         _check(connection, members)
-        for member in members:
-            _attach(connection, member)
+        members = [_attached(connection, member) for member in members]
         _make_views(connection, members)
         connection.execute("PRAGMA query_only=ON")
         with reading(", ".join(paths)):
@@ -105,7 +109,7 @@ def _check(connection: sqlite3.Connection, members: Sequence[Member]) -> None:
             raise BadFederation(f"{member.path} and {other} are the same journal. Name it once.")
 
 
-def _attach(connection: sqlite3.Connection, member: Member) -> None:
+def _attached(connection: sqlite3.Connection, member: Member) -> Member:
     paths = JournalPaths.of(member.path)
     uri = f"file:{quote(os.fsencode(paths.db))}"
     with reading(paths.db):
@@ -115,6 +119,10 @@ def _attach(connection: sqlite3.Connection, member: Member) -> None:
             if not lies_still(paths):
                 raise
             connection.execute(f"ATTACH ? AS {member.schema}", (f"{uri}?immutable=1",))
+        older = tables_since(revision_of(paths.db), member.schema)
+        for table, query in older.items():
+            connection.execute(f"CREATE TEMP VIEW {member.schema}_{table} AS {query}")
+    return member._replace(older=older)
 
 
 def _make_views(connection: sqlite3.Connection, members: Sequence[Member]) -> None:
@@ -128,8 +136,8 @@ def _make_views(connection: sqlite3.Connection, members: Sequence[Member]) -> No
                     "`pexen db check` says what is wrong."
                 )
         # With the table before it: a quoted name alone is a text, where there is no such column.
-        listed = ", ".join(f'{table}."{column}"' for column in columns[0][table])
-        _make_view(connection, members, table, f"SELECT {listed} FROM {table}")
+        listed = ", ".join(f't."{column}"' for column in columns[0][table])
+        _make_view(connection, members, table, f"SELECT {listed} FROM {table} t")
     for view, statement in VIEWS.items():
         _make_view(connection, members, view, statement.removeprefix(f"CREATE VIEW {view} AS"))
 
@@ -138,7 +146,7 @@ def _make_view(connection: sqlite3.Connection, members: Sequence[Member], name: 
     parts = []
     for member in members:
         called = member.name.replace("'", "''")
-        of_member = _FROM.sub(rf"\1 {member.schema}.\2", query)
+        of_member = _FROM.sub(lambda found: f"{found[1]} {member.place_of(found[2])}", query)  # noqa: B023
         parts.append(f"SELECT '{called}' AS journal, * FROM ({of_member})")
     connection.execute(f"CREATE TEMP VIEW {name} AS {' UNION ALL '.join(parts)}")
 
@@ -147,12 +155,12 @@ def _columns(connection: sqlite3.Connection, member: Member) -> dict[str, list[s
     with reading(member.path):
         there = {name for (name,) in connection.execute(_REAL.format(member.schema))}
         for table in TABLES:
-            if table not in there:
+            if table not in there and table not in member.older:
                 raise JournalError(f"the journal {member.path} has no {table}. `pexen db check` says what is wrong.")
-        found = {
-            table: [row[1] for row in connection.execute(f"PRAGMA {member.schema}.table_info({table})")]
-            for table in TABLES
-        }
+        found = {}
+        for table in TABLES:
+            schema, name = member.place_of(table).split(".")
+            found[table] = [row[1] for row in connection.execute(f"PRAGMA {schema}.table_info({name})")]
     for table, columns in found.items():
         if not all(column.isascii() and column.isidentifier() for column in columns):
             raise JournalError(f"the table {table} of {member.path} is not one of pexen. It was changed by hand.")

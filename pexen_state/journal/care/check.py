@@ -16,6 +16,8 @@ from pexen_state.core.states import State
 from pexen_state.journal import restore
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import SavedTask
+from pexen_state.journal.versions import REVISION
+from pexen_state.journal.views import VIEWS
 
 _RUNS = "SELECT id FROM run ORDER BY id"
 
@@ -51,11 +53,23 @@ def _file(connection: sqlite3.Connection) -> Iterator[Finding]:
             yield Finding(None, None, f"SQLite: {said}")
     for table, row, parent, _ in connection.execute("PRAGMA foreign_key_check"):
         yield Finding(None, None, f"row {row} of {table} points to a row of {parent} that is not there")
+    yield from _views(connection)
     for key, nth in connection.execute(_OPEN_ATTEMPTS):
         yield Finding(None, key, f"attempt {nth} has no end, but the task is not in flight with it")
     (strays,) = connection.execute(_STRAY_TRANSITIONS).fetchone()
     if strays:
         yield Finding(None, None, f"{strays} transitions belong to no session")
+
+
+def _views(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """They are text in the file. Of an older schema they are those of its time, and nobody asks them."""
+    (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    if revision != REVISION:
+        return
+    there = dict(connection.execute("SELECT name, sql FROM main.sqlite_master WHERE type = 'view'").fetchall())
+    for name, statement in VIEWS.items():
+        if there.get(name) != statement:
+            yield Finding(None, None, f"the view {name} is not what pexen makes it")
 
 
 def _runs(connection: sqlite3.Connection) -> Iterator[Finding]:

@@ -15,8 +15,11 @@ from pexen_state.journal.care.copies import fill, new_file
 from pexen_state.journal.care.prune import delete_runs
 from pexen_state.journal.engine import connect, disconnect, driver_of, sqlite_errors
 from pexen_state.journal.event_kinds import EventKind
+from pexen_state.journal.reader import revision_of
 from pexen_state.journal.restore import OWED
 from pexen_state.journal.statements import INSERT_EVENT, LAST_SEQ
+from pexen_state.journal.upgrade import run_migrations, scripts_dir
+from pexen_state.journal.versions import REVISION
 
 _ELSEWHERE = '{"error": "was not known when the run was exported"}'
 
@@ -28,11 +31,14 @@ def export(source: sqlite3.Connection, runs: Collection[int], target: str) -> in
     """
     with new_file(target) as partial:
         fill(source, partial)
+        revision = revision_of(partial)
         connection = connect(partial, foreign_keys=False)
         try:
             with sqlite_errors(target):
                 raw = driver_of(connection)
                 with connection.begin():
+                    if revision < REVISION:
+                        run_migrations(connection, REVISION, scripts_dir())
                     others = {run for (run,) in raw.execute("SELECT id FROM run")} - set(runs)
                     now_us = time.time_ns() // 1000
                     delete_runs(raw, others, now_us)

@@ -36,10 +36,12 @@ def prune(
     """
     import time
 
+    from pexen_state.cli import journals
     from pexen_state.cli.errors import UsageError
     from pexen_state.cli.resolve import looking
     from pexen_state.journal.care.choosing import Wish, choose
     from pexen_state.journal.specs import sql_text
+    from pexen_state.journal.uptodate import bring_up_to_date
     from pexen_state.words import seconds_of
 
     if keep is None and older_than is None and suite is None:
@@ -54,6 +56,9 @@ def prune(
         if dry_run:
             return _tell(app, path, connection, choose(connection, wish, now_us))
         choose(connection, wish, now_us)  # a mistake is told before anybody is waited for
+    if (backup := bring_up_to_date(path)) is not None:
+        kept = journals.shown(backup, journals.current_directory())
+        app.console.say(f"the journal was of an older pexen, and was upgraded; what it was is in {kept}")
     return _prune(app, path, wish, now_us)
 
 

@@ -12,7 +12,7 @@ from pexen_state.cli.app import App, verb
 def upgrade(app: App) -> int:
     """Bring a journal of an older pexen up to date, after a backup.
 
-    A run and a resume do so by themselves; this is for a journal that is only looked at.
+    A run and a resume do so by themselves. An older journal can be looked at as it is.
     """
     from pexen_state.cli import journals
     from pexen_state.journal.errors import too_new
