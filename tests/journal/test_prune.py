@@ -17,7 +17,8 @@ from pexen_state.journal.care.check import check
 from pexen_state.journal.care.choosing import Chosen, Wish, choose
 from pexen_state.journal.care.copies import copy
 from pexen_state.journal.care.export import export
-from pexen_state.journal.care.prune import Pruned, orphans, prune
+from pexen_state.journal.care.orphans import orphans
+from pexen_state.journal.care.prune import Pruned, prune
 from pexen_state.journal.care.vacuum import vacuum
 from pexen_state.journal.errors import JournalCorrupt, JournalFull
 from pexen_state.journal.lock import RunLock

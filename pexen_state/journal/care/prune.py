@@ -8,7 +8,6 @@ know them, too.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import time
 from collections.abc import Collection
@@ -17,14 +16,13 @@ from typing import NamedTuple
 
 from pexen_state.journal import statements
 from pexen_state.journal.beside import refuse_beside_another
-from pexen_state.journal.care.removal import GOING, Left, remove_tree
+from pexen_state.journal.care.orphans import orphans_of
+from pexen_state.journal.care.removal import Left, remove_tree
 from pexen_state.journal.engine import connect, disconnect, driver_of, ensure_wal, sqlite_errors
 from pexen_state.journal.errors import corrupt
 from pexen_state.journal.ids import TASK_BITS, ids_of
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
-
-_RUN_DIRECTORY = re.compile(rf"(run-([1-9]\d*))(?:{re.escape(GOING)})?", re.ASCII)
 
 # No index leads from a run to its transitions: the largest table is walked once for all runs. So are those whose
 # foreign keys have no index; they are checked at the end, not row by row.
@@ -81,7 +79,7 @@ def prune(lock: RunLock, runs: Collection[int]) -> Pruned:
                     if raw.execute("PRAGMA foreign_key_check").fetchone():
                         raise corrupt(paths.db, "rows point nowhere, so nothing was deleted; see `pexen db check`")
             (last_run,) = raw.execute(statements.LAST_RUN).fetchone()
-            orphans = _orphans(paths, {run for (run,) in raw.execute("SELECT id FROM run")}, last_run)
+            orphans = orphans_of(paths, {run for (run,) in raw.execute("SELECT id FROM run")}, last_run)
             raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         disconnect(connection)
@@ -95,24 +93,6 @@ def last_uuid(connection: sqlite3.Connection, among: Collection[int]) -> str | N
     """The uuid of the run that the last session was of, if it is among these: what that left is found by it."""
     found = connection.execute(statements.LAST_UUID).fetchone()
     return str(found[0]) if found is not None and found[1] in among else None
-
-
-def orphans(connection: sqlite3.Connection, path: str) -> list[str]:
-    """Names of the directories of output that no run has."""
-    (last_run,) = connection.execute(statements.LAST_RUN).fetchone()
-    runs = {run for (run,) in connection.execute("SELECT id FROM run")}
-    return _orphans(JournalPaths.of(path), runs, last_run)
-
-
-def _orphans(paths: JournalPaths, runs: Collection[int], last_run: int) -> list[str]:
-    """A directory of a run that the journal has never had is somebody else's: a backup was put back, perhaps."""
-    found: set[tuple[int, str]] = set()
-    with suppress(OSError):
-        for name in os.listdir(paths.dir):
-            match = _RUN_DIRECTORY.fullmatch(name)
-            if match and (match[0] != match[1] or int(match[2]) not in runs) and int(match[2]) <= last_run:
-                found.add((int(match[2]), match[1]))
-    return [name for _, name in sorted(found)]
 
 
 def _mend_latest(paths: JournalPaths) -> None:

@@ -41,7 +41,7 @@ def check(app: App, as_json: bool) -> int:
 
 def _left_over(path: str) -> list[str]:
     """Directories of output, beside the journal."""
-    from pexen_state.journal.care.prune import orphans
+    from pexen_state.journal.care.orphans import orphans
     from pexen_state.journal.reader import reader
 
     with reader(path) as connection:

@@ -64,7 +64,7 @@ def prune(
 
 def _tell(app: App, path: str, connection: sqlite3.Connection, chosen: Chosen) -> int:
     from pexen_state.journal import queries
-    from pexen_state.journal.care.prune import orphans
+    from pexen_state.journal.care.orphans import orphans
     from pexen_state.report.runs import runs_table, with_doing
     from pexen_state.report.style import count
     from pexen_state.report.text import safe
