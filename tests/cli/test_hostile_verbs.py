@@ -283,7 +283,7 @@ def test_markdown_has_no_mark_that_a_task_has_made(hostile: Box):
         if (fence := re.fullmatch("(`{3,})(text)?", line)) is not None:
             code = fence[1] if code is None else None if code == fence[1] else code
         elif code is None:
-            plain = re.sub(r"\\.", "", line)
+            plain = re.sub(r"\\.|<!-- -->", "", line)  # an empty comment keeps a number from being a reference
             assert not re.search(r"[<>\[\]`&@~]", plain), line
             assert plain.count("|") in (0, 5), line
 
