@@ -107,6 +107,14 @@ class Box:
             assert time.monotonic() < until, f"{query} still says {found}, not {wanted}"
             time.sleep(0.02)
 
+    def until_quiet(self) -> None:
+        """Wait until a run whose tasks wait at gates has written all that it heard of: for a second, nothing new."""
+        last, since = None, time.monotonic()
+        while time.monotonic() < since + 1:
+            if (now := self.sql("SELECT max(seq) FROM transitions")) != last:
+                last, since = now, time.monotonic()
+            time.sleep(0.05)
+
     def json(self, *words: str, code: int = 0) -> Any:
         done = self.pexen(*words, "--json")
         assert done.code == code, done.err

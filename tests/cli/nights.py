@@ -49,6 +49,7 @@ def make(directory: Path) -> Box:
     suite = ("box", "night.jsonl", "--name", "nightly", "-j1")
     with box.started("run", *suite) as run:
         gate.reached()
+        box.until_quiet()  # what has ended is not to be run again
         run.signal(signal.SIGKILL)
         run.process.wait()
         gate.let_go()

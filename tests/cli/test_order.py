@@ -42,6 +42,7 @@ def test_a_resume_keeps_the_seed_that_was_drawn(box: Box):
     box.file("s.jsonl", listed(*tasks))
     with box.started("run", "s.jsonl", "-j1", "--order", "random") as run:
         gate.reached()
+        box.until_quiet()  # what has ended is not to be run again
         run.signal(signal.SIGKILL)
         run.process.wait()
         gate.let_go()

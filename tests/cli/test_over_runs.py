@@ -101,6 +101,7 @@ def test_diff_says_that_a_run_is_unfinished(box: Box):
     box.file("wait", "")
     with box.started("run", "a.jobs", "-j1") as run:
         gate.reached()
+        run.until("one")
         run.signal(signal.SIGKILL)
         run.process.wait()
 

@@ -103,6 +103,7 @@ def test_a_rerun_of_a_part_or_of_an_older_run_leaves_an_unfinished_one_as_it_is(
     gate = box.gate()
     with box.started("run", "s.jobs", "-j1") as run:
         gate.reached()
+        run.until("FAIL")
         run.signal(signal.SIGKILL)
         run.process.wait()
     gate.path.unlink()

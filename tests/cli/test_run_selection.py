@@ -82,6 +82,7 @@ def test_a_run_of_a_part_leaves_an_unfinished_night_as_it_is(box: Box):
     box.file("s.jobs", "bad: false\ngood: true\nslow: test ! -e gate || cat gate\nlast: true\n")
     with box.started("run", "s.jobs", "-j1") as run:
         gate.reached()
+        run.until("good")
         run.signal(signal.SIGKILL)
         run.process.wait()
     gate.path.unlink()
