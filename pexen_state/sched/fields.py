@@ -51,6 +51,7 @@ class Fields(TypedDict, total=False):
     kernel: Literal["warn", "fail", "ignore"]
     summary: str | None
     needs: dict[str, int | str]
+    memory_max: int | str | None
     group: str | None
     weight: float | None
     when: str | None
@@ -70,7 +71,7 @@ _NOTHING: frozenset[str] = frozenset()
 _USUAL: dict[str, object] = {
     **dict.fromkeys(("requires", "requires_all", "provides", "uses", "claims", "recovers", "after", "tags"), _NOTHING),
     **dict.fromkeys(("kwargs", "on_fail", "needs", "env"), MappingProxyType[str, Any]({})),
-    **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "retry_on", "name", "summary")),
+    **dict.fromkeys(("timeout", "idle_timeout", "total_timeout", "memory_max", "retry_on", "name", "summary")),
     **dict.fromkeys(("group", "weight", "when", "cmd", "exit_codes", "results")),
     "prefers": (),
     "cost": 0,
@@ -130,6 +131,7 @@ class SchedMeta:
     kernel: str  #: what the kernel's trouble is while it runs: a warning, a failure, or nobody's business
     summary: str | None  #: one line for people
     needs: dict[str, int]  #: how much it takes of what the box has, while it runs
+    memory_max: int | None  #: bytes that an attempt may have, where the runner was handed cgroups that limit memory
     group: str | None  #: it runs with no task of another group
     weight: float | None  #: how long it takes beside others, or its seconds
     when: str | None  #: a condition over facts and parameters; it does not apply where that is false

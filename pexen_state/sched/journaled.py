@@ -64,7 +64,7 @@ from pexen_state.sched.passed import passed_before
 from pexen_state.sched.pool.base import Began, Outcome, Pool
 from pexen_state.sched.pool.results import after_changes, texts_of
 from pexen_state.sched.pool.slots import BegunMarks, begun_marks
-from pexen_state.sched.pool.tree import kill_strays
+from pexen_state.sched.pool.strays import kill_strays
 from pexen_state.sched.rebooter import Rebooter
 from pexen_state.sched.replay import replay
 from pexen_state.sched.shared import SharedStore

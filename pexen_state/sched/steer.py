@@ -129,7 +129,7 @@ def _steer_alone(lock: RunLock, asked: Steering, body: dict[str, Any], run_id: i
     # Not before it is needed: who asks a runner loads no database.
     from pexen_state.journal.lives import Today, lives
     from pexen_state.journal.writer import Journal
-    from pexen_state.sched.pool.tree import kill_strays
+    from pexen_state.sched.pool.strays import kill_strays
 
     journal = Journal.open(lock, create=False)
     try:

@@ -147,6 +147,15 @@ def _needs(field: str, value: object) -> dict[str, int]:
     return amounts
 
 
+def _bytes(field: str, value: object) -> int | None:
+    if value is None:
+        return None
+    try:
+        return bytes_of(value)
+    except ValueError as error:
+        raise MetaError(f"{field}: {error}; None is no limit") from None
+
+
 def _positive(field: str, value: object) -> float | None:
     if value is None:
         return None
@@ -242,6 +251,7 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "kernel": _kernel,
     "summary": _text,
     "needs": _needs,
+    "memory_max": _bytes,
     "group": _name,
     "weight": _positive,
     "when": _when,

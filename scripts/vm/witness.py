@@ -41,6 +41,8 @@ class Judgement:
     panics: list[Panic] = field(default_factory=list)
     last_words: set[tuple[str, str]] = field(default_factory=set)  # attempts with a panic in their kernel's last words
     unkillable: bool = False  # who froze its file system was in state D after it had been killed
+    peaks: dict[str, int] = field(default_factory=dict)  # task -> the most bytes of memory of any of its attempts
+    ran_out: dict[str, str] = field(default_factory=dict)  # task -> the reason, of those that wanted more than they may
     finished: bool = False
     starts: int = 0
 
@@ -80,7 +82,7 @@ class _Life:
             self._is_over(match[2])
         elif match := _SAID.match(line):
             self._task_says(match[1], match[2].split())
-        elif match := re.match(r"VM (TASK|ATTEMPT|SESSION|WORDS),(.*)", line):
+        elif match := re.match(r"VM (TASK|ATTEMPT|SESSION|USAGE|SHORT|WORDS),(.*)", line):
             self._journal_says(match[1], match[2].split(","))
         elif "Traceback (most recent call last)" in line:
             self._wrong("a traceback")
@@ -132,6 +134,11 @@ class _Life:
                 self._found.attempts.append((values[0], values[1], values[2]))
             case "SESSION":
                 self._found.sessions.append(values[1])
+            case "USAGE" if values[2].isdecimal():
+                peaks = self._found.peaks
+                peaks[values[0]] = max(peaks.get(values[0], 0), int(values[2]))
+            case "SHORT":
+                self._found.ran_out[values[0]] = values[2]
             case "WORDS" if "Kernel panic" in values[2]:
                 self._found.last_words.add((values[0], values[1]))
 

@@ -30,6 +30,20 @@ def test_a_suite_that_ends_as_it_should_is_well():
     assert found.last_words == {("c", "2")}
 
 
+def test_what_tasks_used_is_known_by_the_attempt_that_used_most():
+    lines = [
+        "VM USAGE,a,1,4096",
+        "VM USAGE,a,2,1024",
+        "VM USAGE,b,1,",
+        "VM SHORT,a,error,killed by SIGKILL; out of memory",
+    ]
+
+    found = judge([Boot(lines)])
+
+    assert found.peaks == {"a": 4096}
+    assert found.ran_out == {"a": "killed by SIGKILL; out of memory"}
+
+
 @pytest.mark.parametrize(
     ("boots", "problem"),
     [

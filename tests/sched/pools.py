@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pexen_state.core.states import Cause, Verdict
-from pexen_state.sched.pool import tree
+from pexen_state.sched.pool import strays, tree
 from pexen_state.sched.pool.base import Began, Context, Dropped, Ended, Job, Limits, Report
 from pexen_state.sched.pool.process import ProcessWorkerPool
 from pexen_state.sched.pool.thread import ThreadWorkerPool
@@ -94,7 +94,7 @@ def context(tmp_path: Path, cookie: str, key: str = "one") -> Context:
 
 
 def alive_with(cookie: str) -> list[tree.Process]:
-    return tree.strays([cookie])
+    return strays.strays([cookie])
 
 
 def is_alive(pid: int) -> bool:

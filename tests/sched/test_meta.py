@@ -72,6 +72,8 @@ def test_lists_and_sets_of_names_become_sets_and_a_bare_string_is_refused():
         ({"needs": ["gpu"]}, "<class 'list'> cannot be used for needs"),
         ({"needs": {"memory": "4 apples"}}, "needs: '4 apples' of 'memory' is no amount"),
         ({"needs": {"gpu": 0}}, "needs: 0 of 'gpu' is no amount"),
+        ({"memory_max": "4 apples"}, "memory_max: '4 apples' is not a size"),
+        ({"memory_max": 0}, "memory_max: 0 is not a size"),
         ({"weight": 0}, "cannot be used for weight: give a number above zero"),
         ({"prefers": "nginx"}, "cannot be used for prefers: give a list, the best first"),
         ({"env": {"A=B": "1"}}, "'A=B' cannot be the name of a variable"),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pexen_state.sched.pool import tree
+from pexen_state.sched.pool import strays, tree
 from tests.sched.bodies import (
     fork_a_tree,
     noop,
@@ -100,16 +100,16 @@ def test_strays_of_a_dead_session_are_found_by_their_cookie_and_by_the_slot_file
         runner.kill()
         os.kill(keeper.pid, signal.SIGKILL)
 
-    killed = tree.kill_strays(cookie, slots)
+    killed = strays.kill_strays(cookie, slots)
 
     assert any("sleep" in words for words in killed)
     assert any("python" in words for words in killed)  # a worker, which has no cookie itself
-    assert tree.strays([cookie], slots) == []
+    assert strays.strays([cookie], slots) == []
 
 
 def test_no_prefix_is_refused_because_it_would_be_everybodys():
     with pytest.raises(ValueError, match="everybody"):
-        tree.kill_strays("")
+        strays.kill_strays("")
 
 
 def test_a_killed_runner_leaves_no_socket_behind(tmp_path):

@@ -159,7 +159,7 @@ def left(path: str, uuids: tuple[str, ...]) -> Left:
     directories = tuple(_deserted())
     if is_held(path):
         return Left(copies=copies, directories=directories)  # all else is of the run that goes on
-    from pexen_state.sched.pool.tree import strays
+    from pexen_state.sched.pool.strays import strays
 
     found = strays(uuids, paths.slots if os.path.exists(paths.slots) else None)
     files = tuple(one for one in (paths.reserve, paths.socket) if os.path.lexists(one))

@@ -11,6 +11,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from pexen_state.box.cgroups import move_into_leaf
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, NothingToDo
 from pexen_state.cli.running import following_up, unattended
@@ -71,6 +72,7 @@ def resume_all(app: App, path: str, anew: Anew, boot_grace_s: float = 0) -> int:
     if not ours and not owed:
         raise NothingToDo("nothing to resume: no unfinished run of this journal is to go on by itself.")
     codes: list[int] = [Exit.DONE, *owed]
+    move_into_leaf()  # while this process is alone
     for one in and_those_that_come(ours, path):
         app.console.out.flush()
         app.console.err.flush()

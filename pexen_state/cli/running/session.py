@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pexen_state.box.cgroups import move_into_leaf
 from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo, UsageError
@@ -78,6 +79,7 @@ class Session:
     def run(self) -> Exit:
         """Run it, and say what became of it."""
         self._check(is_of_a_service=False)
+        move_into_leaf()
         is_part = not self.selection.is_whole
         self.app.manager.ready()
         self.app.manager.busy(LOADING_S)

@@ -113,6 +113,7 @@ def _known(task: Task, spec: TaskSpec, is_required: bool, is_on_demand: bool) ->
         "max_crashes": spec.max_crashes,
         "on_fail": dict(meta.on_fail),
         "needs": dict(spec.needs),
+        "memory_max": meta.memory_max,
         "group": spec.group,
         "when": spec.when,
         "weight": spec.weight,

@@ -27,7 +27,7 @@ KEYS = tuple(field for field in FIELDS if field != "kwargs")
 #: What may be said of a tree.
 TREE_KEYS = (*(key for key in KEYS if key != "name"), "match", "ignore", "tasks", "run", "groups")
 
-_OPTIONAL = frozenset({"timeout", "idle_timeout", "total_timeout", "max_crashes"})
+_OPTIONAL = frozenset({"timeout", "idle_timeout", "total_timeout", "memory_max", "max_crashes"})
 _NAMES = frozenset({"requires", "requires_all", "provides", "uses", "claims", "recovers"})
 _MOST_BYTES = 1024 * 1024
 

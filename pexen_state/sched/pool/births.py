@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, NoReturn
 
+from pexen_state.box.cgroups import Delegated
 from pexen_state.box.oom import be_as_others
 from pexen_state.box.scarcity import in_words
 from pexen_state.sched.pool.answers import Answering
@@ -52,6 +53,7 @@ class Setup(NamedTuple):
     keep_fds: tuple[int, ...]
     runner: int
     place: Place
+    delegated: Delegated | None  #: where attempts get cgroups of their own
 
 
 def become_worker(setup: Setup, index: int, stacks: Stacks, own: Iterable[int], desk: Desk) -> NoReturn:
@@ -66,7 +68,8 @@ def become_worker(setup: Setup, index: int, stacks: Stacks, own: Iterable[int], 
         desk.close()
         stacks.write_when_asked()
         orders, answers = Channel(setup.ends.orders), Answering(setup.ends.answers, Channel(setup.ends.results))
-        Worker(index, orders, answers, setup.slots, setup.bodies, setup.journaled, setup.place.path).serve()
+        desk_path, delegated = setup.place.path, setup.delegated
+        Worker(index, orders, answers, setup.slots, setup.bodies, setup.journaled, desk_path, delegated).serve()
         status = 0
     except Exception as error:  # noqa: BLE001 - the keeper's stack below us must never be unwound here
         status = blame(error)

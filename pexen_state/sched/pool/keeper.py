@@ -31,6 +31,7 @@ from pexen_state.sched.pool.frames import Channel
 from pexen_state.sched.pool.limits import OVER_LIMIT, IdleClock, Pursuit, Step
 from pexen_state.sched.pool.settle import settle_in
 from pexen_state.sched.pool.slots import Current
+from pexen_state.sched.pool.usage import kill_cgroup_of
 
 
 @dataclass(slots=True)
@@ -313,6 +314,8 @@ class Keeper:
         if pursuit.is_abrupt:
             for pid in victims:
                 tree.send(pid, signal.SIGSTOP)  # a shell does not see its command die, and go on
+        if step is not Step.TERM and self._setup.delegated is not None:
+            kill_cgroup_of(self._setup.delegated, current.child or member.pid)
         for pid in victims:
             tree.send(pid, signal.SIGTERM if step is Step.TERM else signal.SIGKILL)
         for pid in {*victims, member.pid}:

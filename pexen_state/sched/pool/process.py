@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pexen_state.box.cgroups import Delegated
 from pexen_state.core.states import Cause
 from pexen_state.sched.common import PoolError
 from pexen_state.sched.pool import reporting, results, wire
@@ -25,6 +26,7 @@ from pexen_state.sched.pool.missing import Missing
 from pexen_state.sched.pool.pace import Pace
 from pexen_state.sched.pool.slots import RING, Slots, mark_of
 from pexen_state.sched.pool.staff import Staff, has_one_thread
+from pexen_state.sched.pool.usage import Usage
 
 #: An attempt that has run for this long is reported to have begun; a shorter one is only reported to have ended.
 _WORTH_TELLING = 0.02
@@ -71,6 +73,7 @@ class ProcessWorkerPool(WorkerPool):
         self._begin_anew()
         self._journaled, self._keep_fds, self._on_keeper = journaled, tuple(keep_fds), on_keeper
         self._slots = Slots(self.workers, slots)
+        self._delegated = Delegated.here()
         self._is_open, self._shutting_down = True, False
         try:
             self._hire_staff()
@@ -81,7 +84,9 @@ class ProcessWorkerPool(WorkerPool):
     def _hire_staff(self) -> None:
         assert self._slots is not None
         self._known, self._shortest = len(self._bodies.all), None
-        self._staff = Staff(self._bodies.all, self.workers, self._slots, self._journaled, self._keep_fds)
+        self._staff = Staff(
+            self._bodies.all, self.workers, self._slots, self._journaled, self._keep_fds, self._delegated
+        )
         self._missing = Missing(self._staff, self._slots, self._flights)
         if self._on_keeper is not None:
             self._on_keeper(self._staff.keeper_pid)
@@ -357,7 +362,9 @@ class ProcessWorkerPool(WorkerPool):
         self._flights.pop(flight.mark)
         began = slots.since(gone.worker, flight.mark)
         over = self._settled(flight.mark)
-        report = reporting.of_loss(flight.job, gone, began, over, self._journaled, reason)
+        job = flight.job
+        used = Usage(self._delegated, job.context, job.body).end()
+        report = reporting.of_loss(job, gone, began, over, self._journaled, reason, used)
         if type(report) is Dropped and report.cause is Cause.WORKER_DIED:
             self.is_careful = True
         self._report(report)

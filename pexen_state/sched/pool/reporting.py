@@ -23,6 +23,7 @@ from pexen_state.sched.pool import evidence, results, wire
 from pexen_state.sched.pool.base import Body, Context, Dropped, Ended, Job, Outcome
 from pexen_state.sched.pool.limits import OVER_LIMIT
 from pexen_state.sched.pool.output import has_output
+from pexen_state.sched.pool.usage import Used, joined
 from pexen_state.subresults.collecting import collected
 
 #: Most attempts leave nothing but how they ended: all fields after that are as they are by default.
@@ -79,20 +80,21 @@ def of_loss(
     began: float | None,
     over: wire.Over | None,
     journaled: bool,
-    reason: str | None = None,
+    reason: str | None,
+    used: Used,
 ) -> Ended | Dropped:
     """An attempt was over with its worker. `reason` is said instead of how the worker died."""
     if began is None:
         began = gone.died
     outcome = Outcome(gone.worker, gone.pid, int((clock_offset() + began) * 1e6), gone.died - began, job.shared)
     outcome.output = job.output if job.output is not None and has_output(job.output) else None
-    outcome.results = tuple(reported(job.body, job.context, outcome.output))
+    outcome.results = (*reported(job.body, job.context, outcome.output), *used.results)
     if gone.status is not None:
         code = os.waitstatus_to_exitcode(gone.status)
         outcome.exit_code, outcome.signal = (code, None) if code >= 0 else (None, -code)
     if over is not None:
         return _overridden(job, over, gone.survivors, outcome, journaled)
-    reason = _with_survivors(reason or death_in_words(gone.status), gone.survivors)
+    reason = _with_survivors(joined(reason or death_in_words(gone.status), used.shortage), gone.survivors)
     add_error(outcome, f"its worker died: {reason}", journaled)
     return Dropped(job.task, job.attempt, Cause.WORKER_DIED, gone.survivors is None, reason, outcome)
 

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from pexen_state.core.inputs import Ending
@@ -51,6 +52,7 @@ class Surroundings(NamedTuple):
     environment: dict[bytes, bytes]  #: the worker's own
     directory: int  #: descriptor of the one that the worker is in
     supply: Supply
+    inside: Callable[[], AbstractContextManager[None]]  #: the cgroup of what is started meanwhile
 
 
 def run_executable(executable: Executable, around: Surroundings) -> Ran:
@@ -101,7 +103,7 @@ def _run_by_spawn(
     """By posix_spawn: it neither copies this process's page tables nor runs any python in between."""
     words = [executable.argv] if isinstance(executable.argv, str) else [os.fspath(word) for word in executable.argv]
     # It has no argument for a working directory. This worker has one thread, and no other task.
-    with _Inside(executable.cwd, around.directory):
+    with _Inside(executable.cwd, around.directory), around.inside():
         pid = None
         if executable.shell:
             pid = _spawn_plain(words, executable, around, environment)
@@ -158,7 +160,9 @@ def _run_by_popen(
         arguments |= {"stdout": around.output, "stderr": around.output}
     arguments |= executable.popen_arguments()
     arguments |= {"env": environment, "start_new_session": True}
-    with subprocess.Popen(executable.argv, **arguments) as process:
+    with around.inside():
+        process = subprocess.Popen(executable.argv, **arguments)
+    with process:
         around.started(process.pid)
         stdout, stderr = process.communicate()
     return subprocess.CompletedProcess(executable.argv, process.returncode, stdout, stderr)

@@ -16,8 +16,9 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from pexen_state.box.cgroups import Delegated
 from pexen_state.sched.common import PoolError
-from pexen_state.sched.pool import tree, wire
+from pexen_state.sched.pool import strays, tree, wire
 from pexen_state.sched.pool.answers import Answers, pipe
 from pexen_state.sched.pool.base import Body
 from pexen_state.sched.pool.births import Ends, Setup
@@ -39,7 +40,13 @@ class Staff:
     """One keeper with its workers."""
 
     def __init__(
-        self, bodies: Sequence[Body], workers: int, slots: Slots, journaled: bool, keep_fds: Sequence[int]
+        self,
+        bodies: Sequence[Body],
+        workers: int,
+        slots: Slots,
+        journaled: bool,
+        keep_fds: Sequence[int],
+        delegated: Delegated | None,
     ) -> None:
         """Fork the keeper. Raises PoolError if that fails."""
         control, their_control = pair()
@@ -49,7 +56,7 @@ class Staff:
         self._place = Place.make()
         desk = self._place.listener
         ends = Ends(their_control, their_orders, their_results, their_answers, desk)
-        setup = Setup(ends, slots, workers, bodies, journaled, tuple(keep_fds), os.getpid(), self._place)
+        setup = Setup(ends, slots, workers, bodies, journaled, tuple(keep_fds), os.getpid(), self._place, delegated)
         try:
             self.keeper_pid = _fork(setup)
         except OSError as error:
@@ -186,13 +193,13 @@ class Staff:
 
         def find() -> list[tree.Process]:
             # A keeper that dies right after a fork has told nobody of that worker.
-            for worker in tree.that_hold_socket(self._workers_end):
+            for worker in strays.that_hold_socket(self._workers_end):
                 if worker.pid not in known:
                     tree.send(worker.pid, signal.SIGSTOP)
                     known[worker.pid] = worker
             for process in list(known.values()):
                 known.update((child.pid, child) for child in tree.descendants(process.pid))
-            for stray in tree.strays(cookies):
+            for stray in strays.strays(cookies):
                 known[stray.pid] = stray
             for pid, process in list(known.items()):
                 now = tree.look_at(pid)

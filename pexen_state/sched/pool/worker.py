@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pexen_state.box import kernel_log
+from pexen_state.box.cgroups import Delegated
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.records import SubResult
@@ -38,6 +39,7 @@ from pexen_state.sched.pool.output import Private, Redirected, flush, open_outpu
 from pexen_state.sched.pool.shortage import NotWithThis, Supply
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import Surroundings, run_executable
+from pexen_state.sched.pool.usage import Usage, with_shortage
 from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain, plain_results
 from pexen_state.subresults.lines import Line, standing
 
@@ -52,6 +54,7 @@ class Worker:
         bodies: Sequence[Body],
         journaled: bool,
         desk: str,
+        delegated: Delegated | None,
     ) -> None:
         self._index = index
         self._orders = orders
@@ -60,6 +63,7 @@ class Worker:
         self._bodies = bodies
         self._journaled = journaled
         self._desk = desk  #: path of the socket where attempts ask
+        self._delegated = delegated
         self._pid = os.getpid()
         self._supply = Supply()
 
@@ -95,16 +99,19 @@ class Worker:
         attempt = _Attempt(order, self._slots, self._index, self._journaled, self._afresh, self._desk, self._supply)
         is_fit = True
         body: Body | None = None
+        usage: Usage | None = None
         try:
             body = self._body(order.body)
+            usage = Usage(self._delegated, context, body)
             shared = results.loaded(order.shared, "shared") if order.shared is not None else {}
         except Exception as error:  # noqa: BLE001 - importing it runs foreign code
             done = attempt.left(failed(error), {})
             is_fit = self._afresh.again()
         else:
             try:
-                done = attempt.run(body, shared)
+                done = attempt.run(body, shared, usage)
             except NotWithThis:
+                usage.end()
                 if mark is not None:
                     kernel_log.mark(f"{mark} ends: {Cause.WITHDRAWN.word}")
                 attempt.close(is_fine=False)
@@ -116,6 +123,10 @@ class Worker:
         left, survivors = end_leftovers(grace)
         parts = attempt.reported(body)
         ending = Ending._make(done.ending)
+        if usage is not None:
+            used = usage.end()
+            parts += used.results
+            ending = with_shortage(ending, used.shortage)
         if parts:
             done = done._replace(results=plain_results(parts))
             ending = reporting.judged(ending, parts, body)
@@ -166,7 +177,7 @@ class _Attempt:
         self._is_executable = False
         self._said: list[Line] = []  #: about its parts, where no file is to be had
 
-    def run(self, body: Body, shared: dict[str, Any]) -> Done:
+    def run(self, body: Body, shared: dict[str, Any], usage: Usage) -> Done:
         if self._journaled and shared:
             self._before = results.texts_of(shared)
         try:
@@ -178,10 +189,12 @@ class _Attempt:
         except OSError as error:
             reason = f"its files cannot be made: {error.strerror}: {error.filename}"
             return self.left(Call(Ending(Cause.RAISED, Verdict.ERROR, reason=reason)), shared)
+        usage.begin()
         if isinstance(body, Executable):
             self._is_executable = True
-            return self._run_executable(body, shared)
-        return self._run_python(body, shared, self._output)
+            return self._run_executable(body, shared, usage)
+        with usage.inside():
+            return self._run_python(body, shared, self._output)
 
     def reported(self, body: Body | None) -> list[SubResult]:
         """After the end of all that it started: what was said about its parts."""
@@ -230,7 +243,7 @@ class _Attempt:
             _print_traceback(call)
         return self.left(call, shared)
 
-    def _run_executable(self, body: Executable, shared: dict[str, Any]) -> Done:
+    def _run_executable(self, body: Executable, shared: dict[str, Any], usage: Usage) -> Done:
         if self._output is not None:
             self._slots.has_output(self._worker, self._output)
         context = self._order.context
@@ -244,6 +257,7 @@ class _Attempt:
             self._afresh.variables,
             self._afresh.directory,
             self._supply,
+            usage.inside,
         )
         ran = run_executable(body, around)
         self._used_shared = ran.used_shared or context is None

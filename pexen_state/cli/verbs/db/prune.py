@@ -102,7 +102,7 @@ def _prune(app: App, path: str, wish: Wish, now_us: int) -> int:
             last = last_uuid(connection, runs)
             consumers = _consumers(app, path, connection, runs)
         if last is not None:
-            from pexen_state.sched.pool.tree import kill_strays
+            from pexen_state.sched.pool.strays import kill_strays
 
             kill_strays(last, lock.paths.slots)  # nobody finds them when the run is forgotten
         done = prune_journal(lock, runs)
