@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from scripts.benchmark.catalogue import PEER, PEERS
 
-NO_OP = [peer.name for peer in PEERS if peer.module not in ("executables", "resume", "startup")]
+NO_OP = [peer.name for peer in PEERS if peer.module not in ("executables", "racks", "resume", "startup")]
 DURABLE_PEERS = ("ours-thread", "ours-process", "huey", "dbos", "sqlite-one-row")
 
 #: Shape -> sizes. A chain waits for the disk at each task, so that more of it shows nothing new.
@@ -56,6 +56,7 @@ def full() -> list[Contest]:
     return [
         *_no_ops(SIZES),
         *(Contest([Case("ours-thread", shape, 1_000_000)]) for shape in ("independent", "layered", "locks")),
+        *(Contest([Case("racks", "racks", n)]) for n in (10_000, 100_000)),
         *_sleeping(10_000, 1_000),
         *_slow_disks(10_000, 1_000, 200),
         _executables(1_000),
@@ -69,6 +70,7 @@ def quick() -> list[Contest]:
     contests = [
         *_no_ops(dict.fromkeys(SIZES, (1_000,))),
         *(Contest([Case("ours-thread", shape, 10_000)]) for shape in ("independent", "layered")),
+        Contest([Case("racks", "racks", 1_000)]),
         *_sleeping(1_000, 200),
         *_slow_disks(1_000, 100, 20),
         _executables(200),

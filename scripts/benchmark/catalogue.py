@@ -56,6 +56,8 @@ PEERS = (
          apt="parallel"),
     Peer("ninja", "ninja", "executables", "ninja", NOT_FLUSHED, TRUE, tool="ninja", apt="ninja-build"),
     Peer("make", "make -j2", "executables", "make", MEMORY, TRUE, tool="make", apt="make"),
+    Peer("racks", "pexen_state, journal, locks that are paths, counted resources", "racks", "", DURABLE, ("racks",),
+         is_ours=True),
     Peer("resume", "pexen_state, resume", "resume", "resume", DURABLE, ("half",), is_ours=True),
     Peer("start-python", "python -c pass", "startup", "python", MEMORY, ("start",), is_limit=True),
     Peer("start-help", "pexen --help", "startup", "help", MEMORY, ("start",), is_ours=True),

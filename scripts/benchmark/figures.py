@@ -153,6 +153,8 @@ def _figures() -> list[Figure]:
                ratio(independent, independent._replace(peer="sqlite-two-rows"))),
         *(Figure("8", f"growth of the time from 10,000 tasks: {shape}; 1 is linear", 1.05, 1.0, M,
                  growth(Case(ours, shape, M), 10 * K), is_cost=True) for shape in ("independent", "layered", "locks")),
+        Figure("8", "growth of the time from 10,000 tasks: locks that are paths, counted resources", 1.1, 1.0, 100 * K,
+               growth(Case("racks", "racks", 100 * K), 10 * K), is_cost=True),
         Figure("9", "commits a task: layered", 0.015, 0.010, 100 * K, each(layered, "commits"), is_cost=True),
         Figure("9", "commits a task: independent", 0.005, 0.001, 100 * K, each(independent, "commits"), is_cost=True),
         Figure("10", "processes / threads, journaled: layered", 0.2, 0.5, 100 * K,

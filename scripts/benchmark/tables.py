@@ -116,13 +116,18 @@ def utilisation(measured: Measured, case: Case, workers: int = 2) -> float:
 
 
 def other_table(measured: Measured) -> str:
-    """Executables, resumes and starts."""
+    """Executables, locks that are paths, resumes and starts."""
     rows = []
     for case in measured.cases:
         if case.shape == "true":
             what, per_second = f"{case.n:,} x /bin/true: {PEER[case.peer].title}", number(measured.rate(case))
         elif case.shape == "start":
             what, per_second = f"start: {PEER[case.peer].title}", NOTHING
+        elif case.shape == "racks":
+            what, per_second = (
+                f"{case.n:,} tasks under locks that are paths, with resources",
+                number(measured.rate(case)),
+            )
         elif case.peer == "resume":
             what, per_second = f"resume half of {case.n:,} tasks, to the first that begins", NOTHING
         else:
