@@ -17,7 +17,7 @@ from pexen_state.cli import journals
 from pexen_state.cli.app import App
 from pexen_state.cli.errors import Exit, Interrupted, NothingToDo, UsageError
 from pexen_state.cli.output import Console
-from pexen_state.cli.running import following_up, introduction, permission, reboot_risks
+from pexen_state.cli.running import following_up, introduction, permission
 from pexen_state.cli.running.as_service import LOADING_S, NO_LIMIT_S, AsService
 from pexen_state.cli.running.recorded import Recorded
 from pexen_state.cli.running.reporter import Reporter
@@ -145,6 +145,8 @@ class Session:
         options = self.recorded.options
         permission.check(options, self.journal, self.app.environ, is_of_a_service=is_of_a_service)
         if options.allow_reboot and self.goal.run is None:
+            from pexen_state.cli.running import reboot_risks
+
             reboot_risks.tell(self.app)
         if options.reports is not None:
             from pexen_state.report.formats.writing import clash
