@@ -19,8 +19,8 @@ def hint_about(paths: JournalPaths) -> str | None:
     if size <= LARGE_BYTES:
         return None
     return (
-        f"the journal {paths.db} has {size / 1000**3:.1f} GB. `pexen db prune --older-than 90d` deletes old runs with "
-        "their output, and `pexen db vacuum` then gives the space back; nothing does so by itself"
+        f"the journal {paths.db} has {size / 1000**3:.1f} GB. `pexen db prune --max-size 2G` deletes the oldest "
+        "runs with their output, and `pexen db vacuum` then gives the space back; nothing does so by itself"
     )
 
 

@@ -73,6 +73,26 @@ def test_old_runs_are_deleted_with_their_output(runs: Box):
     assert runs.pexen("show", "1").code == 2
 
 
+def test_the_oldest_go_until_all_others_fit_into_a_size(runs: Box):
+    for number in (1, 2, 3, 4):
+        (next((runs.directory / f".pexen/journal.d/run-{number}").rglob("output.log"))).write_bytes(b"x" * (2 << 20))
+
+    dry = runs.pexen("db", "prune", "--max-size", "5M", "-n")
+    done = runs.pexen("db", "prune", "--max-size", "5M")
+    again = runs.pexen("db", "prune", "--max-size", "5M")
+    kept = runs.pexen("db", "prune", "--max-size", "1M", "--keep", "1")
+
+    assert dry.lines[-2] == "2 runs would be deleted, with their output; nothing was done"
+    assert re.fullmatch(r"what stays would take about 4\.\dM", dry.lines[-1])
+    assert done.lines[0].startswith("2 runs deleted, with their output: 1 2.")
+    assert re.fullmatch(r"what stays takes about 4\.\dM", done.lines[1])
+    assert again.lines[0] == "no run was deleted"
+    assert (kept.code, kept.out) == (0, "no run was deleted\n")
+    assert re.fullmatch(r"pexen: what stays takes about 4\.\dM, more than 1M: nothing else may go\n", kept.err)
+    assert ids(runs) == [3, 4]
+    assert runs.pexen("db", "prune", "--max-size", "large").code == 2
+
+
 def test_the_newest_may_go_and_its_number_goes_with_it(runs: Box):
     done = runs.pexen("db", "prune", "--suite", "other")
 
@@ -178,7 +198,7 @@ def test_output_that_cannot_be_removed_is_named(runs: Box):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "say which runs are to go: --keep N, --older-than D, --suite NAME, or several of them"),
+        ([], "say which runs are to go: --keep N, --older-than D, --max-size SIZE, --suite NAME, or several"),
         (["--unfinished"], "say which runs are to go"),
         (["--older-than", "soon"], "--older-than: 'soon' is not a duration"),
         (["--keep", "-1"], "Invalid value for '--keep'"),

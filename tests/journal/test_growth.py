@@ -29,7 +29,7 @@ def test_a_large_journal_is_named_with_what_makes_it_smaller(tmp_path: Path) -> 
     said = hint_about(paths)
 
     assert said is not None
-    assert "has 5.1 GB. `pexen db prune --older-than 90d` deletes old runs" in said
+    assert "has 5.1 GB. `pexen db prune --max-size 2G` deletes the oldest runs" in said
 
 
 def test_a_log_that_grows_is_told_of_each_time_that_it_has_doubled() -> None:

@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pexen_state.core.inputs import PoolHasRoom
 from pexen_state.journal.care.check import check
@@ -19,6 +21,7 @@ from pexen_state.journal.care.copies import copy
 from pexen_state.journal.care.export import export
 from pexen_state.journal.care.orphans import orphans
 from pexen_state.journal.care.prune import Pruned, prune
+from pexen_state.journal.care.sizes import Taken, taken
 from pexen_state.journal.care.vacuum import vacuum
 from pexen_state.journal.errors import JournalCorrupt, JournalFull
 from pexen_state.journal.lock import RunLock
@@ -248,12 +251,96 @@ def test_damage_is_left_as_it_is(path: Path):
 )
 def test_a_run_goes_if_all_that_is_said_fits(path: Path, wish: Wish, runs: list[int], spared: list[int]):
     with reader(path) as connection:
-        assert choose(connection, wish, MIDNIGHT_US + 5 * DAY_US) == Chosen(runs, spared)
+        assert choose(connection, JournalPaths.of(path), wish, MIDNIGHT_US + 5 * DAY_US) == Chosen(runs, spared)
 
 
 def test_a_suite_that_there_is_not_is_a_mistake(path: Path):
     with reader(path) as connection, pytest.raises(NotFound, match=r"The journal has: daily, nightly, weekly\."):
-        choose(connection, Wish(suite="nigthly"), MIDNIGHT_US)
+        choose(connection, JournalPaths.of(path), Wish(suite="nigthly"), MIDNIGHT_US)
+
+
+# -- by size
+
+
+def fill(path: Path, mebibytes: dict[int, int]) -> None:
+    """Give runs more output, by their numbers."""
+    for number, size in mebibytes.items():
+        Path(JournalPaths.of(path).task_dir(number, "first", 1), "1", "output.log").write_bytes(b"x" * (size << 20))
+
+
+def sizes(path: Path) -> Taken:
+    with reader(path) as connection:
+        return taken(connection, JournalPaths.of(path))
+
+
+def test_a_run_takes_its_output_and_its_share_of_the_rows(path: Path):
+    before = sizes(path)
+    fill(path, {2: 3})
+    Path(JournalPaths.of(path).run_dir(3), "gone").symlink_to("/")  # what a link leads to is not ours
+
+    after = sizes(path)
+
+    grown = {run: after.by_run[run] - before.by_run[run] for run in before.by_run}
+    assert 3 << 20 <= grown.pop(2) + 4096 <= (3 << 20) + 65536
+    assert max(grown.values()) <= 4096
+    assert sum(after.by_run.values()) <= after.total <= sum(after.by_run.values()) + 65536
+    assert after.by_run[1] > os.path.getsize(path) / 12  # it has a sixth of the rows, or about that
+
+
+@pytest.mark.parametrize(
+    ("wish", "runs", "spared", "mebibytes"),
+    [
+        (Wish(max_size=100 << 20), [], [], 10),
+        (Wish(max_size=19 << 19), [1], [], 9),
+        (Wish(max_size=6 << 20), [1, 2, 3], [], 5),
+        (Wish(max_size=6 << 20, keep=1), [1, 2, 3], [], 5),
+        (Wish(max_size=6 << 20, suite="nightly"), [1, 3, 5], [], 5),
+        (Wish(max_size=1 << 20, suite="nightly", keep=1), [1, 3], [], 8),  # more may not go
+        (Wish(max_size=1), [1, 2, 3, 4, 5], [6], 1),
+        (Wish(max_size=1, unfinished=True), [1, 2, 3, 4, 5, 6], [], 0),
+    ],
+)
+def test_the_oldest_go_until_the_others_are_small_enough(
+    path: Path, wish: Wish, runs: list[int], spared: list[int], mebibytes: int
+):
+    fill(path, {1: 1, 2: 3, 3: 1, 4: 1, 5: 3, 6: 1})
+
+    with reader(path) as connection:
+        chosen = choose(connection, JournalPaths.of(path), wish, MIDNIGHT_US + 6 * DAY_US)
+
+    assert chosen[:2] == (runs, spared)
+    assert chosen.stays is not None
+    assert mebibytes << 20 <= chosen.stays < (mebibytes + 1) << 20
+    pruned(path, *chosen.runs)
+    # The rows of those that stay take no more than they did: their share was estimated.
+    assert abs(sizes(path).total - chosen.stays) < 1 << 20
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    output=st.lists(st.integers(0, 40), min_size=6, max_size=6),
+    limit=st.integers(1, 150),
+    keep=st.none() | st.integers(0, 3),
+    unfinished=st.booleans(),
+)
+def test_nothing_goes_that_could_stay_and_nothing_newer_before_what_is_older(
+    path: Path, output: list[int], limit: int, keep: int | None, unfinished: bool
+):
+    paths = JournalPaths.of(path)
+    for number, size in enumerate(output, 1):
+        Path(paths.task_dir(number, "first", 1), "1", "output.log").write_bytes(b"x" * (size << 12))
+
+    with reader(path) as connection:
+        all_that_may, _, _ = choose(connection, paths, Wish(keep=keep, max_size=1, unfinished=unfinished), 0)
+        size = taken(connection, paths)
+        chosen = choose(connection, paths, Wish(keep=keep, max_size=limit << 12, unfinished=unfinished), 0)
+
+    assert chosen.runs == all_that_may[: len(chosen.runs)]
+    assert chosen.stays == size.total - sum(size.by_run[run] for run in chosen.runs)
+    if chosen.runs:
+        assert chosen.stays + size.by_run[chosen.runs[-1]] > limit << 12
+    if len(chosen.runs) < len(all_that_may):
+        assert chosen.stays <= limit << 12
 
 
 # -- copies and space
