@@ -75,6 +75,10 @@ if child == 0:
     os.setuid(65534)
     os._exit(os.getuid() != 65534)
 assert os.waitpid(child, 0)[1] == 0, "setuid"
+locked = "/proc/sys/kernel/modules_disabled"  # there if the kernel has any modules
+if os.path.exists(locked) and open(locked).read().strip() == "0" and os.uname().machine == "x86_64":
+    init_module = 175
+    assert libc.syscall(init_module, 0, 0, 0) == -1 and ctypes.get_errno() != 1, "to load a module: EPERM"
 """
 
 #: What happens in each boot, beside what systemd does by itself.
@@ -152,6 +156,7 @@ def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(
     assert box.sessions() == [*["rebooted"] * 3, "killed", "killed", "killed", "stopped", "finished"]
     assert box.told("asks") == ["0:", "1:m0", "2:m1", "3:m2"]
     assert box.violations() == []
+    assert counted(disk) == set(tasks)
     # `systemctl stop` is not followed by a start, nor is a run that ended with a failure.
     assert said(disk / "stopped") == {"ActiveState": "inactive", "Result": "success"}
     assert said(disk / "after") == {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "1"}
@@ -206,6 +211,12 @@ def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Pa
     assert results["none"] == "exec-condition"
 
 
+def counted(disk: Path) -> set[str]:
+    """The tasks that had a cgroup of their own, below that of the unit, which counted what they used."""
+    used = "json_extract(metrics, '$.cpu_seconds') > 0"
+    return {task for (task,) in ask(disk, f"SELECT task FROM results WHERE name = 'usage' AND {used}")}
+
+
 def said(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^(\w+)=(.*)$", path.read_text(), re.MULTILINE))
 
@@ -252,6 +263,7 @@ def test_a_hardened_service_begins_runs_by_the_calendar_and_its_tasks_can_do_no_
 
     rows = ask(disk, "SELECT task, verdict FROM tasks WHERE run = 1 ORDER BY number")
     assert rows == [(name, "fail" if name == "fails" else "pass") for name in listed], printed(disk)
+    assert counted(disk) == set(listed)
     assert said(disk / "after") == {"Result": "exit-code"}
     assert (disk / "private").exists()
     assert (disk / "left").read_text() == ""
