@@ -75,10 +75,6 @@ if child == 0:
     os.setuid(65534)
     os._exit(os.getuid() != 65534)
 assert os.waitpid(child, 0)[1] == 0, "setuid"
-locked = "/proc/sys/kernel/modules_disabled"  # there if the kernel has any modules
-if os.path.exists(locked) and open(locked).read().strip() == "0" and os.uname().machine == "x86_64":
-    init_module = 175
-    assert libc.syscall(init_module, 0, 0, 0) == -1 and ctypes.get_errno() != 1, "to load a module: EPERM"
 """
 
 #: What happens in each boot, beside what systemd does by itself.
@@ -209,6 +205,53 @@ def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Pa
     assert {results[name] for name in ("e0", "e1", "e4", "term")} == {"success"}
     assert {results[name] for name in ("e2", "e3", "e5", "e6")} == {"exit-code"}
     assert results["none"] == "exec-condition"
+
+
+#: The run is parked when its runner was killed three times and nothing came to its end. What then stands, before a boot
+#: and after it, when the unit has been asked again.
+_PARKED = """\
+set -x
+if [ ! -e begun ]; then
+    touch begun
+    trap 'systemctl poweroff' EXIT
+    pexen service install p --journal {disk}/journal.db
+    pexen --journal @p run s.jobs --detach
+    for n in $(seq 300); do ! pexen --journal @p status | grep parked || break; sleep 0.1; done
+    sleep 1.5
+    systemctl show pexen@p.service -p ActiveState -p Result -p ExecMainStatus -p NRestarts >before
+    trap - EXIT
+    systemctl reboot
+else
+    sleep 1.5
+    systemctl show pexen@p.service -p ActiveState -p Result >after
+    pexen service status p >standing
+    pexen --journal @p resume --all --check
+    echo "Check=$?" >>after
+    systemctl poweroff
+fi
+"""
+
+
+def test_a_parked_run_starts_nothing_neither_at_once_nor_after_a_boot(
+    nursery: Nursery, disk: Path, wheel: Path
+) -> None:
+    install(wheel, disk / "venv")
+    runner = f"""$(sed 's/.*"pid": *\\([0-9]*\\).*/\\1/' {shlex.quote(str(disk))}/journal.db.lock)"""
+    (disk / "s.jobs").write_text(f"kills: echo begins >>{shlex.quote(str(disk))}/begun; kill -9 {runner}; sleep 60\n")
+    (disk / "driver").write_text(_PARKED.format(disk=disk))
+
+    assert [boot(nursery, disk, number) for number in (0, 1)] == [REBOOTED, POWERED_OFF], printed(disk)
+
+    assert said(disk / "before") == {
+        "ActiveState": "inactive",
+        "Result": "success",
+        "ExecMainStatus": "4",
+        "NRestarts": "3",
+    }, printed(disk)
+    assert (disk / "begun").read_text().count("begins") == 3
+    assert said(disk / "after") == {"ActiveState": "inactive", "Result": "exec-condition", "Check": "5"}
+    assert "parked" in (disk / "standing").read_text()
+    assert [how for (how,) in ask(disk, "SELECT how_ended FROM sessions ORDER BY id")][-1] == "parked"
 
 
 def counted(disk: Path) -> set[str]:
