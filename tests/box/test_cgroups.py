@@ -87,6 +87,14 @@ def test_where_a_limit_cannot_be_set_nothing_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_unit_of_ours_is_known_by_its_name_where_the_service_manager_marks_nothing(tmp_path: Path) -> None:
+    files(tmp_path / "pexen@night.service", cgroup_procs="\n")
+    assert cgroups._was_handed_over(str(tmp_path / "pexen@night.service"))
+    assert not cgroups._was_handed_over(str(tmp_path / "pexen@gone.service"))
+    (tmp_path / "other.service").mkdir()
+    assert not cgroups._was_handed_over(str(tmp_path / "other.service"))
+
+
 def test_who_was_handed_nothing_has_nothing_to_divide(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / cgroups.LEAF).mkdir()
     for own in (None, str(tmp_path), str(tmp_path / cgroups.LEAF)):  # none has the attribute
