@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,19 @@ def test_a_damaged_value_that_no_verb_expects_is_told_as_damage(place: Place) ->
 
     assert found.wrong == ()
     assert found.codes[1] == 3
+
+
+def test_a_time_that_no_clock_has_shown_is_told_as_damage(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.file("a.jobs", "true\n")
+    assert box.pexen("run", "a.jobs").code == 0
+    with closing(sqlite3.connect(box.journal)) as connection, connection:
+        connection.execute("UPDATE transition SET at_us = at_us | (1 << 60) WHERE seq = 2")
+
+    for words in (("events", "latest"), ("report", "--jsonl", "-")):
+        refused = box.pexen(*words)
+        assert refused.code == 3
+        assert "is damaged (1 of at_us in the table transition can be no time)" in refused.err
 
 
 @pytest.mark.parametrize("words", [("runs",), ("resume",), ("run", "a.jobs"), ("db", "check"), ("db", "upgrade")])

@@ -43,6 +43,8 @@ def test_what_pexen_wrote_is_sound(path: Path) -> None:
         ("UPDATE transition SET cause = 99 WHERE new = 6", "makes no sense"),
         ("UPDATE attempt SET ended = NULL", "has no end, but the task is not in flight"),
         ("UPDATE session SET first_seq = 4", "belong to no session"),
+        ("UPDATE transition SET at_us = -1 WHERE new = 6", "of at_us in the table transition can be no time"),
+        ("UPDATE session SET ended_us = 'now'", "of ended_us in the table session can be no time"),
         ("UPDATE run_event SET data = '{'", "makes no sense"),
         ("DELETE FROM run_event", "cannot be applied|0 tasks were added"),
         ("DROP VIEW sessions", "the view sessions is not what pexen makes it"),

@@ -35,6 +35,18 @@ SELECT count(*) FROM transition t WHERE NOT EXISTS (
 """
 
 
+#: When something was. NULL is for what has not been yet.
+_TIMES = {
+    "run": ("began_us", "ended_us"),
+    "session": ("began_us", "ended_us"),
+    "transition": ("at_us",),
+    "run_event": ("at_us",),
+    "result": ("at_us",),
+    "checkpoint": ("at_us",),
+}
+_YEAR_10000_US = 253_402_300_800_000_000  # the first that is written with five digits
+
+
 class Finding(NamedTuple):
     run: int | None  #: None: it is about the file
     task: str | None
@@ -56,9 +68,23 @@ def _file(connection: sqlite3.Connection) -> Iterator[Finding]:
     yield from _views(connection)
     for key, nth in connection.execute(_OPEN_ATTEMPTS):
         yield Finding(None, key, f"attempt {nth} has no end, but the task is not in flight with it")
+    yield from _times(connection)
     (strays,) = connection.execute(_STRAY_TRANSITIONS).fetchone()
     if strays:
         yield Finding(None, None, f"{strays} transitions belong to no session")
+
+
+def _times(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Of the times, those that no clock has shown."""
+    for table, columns in _TIMES.items():
+        for column in columns:
+            (count,) = connection.execute(
+                f"SELECT count(*) FROM {table} WHERE {column} IS NOT NULL"
+                f" AND (typeof({column}) <> 'integer' OR {column} NOT BETWEEN 0 AND ?)",
+                (_YEAR_10000_US - 1,),
+            ).fetchone()
+            if count:
+                yield Finding(None, None, f"{count} of {column} in the table {table} can be no time")
 
 
 def _views(connection: sqlite3.Connection) -> Iterator[Finding]:
