@@ -108,6 +108,11 @@ class Checkpoint(NamedTuple):
     value: Any  #: of JSON
 
 
+#: Called so, and with no other metrics, it is no part of an attempt, but what the attempt used of the box.
+USAGE = "usage"
+USAGE_METRICS = frozenset({"cpu_seconds", "cpu_system_seconds", "memory_peak_bytes"})
+
+
 class SubResult(NamedTuple):
     """What is said about a part of an attempt, or about something that happened meanwhile."""
 

@@ -89,6 +89,23 @@ def test_each_attempt_has_a_cgroup_that_counts_what_it_uses(box: Box, handed: Ha
     assert box.sql("SELECT verdict FROM tasks") == [("pass",), ("pass",)]
 
 
+def test_it_is_told_with_the_task_and_not_as_a_part_of_it(box: Box, handed: Handed) -> None:
+    # Whoever calls a part so has a part.
+    hostile = json.dumps({"name": "usage", "verdict": "info", "metrics": {"x: 1\n  ...\nnot ok 9": 1}})
+    box.script("suite/one", f"cat >\"$PEXEN_RESULTS\" <<'END'\n{hostile}\nEND")
+    box.script("suite/two")
+    assert box.pexen("run", "suite", prefix=handed.prefix).code == 0
+
+    tap = box.pexen("report", "--tap", "-").lines
+    html = box.pexen("report", "--html", "-").out
+
+    assert [line for line in tap if "Subtest" in line] == ["    # Subtest: suite/one"]
+    assert [line for line in tap if "not ok" in line] == []
+    assert len([line for line in tap if line.startswith("  cpu_seconds: ")]) == 2
+    assert html.count("s of processor time") == 2
+    assert box.pexen("show", "suite/two").out.count("cpu_seconds=") == 1
+
+
 def test_so_has_a_python_task_which_is_its_worker(box: Box, handed: Handed) -> None:
     box.file(
         "sums.py",

@@ -50,6 +50,8 @@ def _diagnosis(task: Task, is_merged: bool) -> Iterator[str]:
         said["reason"] = task.reason
     if len(task.attempts) > 1:
         said["attempts"] = len(task.attempts)
+    if task.usage is not None:
+        said |= task.usage["metrics"]
     yield "  ---\n"
     for name, value in said.items():
         yield f"  {name}: {safe_json(json.dumps(value))}\n"  # all that JSON writes is YAML

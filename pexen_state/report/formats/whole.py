@@ -10,6 +10,7 @@ from typing import Any
 
 from pexen_state.core.states import CRASHES, FAILURES
 from pexen_state.journal import queries
+from pexen_state.journal.records import USAGE, USAGE_METRICS
 from pexen_state.report.merged import Earlier, merged
 
 Found = dict[str, Any]
@@ -29,6 +30,7 @@ class Task:
     about: Found  #: a row of the view `tasks`
     attempts: list[Found] = field(default_factory=list)
     parts: list[Found] = field(default_factory=list)
+    usage: Found | None = None  #: what that attempt used, where it was counted
     earlier: list[Earlier] = field(default_factory=list)  #: how it ended in runs that are merged, the oldest first
     place: int = 0  #: among the tasks of the whole, from 1: its number is that in its own run
 
@@ -140,4 +142,7 @@ def _fill(connection: sqlite3.Connection, run: int, tasks: dict[str, Task]) -> N
         if task.run == run and task.attempts and part["attempt"] == task.attempts[-1]["attempt"]:
             metrics, files = part["metrics"], part["files"]
             part |= {"metrics": json.loads(metrics or "{}"), "files": json.loads(files or "[]")}
-            task.parts.append(part)
+            if part["name"] == USAGE and part["metrics"].keys() <= USAGE_METRICS:
+                task.usage = part
+            else:
+                task.parts.append(part)

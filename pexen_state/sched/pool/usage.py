@@ -12,12 +12,11 @@ from typing import NamedTuple
 from pexen_state.box.cgroups import Cgroup, Delegated, name_of
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
-from pexen_state.journal.records import SubResult
+from pexen_state.journal.records import USAGE, SubResult
 from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool.base import Body, Context
 from pexen_state.words import amount_text
 
-RESULT = "usage"
 _PREFIX = "attempt-"
 _NO_LIMIT = "no cgroup that limits memory was handed to this runner; `pexen doctor` says more"
 
@@ -74,7 +73,7 @@ class Usage:
             notes.append(f"memory was not limited to {amount_text(self._memory_max)}: {_NO_LIMIT}")
         if not notes:
             return Used()
-        return Used((SubResult(RESULT, Verdict.INFO, ", ".join(notes), metrics or None),), shortage)
+        return Used((SubResult(USAGE, Verdict.INFO, ", ".join(notes), metrics or None),), shortage)
 
 
 def with_shortage(ending: Ending, shortage: str | None) -> Ending:

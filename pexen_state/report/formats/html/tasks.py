@@ -138,6 +138,8 @@ def _last(task: Task) -> Markup:
     if last["seconds"] is not None:
         said.append(f"took {took(last['seconds']).strip()}")
     said += [f"worker {last['worker']}" if last["worker"] is not None else "", _ending(last)]
+    if task.usage is not None:
+        said.append(cut(task.usage["note"] or "", 300))
     return tag("p", ", ".join(filter(None, said)), class_="m")
 
 
