@@ -92,6 +92,9 @@ class Cgroup:
 
     def remove(self) -> None:
         """With those that were made in it. Stays if somebody is in it who cannot be killed."""
+        with suppress(OSError):
+            os.rmdir(self.path)
+            return
         for directory, _, _ in os.walk(self.path, topdown=False):
             with suppress(OSError):
                 os.rmdir(directory)
