@@ -165,11 +165,12 @@ def test_sockets_that_nobody_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_half_copies_and_the_files_of_a_killed_runner(tmp_path: Path):
     paths = JournalPaths.of(tmp_path / "journal.db")
-    for path in (paths.reserve, f"{paths.backup('0003')}.partial", str(tmp_path / "other.partial")):
+    half = tuple(f"{paths.backup('0003')}.partial{part}" for part in ("", "-journal", "-shm", "-wal"))
+    for path in (paths.reserve, *half, str(tmp_path / "other.partial")):
         Path(path).touch()
 
     found = reading_journal.left(paths.db, ())
 
     assert found.files == (paths.reserve,)
-    assert found.copies == (f"{paths.backup('0003')}.partial",)
+    assert tuple(sorted(found.copies)) == half
     assert found.processes == ()

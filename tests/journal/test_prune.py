@@ -23,7 +23,7 @@ from pexen_state.journal.care.orphans import orphans
 from pexen_state.journal.care.prune import Pruned, prune
 from pexen_state.journal.care.sizes import Taken, taken
 from pexen_state.journal.care.vacuum import vacuum
-from pexen_state.journal.errors import JournalCorrupt, JournalFull
+from pexen_state.journal.errors import JournalCorrupt, JournalError, JournalFull
 from pexen_state.journal.lock import RunLock
 from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.queries import NotFound
@@ -373,6 +373,18 @@ def test_a_copy_is_consistent_while_somebody_writes(path: Path, tmp_path: Path):
 
     assert check(tmp_path / "copy.db") == []
     assert sql(tmp_path / "copy.db", "SELECT count(*) FROM tasks WHERE run = 7 AND state = 'succeeded'") == [(25,)]
+
+
+def test_a_copy_takes_away_what_a_killed_one_left_even_if_it_fails_itself(path: Path, tmp_path: Path):
+    for part in ("", "-journal", "-wal", "-shm"):
+        (tmp_path / f"copy.db.partial{part}").write_bytes(b"of a copy that was killed")
+    source = sqlite3.connect(path)
+    source.close()
+
+    with pytest.raises(JournalError):
+        copy(source, str(tmp_path / "copy.db"))
+
+    assert sorted(one.name for one in tmp_path.iterdir() if one.name.startswith("copy")) == []
 
 
 def test_a_vacuum_gives_back_what_deleted_runs_had(path: Path):

@@ -20,6 +20,7 @@ from urllib.parse import quote
 from pexen_state.box.mounts import mount_of
 from pexen_state.cli.doctor.seen import Content, Journal, Left
 from pexen_state.journal import place
+from pexen_state.journal.care.copies import PARTIAL
 from pexen_state.journal.errors import JournalError
 from pexen_state.journal.lock import is_held
 from pexen_state.journal.paths import JournalPaths
@@ -154,7 +155,7 @@ def left(path: str, uuids: tuple[str, ...]) -> Left:
     copies = tuple(
         os.path.join(paths.parent, name)
         for name in _names(paths.parent)
-        if name.startswith(paths.name) and name.endswith((".partial", ".partial-journal"))
+        if name.startswith(paths.name) and name.endswith(PARTIAL)
     )
     directories = tuple(_deserted())
     if is_held(path):

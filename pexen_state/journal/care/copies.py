@@ -16,6 +16,9 @@ from typing import BinaryIO
 from pexen_state.journal.errors import JournalError, from_sqlite
 from pexen_state.journal.lock import is_held
 
+#: What a copy is called until it is whole, and what SQLite has beside it: it begins with the mode of its source.
+PARTIAL = (".partial", ".partial-journal", ".partial-wal", ".partial-shm")
+
 _FORMAT_AT = 18  # in the header of a database: by what it is written and read
 _ROLLBACK = b"\x01\x01"  # one file, without a -wal
 
@@ -64,7 +67,7 @@ def nameless(source: sqlite3.Connection, directory: str | None) -> Iterator[Bina
 @contextmanager
 def new_file(target: str) -> Iterator[str]:
     """An empty file to be filled; it takes the name `target` when it is, and is gone if that fails."""
-    partial = f"{target}.partial"
+    partial = f"{target}{PARTIAL[0]}"
     _make(partial, target)
     try:
         yield partial
@@ -74,16 +77,16 @@ def new_file(target: str) -> Iterator[str]:
     except OSError as error:
         raise JournalError(f"{target} cannot be written ({error.strerror}). Name another place.") from error
     finally:
-        for left in (partial, f"{partial}-journal"):
+        for part in PARTIAL:
             with suppress(OSError):
-                os.unlink(left)
+                os.unlink(target + part)
 
 
 def _make(partial: str, target: str) -> None:
     try:
-        for left in (partial, f"{partial}-journal"):  # of a copy that was killed
+        for part in PARTIAL:  # of a copy that was killed
             with suppress(FileNotFoundError):
-                os.unlink(left)
+                os.unlink(target + part)
         fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         os.fchmod(fd, 0o600)
         os.close(fd)
