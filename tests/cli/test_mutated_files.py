@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.cli.mutants import KINDS, all_tried, lay_out
 from tests.cli.typed import typed
 
-MUTANTS = 2000
+MUTANTS = 1000
 
 
 def test_a_good_file_is_a_good_file(tmp_path: Path):

@@ -211,8 +211,8 @@ def test_an_estimate_comes_from_past_runs_and_running_tasks_say_what_is_usual(bo
 
         lines = typed(box.directory, "status").lines
 
-        assert ", about 0.3s left" in lines[2]
-        assert re.fullmatch(r"  running \[ +\d\.\d\ds\] a  usually 0\.3s", lines[4])
+        assert re.search(r", about 0\.[2-9]s left", lines[2])  # the first run took 0.3 s, or a little more
+        assert re.fullmatch(r"  running \[ +\d\.\d\ds\] a  usually 0\.[2-9]s", lines[4])
         assert typed_json(box.directory, "status")["running"][0]["usual_seconds"] > 0.25
 
 
