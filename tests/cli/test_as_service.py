@@ -74,7 +74,9 @@ def test_what_a_service_resumes_says_where_it_stands_though_it_is_a_process_of_i
 
 def test_a_service_that_is_stopped_asks_for_the_time_that_it_takes(box: Box, manager: Listener):
     ready, gate = box.gate("ready"), box.gate("gate")
-    box.script("suite/a", f"trap '{gate.wait.replace(chr(39), chr(34))}; exit 1' TERM; {ready.wait}; sleep 600")
+    # A shell that waits for a command in the foreground looks at no trap until that has ended.
+    trap = f"{gate.wait.replace(chr(39), chr(34))}; exit 1"
+    box.script("suite/a", f"trap '{trap}' TERM; {ready.wait}; sleep 600 & wait")
     with box.started("run", "suite", program=(*AS_SERVICE, *COMMAND)) as run:
         ready.reached()
         run.signal(signal.SIGTERM)

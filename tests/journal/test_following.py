@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 import pexen_state
 from pexen_state.core.states import Verdict
 from pexen_state.journal.following import BadConsumer, ConsumerError, Event, RunGone, events
+from pexen_state.journal.following.cursors import Cursors
 from pexen_state.journal.following.stream import START, page
+from pexen_state.journal.paths import JournalPaths
 from pexen_state.journal.queries import NotFound
 from pexen_state.journal.reader import reader
 from pexen_state.journal.records import AttemptEnd, SubResult
@@ -151,6 +153,28 @@ def test_threads_share_the_stream(path: Path):
         assert [event.position for event in mine] == sorted(event.position for event in mine)
     together = sorted((event for mine in given for event in mine), key=lambda event: event.position)
     assert names(together) == all_of(path)
+
+
+def test_a_file_that_somebody_else_fills_meanwhile_is_no_file_of_somebody_else(path: Path, run: Run):
+    paths = JournalPaths.of(path)
+    other = threading.Thread(target=lambda: Cursors(paths).enter("upload", 1, "uuid", "*"))
+
+    class Slow(Cursors):
+        """Somebody else comes between any two things that it reads of a file that it finds empty."""
+
+        def _check(self, connection: sqlite3.Connection) -> None:
+            connection.set_trace_callback(self._let_the_other_be_faster)
+            super()._check(connection)
+
+        def _let_the_other_be_faster(self, statement: str) -> None:
+            if statement == "PRAGMA user_version" and other.ident is None:
+                other.start()
+                other.join(0.5)  # or it waits for us
+
+    first = Slow(paths).enter("upload", 1, "uuid", "*")
+    other.join()
+
+    assert first[0] == Cursors(paths).enter("upload", 1, "uuid", "*")[0]
 
 
 def test_another_thread_may_acknowledge(path: Path, run: Run):

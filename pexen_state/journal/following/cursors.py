@@ -318,8 +318,10 @@ class Cursors:
             os.close(fd)
 
     def _check(self, connection: sqlite3.Connection) -> None:
+        connection.execute("BEGIN")  # both of one moment: somebody else may be filling it
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("COMMIT")
         if (application, version) == (0, 0):
             self._fill(connection)
         elif application != APPLICATION_ID:
