@@ -314,8 +314,8 @@ class Keeper:
         if pursuit.is_abrupt:
             for pid in victims:
                 tree.send(pid, signal.SIGSTOP)  # a shell does not see its command die, and go on
-        if step is not Step.TERM and self._setup.delegated is not None:
-            kill_cgroup_of(self._setup.delegated, current.child or member.pid)
+        if step is not Step.TERM and self._setup.delegated is not None and victims:
+            kill_cgroup_of(self._setup.delegated, victims[0])  # all are in the same one
         for pid in victims:
             tree.send(pid, signal.SIGTERM if step is Step.TERM else signal.SIGKILL)
         for pid in {*victims, member.pid}:
