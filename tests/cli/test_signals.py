@@ -37,6 +37,7 @@ def test_the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new(waiting:
         gate.reached()
         run.signal(signal.SIGINT)
         said = run.until("interrupted", "err")
+        waiting.until_quiet()  # what was handed over already is taken back before a worker can begin it
         gate.let_go()
         done = run.ended()
 

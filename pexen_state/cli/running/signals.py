@@ -100,8 +100,8 @@ class Signals(contextlib.AbstractContextManager["Signals"]):
                 if running == 1
                 else f"{running} tasks are still running and may end"
             )
-            self._display.say(f"pexen: interrupted: nothing new is started; {tasks}. Ctrl-C again stops them.")
             self._sched.pause("interrupt")
+            self._display.say(f"pexen: interrupted: nothing new is started; {tasks}. Ctrl-C again stops them.")
         elif self._presses == 2:
             self._display.say(
                 "pexen: stopping what runs. Ctrl-C again leaves at once; `pexen resume` goes on in any case."
