@@ -106,6 +106,18 @@ def test_it_is_told_with_the_task_and_not_as_a_part_of_it(box: Box, handed: Hand
     assert box.pexen("show", "suite/two").out.count("cpu_seconds=") == 1
 
 
+def test_what_it_used_says_nothing_about_how_it_ended(box: Box, handed: Handed) -> None:
+    for name, verdict in (("skips", "skip"), ("fails", "fail")):
+        line = json.dumps({"name": "part", "verdict": verdict, "note": "why"})
+        box.script(f"suite/{name}", f"cat >\"$PEXEN_RESULTS\" <<'END'\n{line}\nEND")
+
+    assert box.pexen("run", "suite", prefix=handed.prefix).code == 1
+
+    assert sorted(usage(box)) == ["fails", "skips"]
+    rows = box.sql("SELECT verdict, reason FROM tasks ORDER BY verdict")
+    assert rows == [("fail", "1 of 1 subtests: part: why"), ("skip", "why")]
+
+
 def test_so_has_a_python_task_which_is_its_worker(box: Box, handed: Handed) -> None:
     box.file(
         "sums.py",

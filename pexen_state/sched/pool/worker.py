@@ -39,7 +39,7 @@ from pexen_state.sched.pool.output import Private, Redirected, flush, open_outpu
 from pexen_state.sched.pool.shortage import NotWithThis, Supply
 from pexen_state.sched.pool.slots import Slots
 from pexen_state.sched.pool.spawn import Surroundings, run_executable
-from pexen_state.sched.pool.usage import Usage, with_shortage
+from pexen_state.sched.pool.usage import Usage, Used, with_shortage
 from pexen_state.sched.pool.wire import Done, NotBegun, Order, plain, plain_results
 from pexen_state.subresults.lines import Line, standing
 
@@ -122,14 +122,12 @@ class Worker:
                 is_fit = self._afresh.again()
         left, survivors = end_leftovers(grace)
         parts = attempt.reported(body)
-        ending = Ending._make(done.ending)
-        if usage is not None:
-            used = usage.end()
-            parts += used.results
-            ending = with_shortage(ending, used.shortage)
+        used = usage.end() if usage is not None else Used()
+        ending = with_shortage(Ending._make(done.ending), used.shortage)
         if parts:
-            done = done._replace(results=plain_results(parts))
             ending = reporting.judged(ending, parts, body)
+        if parts or used.results:  # what it used says nothing about how it ended
+            done = done._replace(results=plain_results((*parts, *used.results)))
         if mark is not None:
             kernel_log.mark(f"{mark} ends: {ending.cause.word}")
         has_output = attempt.close(is_fine=ending == PASSED and not left)
