@@ -69,6 +69,11 @@ def _above_zero(count: int, said: object) -> int:
     return count
 
 
+def joined(*reasons: str | None) -> str | None:
+    """Of what is said, each beside the others; None if nothing is."""
+    return "; ".join(reason for reason in reasons if reason) or None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`" Did you mean 'requires'?"`, or nothing if no known word is near. To be put after a sentence."""
     # Imported here: it is needed on the way to an error only.

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
+from pexen_state.box.mounts import entries
+
 LEAF = "pexen-runner"
 
 _MARKS = ("trusted.delegate", "user.delegate")  #: the first is for root's eyes
 _OUR_UNIT = re.compile(r"pexen@.+\.service")  #: they all ask for theirs to be handed over
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 class Usage(NamedTuple):
@@ -154,15 +155,13 @@ def move_into_leaf() -> bool:
 def own_cgroup(mounts: str = "/proc/self/mountinfo", groups: str = "/proc/self/cgroup") -> str | None:
     """Path of the directory of this process's cgroup of version 2; None if it has none, or it is mounted nowhere."""
     try:
-        with open(groups, encoding="utf-8", errors="surrogateescape") as file:
-            path = next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), None)
-        with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
-            places = [place for line in file if (place := _mounted(line)) is not None]
+        path = _path_in(groups)
+        places = [entry for entry in entries(mounts) if entry.mount.kind == "cgroup2"]
     except OSError:
         return None
     if path is None:
         return None
-    for root, point in places:
+    for _, root, point, _ in places:
         if root == "/" or path == root or path.startswith(f"{root}/"):
             below = path if root == "/" else path[len(root) :]
             return os.path.normpath(point + below)
@@ -171,19 +170,13 @@ def own_cgroup(mounts: str = "/proc/self/mountinfo", groups: str = "/proc/self/c
 
 def name_of(pid: int) -> str:
     """The last part of the path of another process's cgroup. Raises OSError if that process is gone."""
-    with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as file:
-        path = next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), "")
-    return os.path.basename(path.removesuffix(" (deleted)"))
+    return os.path.basename((_path_in(f"/proc/{pid}/cgroup") or "").removesuffix(" (deleted)"))
 
 
-def _mounted(line: str) -> tuple[str, str] | None:
-    """(root, mount point) of a line about a file system of cgroups of version 2. proc_pid_mountinfo(5)."""
-    before, _, after = line.partition(" - ")
-    fields = before.split()
-    if not after.startswith("cgroup2 ") or len(fields) < 5:
-        return None
-    root, point = (_OCTAL.sub(lambda match: chr(int(match[1], 8)), field) for field in fields[3:5])
-    return root, point
+def _path_in(groups: str) -> str | None:
+    """Of the cgroup of version 2, if there is one; cgroups(7). Raises OSError."""
+    with open(groups, encoding="utf-8", errors="surrogateescape") as file:
+        return next((line[3:].rstrip("\n") for line in file if line.startswith("0::")), None)
 
 
 def _was_handed_over(path: str) -> bool:

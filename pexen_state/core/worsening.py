@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Cause, Verdict
+from pexen_state.words import joined
 
 _LONGEST = 200
 
@@ -29,16 +30,17 @@ def worsened(ending: Ending, parts: Sequence[Part]) -> Ending:
     if not parts:
         return ending
     worst = max(part.verdict for part in parts)
+    reason = _of(parts, worst)
     if ending.cause is Cause.RETURNED:
         if worst is Verdict.SKIP:
-            return ending._replace(cause=Cause.SKIPPED, verdict=Verdict.SKIP, reason=_joined(ending, _of(parts, worst)))
+            return ending._replace(cause=Cause.SKIPPED, verdict=Verdict.SKIP, reason=joined(ending.reason, reason))
         if worst.is_bad:
-            return ending._replace(cause=Cause.PART_FAILED, verdict=worst, reason=_joined(ending, _of(parts, worst)))
+            return ending._replace(cause=Cause.PART_FAILED, verdict=worst, reason=joined(ending.reason, reason))
         if worst is Verdict.WARN and ending.verdict < Verdict.WARN:
-            return ending._replace(verdict=worst, reason=_joined(ending, _of(parts, worst)))
+            return ending._replace(verdict=worst, reason=joined(ending.reason, reason))
         return ending
     if ending.verdict.is_bad and worst.is_bad:
-        return ending._replace(verdict=max(ending.verdict, worst), reason=_joined(ending, _of(parts, worst)))
+        return ending._replace(verdict=max(ending.verdict, worst), reason=joined(ending.reason, reason))
     return ending
 
 
@@ -51,10 +53,6 @@ def _of(parts: Sequence[Part], worst: Verdict) -> str:
     first = next(part for part in meant if part.verdict is worst)
     said = f"{first.name}: {first.note}" if first.note else first.name
     return f"{len(meant)} of {len(parts)} subtests: {_cut(said)}"
-
-
-def _joined(ending: Ending, sentence: str) -> str:
-    return f"{ending.reason}; {sentence}" if ending.reason else sentence
 
 
 def _cut(text: str) -> str:

@@ -80,13 +80,16 @@ def _truth(field: str, value: object) -> bool:
     return value
 
 
-def _duration(field: str, value: object) -> float | None:
-    if value is None:
-        return None
-    try:
-        return seconds_of(value)
-    except ValueError as error:
-        raise MetaError(f"{field}: {error}; None is no limit") from None
+def _limit(read: Callable[[object], float]) -> Callable[[str, object], float | None]:
+    def take(field: str, value: object) -> float | None:
+        if value is None:
+            return None
+        try:
+            return read(value)
+        except ValueError as error:
+            raise MetaError(f"{field}: {error}; None is no limit") from None
+
+    return take
 
 
 def _count(field: str, value: object) -> int:
@@ -145,15 +148,6 @@ def _needs(field: str, value: object) -> dict[str, int]:
                 f"{field}: {amount!r} of {name!r} is no amount: write a whole number above zero, or for example '4G'"
             ) from None
     return amounts
-
-
-def _bytes(field: str, value: object) -> int | None:
-    if value is None:
-        return None
-    try:
-        return bytes_of(value)
-    except ValueError as error:
-        raise MetaError(f"{field}: {error}; None is no limit") from None
 
 
 def _positive(field: str, value: object) -> float | None:
@@ -238,9 +232,9 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "priority": _priority,
     "kwargs": _kwargs,
     "always": _truth,
-    "timeout": _duration,
-    "idle_timeout": _duration,
-    "total_timeout": _duration,
+    "timeout": _limit(seconds_of),
+    "idle_timeout": _limit(seconds_of),
+    "total_timeout": _limit(seconds_of),
     "retries": _count,
     "retry_on": _retry_on,
     "max_crashes": _count_or_none,
@@ -251,7 +245,7 @@ TAKES: dict[str, Callable[[str, object], object]] = {
     "kernel": _kernel,
     "summary": _text,
     "needs": _needs,
-    "memory_max": _bytes,
+    "memory_max": _limit(bytes_of),
     "group": _name,
     "weight": _positive,
     "when": _when,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.boots import systemd
 from tests.boots.box import is_on_disk
 from tests.boots.machine import why_not
 from tests.crash.sessions import Nursery
@@ -19,6 +20,14 @@ from tests.crash.sessions import Nursery
 def nursery() -> Iterator[Nursery]:
     if (why := why_not()) is not None:
         pytest.skip(f"no namespaces of processes and mounts can be made here: {why}")
+    with Nursery() as nursery:
+        yield nursery
+
+
+@pytest.fixture(scope="module")
+def systemd_nursery() -> Iterator[Nursery]:
+    if (why := why_not() or systemd.why_not()) is not None:
+        pytest.skip(f"systemd cannot be the first process of namespaces here: {why}")
     with Nursery() as nursery:
         yield nursery
 

@@ -6,12 +6,10 @@ import itertools
 import re
 import shlex
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.boots import machine, systemd
 from tests.boots.box import Box, task
 from tests.boots.systemd import NO_BOX, POWERED_OFF, REBOOTED
 from tests.crash.aftermath import ask
@@ -20,14 +18,6 @@ from tests.wheels import build, install
 
 _UNIT = "pexen@night\\x2d1.service"
 _MOST_BOOTS = 10
-
-
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    if (why := machine.why_not() or systemd.why_not()) is not None:
-        pytest.skip(f"systemd cannot be the first process of namespaces here: {why}")
-    with Nursery() as nursery:
-        yield nursery
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +97,7 @@ systemctl start '{unit}'
 
 
 def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(
-    nursery: Nursery, disk: Path, wheel: Path
+    systemd_nursery: Nursery, disk: Path, wheel: Path
 ) -> None:
     (disk / "powers.py").write_text(_POWERS.format(disk=disk))
     unit = f"'{_UNIT}'"
@@ -132,14 +122,14 @@ def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(
         ),
         "fails": task("exit 1", claims=["/box"], priority=5),
     }
-    box = Box(nursery, disk, tasks)
+    box = Box(systemd_nursery, disk, tasks)
     install(wheel, disk / "venv")
     (disk / "driver").write_text(_DRIVER.format(disk=disk, unit=_UNIT))
     (disk / "again").write_text(_AGAIN.format(disk=disk, unit=_UNIT))
 
     downs = []
     for number in itertools.count():
-        downs.append(boot(nursery, disk, number))
+        downs.append(boot(systemd_nursery, disk, number))
         if downs[-1] == POWERED_OFF:
             break
         assert number < _MOST_BOOTS
@@ -161,7 +151,7 @@ def test_a_run_that_is_left_to_its_service_comes_to_its_end_through_all_that(
     assert (disk / "left").read_text() == ""
 
 
-def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Path, wheel: Path) -> None:
+def test_signals_start_it_again_and_exit_codes_do_not(systemd_nursery: Nursery, disk: Path, wheel: Path) -> None:
     """The unit as it is installed, with something else to run: what it ends with is the test's to say."""
     install(wheel, disk / "venv")
     ends = {f"e{code}": f"exit {code}" for code in range(7)} | {
@@ -195,7 +185,7 @@ def test_signals_start_it_again_and_exit_codes_do_not(nursery: Nursery, disk: Pa
     ]
     (disk / "driver").write_text("\n".join(lines))
 
-    assert boot(nursery, disk, 0) == POWERED_OFF, printed(disk)
+    assert boot(systemd_nursery, disk, 0) == POWERED_OFF, printed(disk)
 
     ran = (disk / "ran").read_text().split()
     for name in ("e0", "e1", "e2", "e3", "e4", "e5", "e6", "term"):
@@ -233,14 +223,14 @@ fi
 
 
 def test_a_parked_run_starts_nothing_neither_at_once_nor_after_a_boot(
-    nursery: Nursery, disk: Path, wheel: Path
+    systemd_nursery: Nursery, disk: Path, wheel: Path
 ) -> None:
     install(wheel, disk / "venv")
     runner = f"""$(sed 's/.*"pid": *\\([0-9]*\\).*/\\1/' {shlex.quote(str(disk))}/journal.db.lock)"""
     (disk / "s.jobs").write_text(f"kills: echo begins >>{shlex.quote(str(disk))}/begun; kill -9 {runner}; sleep 60\n")
     (disk / "driver").write_text(_PARKED.format(disk=disk))
 
-    assert [boot(nursery, disk, number) for number in (0, 1)] == [REBOOTED, POWERED_OFF], printed(disk)
+    assert [boot(systemd_nursery, disk, number) for number in (0, 1)] == [REBOOTED, POWERED_OFF], printed(disk)
 
     assert said(disk / "before") == {
         "ActiveState": "inactive",
@@ -286,7 +276,7 @@ find /etc/systemd/system -mindepth 1 -not -type d >left
 
 
 def test_a_hardened_service_begins_runs_by_the_calendar_and_its_tasks_can_do_no_harm(
-    nursery: Nursery, disk: Path, wheel: Path
+    systemd_nursery: Nursery, disk: Path, wheel: Path
 ) -> None:
     libraries = Path(sys.prefix).resolve()
     if any(libraries.is_relative_to(hidden) for hidden in ("/tmp", "/var/tmp")):
@@ -302,7 +292,7 @@ def test_a_hardened_service_begins_runs_by_the_calendar_and_its_tasks_can_do_no_
     (disk / "s.jobs").write_text("".join(f"{name}: {command}\n" for name, command in listed.items()))
     (disk / "driver").write_text(_BY_CALENDAR)
 
-    assert boot(nursery, disk, 0) == POWERED_OFF, printed(disk)
+    assert boot(systemd_nursery, disk, 0) == POWERED_OFF, printed(disk)
 
     rows = ask(disk, "SELECT task, verdict FROM tasks WHERE run = 1 ORDER BY number")
     assert rows == [(name, "fail" if name == "fails" else "pass") for name in listed], printed(disk)

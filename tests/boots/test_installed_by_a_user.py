@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.boots import machine, systemd
 from tests.boots.systemd import POWERED_OFF
 from tests.boots.test_installed import boot, printed
 from tests.crash.sessions import Nursery
@@ -44,23 +42,15 @@ me systemctl --user list-units --all --plain --no-legend 'pexen*' >>../left
 """
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    if (why := machine.why_not() or systemd.why_not()) is not None:
-        pytest.skip(f"systemd cannot be the first process of namespaces here: {why}")
-    with Nursery() as nursery:
-        yield nursery
-
-
 def test_a_user_has_services_of_their_own(
-    nursery: Nursery, disk: Path, tmp_path_factory: pytest.TempPathFactory
+    systemd_nursery: Nursery, disk: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     disk.chmod(0o755)
     install(Path(build("wheel", tmp_path_factory.mktemp("wheel"))), disk / "venv")
     (disk / "s.jobs").write_text("who: test $(id -u) = 1234\nwrites: touch $HOME/mine\nfails: false\n")
     (disk / "driver").write_text(_DRIVER.format(disk=disk))
 
-    assert boot(nursery, disk, 0) == POWERED_OFF, printed(disk)
+    assert boot(systemd_nursery, disk, 0) == POWERED_OFF, printed(disk)
 
     assert (disk / "tasks").exists(), printed(disk)
     rows = json.loads((disk / "tasks").read_text())["rows"]

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.boots import machine, systemd
 from tests.boots.box import Box, task
 from tests.boots.systemd import NO_BOX, POWERED_OFF, REBOOTED
 from tests.crash.sessions import Nursery
@@ -22,16 +20,8 @@ fi
 """
 
 
-@pytest.fixture(scope="module")
-def nursery() -> Iterator[Nursery]:
-    if (why := machine.why_not() or systemd.why_not()) is not None:
-        pytest.skip(f"systemd cannot be the first process of namespaces here: {why}")
-    with Nursery() as nursery:
-        yield nursery
-
-
 def test_a_service_goes_on_after_a_reboot_that_a_task_asks_for_and_after_a_shutdown_by_somebody_else(
-    nursery: Nursery, disk: Path
+    systemd_nursery: Nursery, disk: Path
 ) -> None:
     asks = '[ "$PEXEN_REBOOT_COUNT" = 1 ] || reboot_marked one'
     somebody = "[ $(seen 'S somebody') -ge 2 ] || { systemctl poweroff; sleep 60; }"
@@ -40,14 +30,14 @@ def test_a_service_goes_on_after_a_reboot_that_a_task_asks_for_and_after_a_shutd
         "somebody": task(somebody, claims=["/box"], max_crashes=0),
         "other": task(priority=1, claims=["/box"]),
     }
-    box = Box(nursery, disk, tasks)
+    box = Box(systemd_nursery, disk, tasks)
     for fake in ("systemctl", "journalctl"):
         (disk / "bin" / fake).unlink()
     (disk / "boot").write_text(_BOOT.format(pexen=f"{sys.executable} -m pexen_state --journal {disk}/journal.db"))
 
     downs = []
     for boot in itertools.count():
-        ended = nursery.start("tests.boots.systemd:main", [str(disk), f"boot-{boot}"], disk).wait()
+        ended = systemd_nursery.start("tests.boots.systemd:main", [str(disk), f"boot-{boot}"], disk).wait()
         if ended.code == NO_BOX and not boot:
             pytest.skip(f"systemd cannot be the first process of namespaces here: {ended.err.strip()}")
         downs.append(ended.code)

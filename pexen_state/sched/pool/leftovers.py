@@ -8,6 +8,7 @@ import time
 from pexen_state.core.inputs import Ending
 from pexen_state.core.states import Verdict
 from pexen_state.sched.pool import tree
+from pexen_state.words import joined
 
 
 def end_leftovers(patience: float) -> tuple[list[tree.Process], list[tree.Process]]:
@@ -47,6 +48,5 @@ def with_warning(ending: Ending, left: list[tree.Process], survivors: list[tree.
     sentence = f"left running, and killed: {tree.names(left)}"
     if survivors:
         sentence = f"left running, and could not be killed: {tree.names(survivors)}"
-    reason = f"{ending.reason}; {sentence}" if ending.reason else sentence
     verdict = Verdict.WARN if ending.verdict in (Verdict.INFO, Verdict.PASS) else ending.verdict
-    return ending._replace(verdict=verdict, reason=reason)
+    return ending._replace(verdict=verdict, reason=joined(ending.reason, sentence))

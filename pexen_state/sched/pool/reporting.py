@@ -23,8 +23,9 @@ from pexen_state.sched.pool import evidence, results, wire
 from pexen_state.sched.pool.base import Body, Context, Dropped, Ended, Job, Outcome
 from pexen_state.sched.pool.limits import OVER_LIMIT
 from pexen_state.sched.pool.output import has_output
-from pexen_state.sched.pool.usage import Used, joined
+from pexen_state.sched.pool.usage import Used
 from pexen_state.subresults.collecting import collected
+from pexen_state.words import joined
 
 #: Most attempts leave nothing but how they ended: all fields after that are as they are by default.
 _LEFT = wire.Done._fields.index("ending") + 1
@@ -156,10 +157,7 @@ def add_error(outcome: Outcome, text: str, journaled: bool) -> None:
 
 
 def _with_survivors(reason: str | None, survivors: str | None) -> str | None:
-    if survivors is None:
-        return reason
-    sentence = f"could not be killed: {survivors}"
-    return f"{reason}; {sentence}" if reason else sentence
+    return joined(reason, f"could not be killed: {survivors}" if survivors is not None else None)
 
 
 def death_in_words(status: int | None) -> str:

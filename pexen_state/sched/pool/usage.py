@@ -15,7 +15,7 @@ from pexen_state.core.states import Cause, Verdict
 from pexen_state.journal.records import USAGE, SubResult
 from pexen_state.sched.meta import find_meta
 from pexen_state.sched.pool.base import Body, Context
-from pexen_state.words import amount_text
+from pexen_state.words import amount_text, joined
 
 _PREFIX = "attempt-"
 _NO_LIMIT = "no cgroup that limits memory was handed to this runner; `pexen doctor` says more"
@@ -81,10 +81,6 @@ def with_shortage(ending: Ending, shortage: str | None) -> Ending:
     if shortage is None or ending.cause is not Cause.SIGNALLED:
         return ending
     return ending._replace(reason=joined(ending.reason, shortage))
-
-
-def joined(reason: str | None, shortage: str | None) -> str | None:
-    return "; ".join(part for part in (reason, shortage) if part) or None
 
 
 def cgroups_of(attempt_ids: str) -> list[Cgroup]:

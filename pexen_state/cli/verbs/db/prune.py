@@ -72,7 +72,8 @@ def prune(
         now_us = time.time_ns() // 1000
         if dry_run:
             return _tell(app, path, connection, choose(connection, JournalPaths.of(path), wish, now_us), wish)
-        choose(connection, JournalPaths.of(path), wish, now_us)  # a mistake is told before anybody is waited for
+        # A mistake is told before anybody is waited for; sizes make none, and take long to be found.
+        choose(connection, JournalPaths.of(path), wish._replace(max_size=None), now_us)
     if (backup := bring_up_to_date(path)) is not None:
         kept = journals.shown(backup, journals.current_directory())
         app.console.say(f"the journal was of an older pexen, and was upgraded; what it was is in {kept}")
